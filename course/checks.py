@@ -1,0 +1,53 @@
+"""`python3 -m course test`: style, types and the whole test suite."""
+
+import os
+import subprocess
+
+from course import environment, place, program, say, target
+
+FOLDERS = ["course", "demos", "tests", "bench"]
+TYPED = ["course", "demos"]
+
+
+def run(arguments: list[str]) -> int:
+    """Run ruff, mypy and pytest; returns 0 if all passed, else the last failure's exit code.
+
+    Args:
+        arguments: passed on to pytest.
+
+    Raises:
+        CourseError: what the tests need cannot be had.
+    """
+    environment.ensure(environment.TEST)
+    if target.is_external():
+        say.note(f"Testing against {target.check_external()}, as MYSQL_* in the environment says.")
+    else:
+        program.ensure()
+    folders = [name for name in FOLDERS if list((place.ROOT / name).rglob("*.py"))]
+    commands = [
+        ["ruff", "check", *folders],
+        ["ruff", "format", "--check", "--quiet", *folders],
+        ["mypy", "--strict", *TYPED],
+        ["pytest", *_workers(arguments), *arguments],
+    ]
+    result = 0
+    for command in commands:
+        say.note(f"{command[0]} {' '.join(command[1:])}")
+        result = _run_tool(command) or result
+    return result
+
+
+def _workers(arguments: list[str]) -> list[str]:
+    # A debugger needs the terminal for itself.
+    chosen = any(word.startswith(("-n", "--numprocesses", "--pdb")) for word in arguments)
+    return [] if chosen else ["-n", str(min(4, os.cpu_count() or 1))]
+
+
+def _run_tool(command: list[str]) -> int:
+    environment = {
+        **os.environ,
+        "PATH": os.pathsep.join([str(place.venv() / "bin"), os.environ.get("PATH", "")]),
+    }
+    return subprocess.run(
+        [place.venv_python(), "-m", *command], cwd=place.ROOT, env=environment, check=False
+    ).returncode

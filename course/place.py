@@ -1,0 +1,37 @@
+"""Where things are: the repo, its virtual environment, and the private server's state."""
+
+import os
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def venv() -> Path:
+    """Return the virtual environment's folder: `.venv`, or `COURSE_VENV`."""
+    return Path(os.environ.get("COURSE_VENV") or ROOT / ".venv").absolute()
+
+
+def venv_python() -> Path:
+    """Return the Python of the virtual environment."""
+    return venv() / "bin" / "python3"
+
+
+def state() -> Path:
+    """Return the folder of everything the course writes: `.course`, or `COURSE_STATE_DIR`.
+
+    The second is for file systems that cannot hold a database or a lock, such as a network folder.
+    """
+    return Path(os.environ.get("COURSE_STATE_DIR") or ROOT / ".course").absolute()
+
+
+def text(path: Path) -> str:
+    """Return a path as the same text in every locale, for files that outlive this process."""
+    return os.fsencode(path).decode("utf-8", "surrogateescape")
+
+
+def shown(path: Path) -> str:
+    """Return a path as a user would type it: relative to the current folder when it lies below."""
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)

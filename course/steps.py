@@ -1,0 +1,92 @@
+"""The steps: every `demos/*/step*.py`, found by looking, described by their own docstrings."""
+
+import ast
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from course import place, say, target
+from course.errors import CourseError
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of one demo."""
+
+    demo: str  # such as "pool_demo"
+    name: str  # such as "step2_borrow_and_return"
+    title: str  # the first line of its docstring, such as "A5: Borrow, query, give back."
+
+    @property
+    def path(self) -> str:
+        """The name a user types."""
+        return f"{self.demo}/{self.name}"
+
+    @property
+    def module(self) -> str:
+        """The name Python runs."""
+        return f"demos.{self.demo}.{self.name}"
+
+
+def every() -> list[Step]:
+    """Return all steps, demo by demo, in order."""
+    files = sorted(place.ROOT.glob("demos/*/step*.py"))
+    return [Step(file.parent.name, file.stem, _title(file)) for file in files]
+
+
+def find(words: str) -> Step:
+    """Return the one step that the words name: such as `pool_demo/step2` or `step2_borrow`.
+
+    Raises:
+        CourseError: no step or several have that name.
+    """
+    name = words.removesuffix(".py").removeprefix("demos/").removeprefix("demos.").replace(".", "/")
+    steps = every()
+    exact = [step for step in steps if name in (step.path, step.name)]
+    # `pool_demo/step2` means step2_..., not step2b_...
+    stage = [step for step in steps if _stage(step, name)]
+    found = exact or stage or [step for step in steps if name in step.path]
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise CourseError(f"no step is called {words}: python3 -m course step lists them.")
+    raise CourseError(
+        f"{words} could mean several steps: name one of {', '.join(step.path for step in found)}."
+    )
+
+
+def show() -> None:
+    """Print all steps with their titles."""
+    demo = ""
+    for step in every():
+        if step.demo != demo:
+            demo = step.demo
+            say.line(f"{demo}/")
+        say.line(f"  {step.name:<32} {step.title}")
+    say.line("Run one with: python3 -m course step pool_demo/step2")
+
+
+def run(words: str, arguments: list[str]) -> int:
+    """Run one step on the course's database and return its exit code."""
+    step = find(words)
+    with target.database():
+        # Where the terminal lacks Chinese letters the step shows escapes.
+        environment = {"PYTHONIOENCODING": ":backslashreplace", **os.environ}
+        command = [str(place.venv_python()), "-m", step.module, *arguments]
+        with subprocess.Popen(command, cwd=place.ROOT, env=environment) as process:
+            while True:
+                try:
+                    return process.wait()
+                except KeyboardInterrupt:  # Ctrl-C reaches the step too; it ends, and then so do we
+                    continue
+
+
+def _stage(step: Step, name: str) -> bool:
+    demo, _, stage = name.rpartition("/")
+    return step.name.partition("_")[0] == stage and demo in ("", step.demo)
+
+
+def _title(file: Path) -> str:
+    docstring = ast.get_docstring(ast.parse(file.read_text("utf-8"))) or ""
+    return docstring.partition("\n")[0]

@@ -5,7 +5,7 @@ import shlex
 import sys
 
 from course import checks, doctor, environment, lab, place, say, server, steps, target
-from course.errors import CourseError
+from course.errors import CourseError, explain
 
 
 def main(arguments: list[str]) -> int:
@@ -25,11 +25,7 @@ def main(arguments: list[str]) -> int:
         say.failure(error)
         return 1
     except OSError as error:
-        say.failure(
-            CourseError(
-                f"{error.strerror or error} ({error.filename or 'no file'}): mend that and try again."
-            )
-        )
+        say.failure(CourseError(explain(error)))
         return 1
     except KeyboardInterrupt:
         say.note("\nStopped.")

@@ -6,9 +6,10 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
-from course import place
+from course import place, tether
 from course.errors import CourseError
 from course.program import Program
 
@@ -115,28 +116,26 @@ def _initialise(program: Program, state: Path, data: Path) -> None:
             f"the disk is full: the database needs about {ROOM_NEEDED >> 20} MB below {place.shown(state)} and "
             f"{free >> 20} MB are free; free some and run the same command again."
         )
-    new = state / "data.new"
-    shutil.rmtree(new, ignore_errors=True)
-    new.mkdir(mode=0o700)
+    for leftover in state.glob("data.new-*"):  # of a start that was killed
+        shutil.rmtree(leftover, ignore_errors=True)
+    new = Path(tempfile.mkdtemp(prefix="data.new-", dir=state))
     command = [str(program.path), *options(program, new)]
     script = b""
     if program.kind == "MariaDB":
         command.append("--bootstrap")
         script = _bootstrap(program)
     else:
-        command.append(
-            "--initialize-insecure"
-        )  # the first start's init file removes the account it makes
-    done = subprocess.run(
+        # The first start's init file removes the account that this makes.
+        command.append("--initialize-insecure")
+    server = tether.start(
         command,
-        input=script,
         env={**os.environ, **program.environment},
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        check=False,
     )
-    output = done.stdout.decode("utf-8", "replace")
-    if done.returncode != 0:
+    output = server.communicate(script)[0].decode("utf-8", "replace")
+    if server.returncode != 0:
         raise CourseError(
             f"{program.title} could not make its data directory below {place.shown(state)}: {cause(output)}.",
             "\n".join(output.splitlines()[-12:]),

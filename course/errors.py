@@ -1,5 +1,7 @@
 """The one kind of failure a user sees."""
 
+import errno
+
 
 class CourseError(Exception):
     """A failure with its cause and its cure, in one sentence, shown without a traceback.
@@ -11,3 +13,11 @@ class CourseError(Exception):
         """Keep the sentence and the optional lines that go below it."""
         super().__init__(sentence)
         self.details = details
+
+
+def explain(error: OSError) -> str:
+    """Return what the operating system refused, and the cure, in words that end a sentence."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "the disk is full; free some space and run the same command again."
+    where = f" ({error.filename})" if error.filename else ""
+    return f"{error.strerror or error}{where}; mend that and run the same command again."

@@ -20,11 +20,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from course import datadir, optionfile, program, tether
-from course.errors import CourseError
+from course.errors import CourseError, explain
 from course.locks import Lock
 
 START_LIMIT = 60.0  # seconds until a server that does not answer is given up
-STOP_LIMIT = 10.0  # seconds between asking it to stop and ending it
+STOP_LIMIT = 5.0  # seconds between asking it to stop and ending it
 PORT_TRIES = 5
 LOG_LIMIT = 4 * 2**20  # bytes of server log after which a new file is begun
 
@@ -66,8 +66,10 @@ class Keeper:
         set_stay(self.state, self.stay)
         try:
             self._end_orphan()
-            answer = self._start()
-            report(answer)
+            self._record()
+            title = self._start()
+            self._record(ready=True)
+            report({"ready": title})
             self._stay()
         finally:
             self._stop()
@@ -88,7 +90,7 @@ class Keeper:
         if record.get("sockets"):
             shutil.rmtree(record["sockets"], ignore_errors=True)
 
-    def _start(self) -> dict[str, object]:
+    def _start(self) -> str:
         found = program.ensure(datadir.stamp(self.state).get("kind", ""))
         data = datadir.prepare(found, self.state)
         known = optionfile.read(self.state / "my.cnf")
@@ -130,7 +132,7 @@ class Keeper:
             password=password,
             database=known.get("database", "book"),
         )
-        return {"ready": found.title}
+        return found.title
 
     def _launch(
         self, found: program.Program, data: Path, init_file: Path, path: Path, port: int, log: int
@@ -175,9 +177,10 @@ class Keeper:
             )
         return server.poll() is None
 
-    def _record(self) -> None:
-        assert self.server
-        record = {"pid": os.getpid(), "server_pid": self.server.pid, "sockets": str(self.sockets)}
+    def _record(self, ready: bool = False) -> None:
+        record: dict[str, object] = {"pid": os.getpid(), "ready": ready}
+        if self.server:
+            record |= {"server_pid": self.server.pid, "sockets": str(self.sockets)}
         optionfile.write_private(self.state / "keeper.json", json.dumps(record))
 
     def _stay(self) -> None:
@@ -264,7 +267,7 @@ def wait_until(condition: Callable[[], bool], limit: float) -> bool:
 
 
 def read_record(state: Path) -> dict:  # type: ignore[type-arg]  # JSON
-    """Return the keeper's note of itself: `pid`, `server_pid`, `sockets`, or after its end `told_to_stop`."""
+    """Return the keeper's note of itself: `pid`, `ready`, `server_pid`, `sockets`, or after its end `told_to_stop`."""
     with contextlib.suppress(OSError, ValueError):
         found = json.loads((state / "keeper.json").read_text("utf-8"))
         if isinstance(found, dict):
@@ -296,6 +299,11 @@ def main(arguments: list[str]) -> int:
         Keeper(Path(state), int(port), stay == "stay").run()
     except CourseError as error:
         report({"error": str(error), "details": error.details})
+        return 1
+    except OSError as error:
+        report(
+            {"error": f"the database server could not be started: {explain(error)}", "details": ""}
+        )
         return 1
     return 0
 

@@ -10,7 +10,7 @@ import threading
 import urllib.request
 from pathlib import Path
 
-from course import keeper, place, say, target, tether
+from course import environment, keeper, place, say, target, tether
 from course.errors import CourseError
 
 USUAL_PORT = 8888
@@ -27,36 +27,38 @@ def run(port: int = 0) -> int:
     Raises:
         CourseError: something cannot be had or started.
     """
-    stopping = threading.Event()
-    with target.database() as database:
-        port = _choose_port(port)
-        token = secrets.token_urlsafe(16)
-        log = place.state() / "lab.log"
-        lab = _start(port, token, log)
-        try:
+    environment.ensure()
+    port = _choose_port(port)
+    token = secrets.token_urlsafe(16)
+    log = place.state() / "lab.log"
+    lab = _start(port, token, log)  # first, so that it and the database come up side by side
+    try:
+        with target.database() as database:
+            # From here on a signal means: stop in order. Until here Ctrl-C interrupts whatever is going on.
+            stopping = threading.Event()
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
                 signal.signal(number, lambda *_: stopping.set())
-            _wait_ready(lab, port, token, log, stopping)
-            if not stopping.is_set():
-                say.line("The course is running.")
-                say.line(f"  Lessons    http://127.0.0.1:{port}/lab?token={token}")
-                say.line(f"  Database   {database.where}")
-                say.line("  SQL shell  python3 -m course db shell   (in another terminal)")
-                say.line("Ctrl-C stops everything.")
-            while not stopping.wait(0.5) and lab.poll() is None:
-                database.mend()
-        finally:
-            died = lab.poll() is not None
-            say.note("\nStopping JupyterLab ...")
-            _stop(lab)
-            say.note(
-                "Stopping the database ..."
-                if not target.is_external()
-                else "The database is not ours; it stays."
-            )
-    say.note("Stopped.")
-    if died and not stopping.is_set():
-        raise CourseError("JupyterLab ended by itself: the end of its log is below.", _tail(log))
+            try:
+                _wait_ready(lab, port, token, log, stopping)
+                if not stopping.is_set():
+                    say.line("The course is running.")
+                    say.line(f"  Lessons    http://127.0.0.1:{port}/lab?token={token}")
+                    say.line(f"  Database   {database.where}")
+                    say.line("  SQL shell  python3 -m course db shell   (in another terminal)")
+                    say.line("Ctrl-C stops everything.")
+                while not stopping.wait(0.5) and lab.poll() is None:
+                    database.mend()
+                if not stopping.is_set():
+                    raise CourseError(
+                        "JupyterLab ended by itself: the end of its log is below.", _tail(log)
+                    )
+            finally:
+                say.note("")
+                _stop(lab)
+                say.note("JupyterLab is stopped.")
+        say.note(database.farewell)
+    finally:
+        _stop(lab)
     return 0
 
 

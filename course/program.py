@@ -119,12 +119,13 @@ def ensure(kind: str = "") -> Program:
 
 
 def client() -> Client | None:
-    """Return a command-line client, this checkout's own first; None if there is none."""
+    """Return a command-line client, the one beside the chosen server first; None if there is none."""
+    named = os.environ.get("COURSE_MYSQLD")
+    home = Path(named).parent.parent if named else private_folder() / "usr"
     for name in ("mariadb", "mysql"):
-        mine = private_folder() / "usr" / "bin" / name
-        if mine.exists():
-            return Client(mine, _libraries(mine))
-        found = shutil.which(name)
+        beside, found = home / "bin" / name, shutil.which(name)
+        if beside.exists():
+            return Client(beside, _libraries(beside))
         if found:
             return Client(Path(found))
     return None

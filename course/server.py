@@ -77,10 +77,15 @@ class Lease:
             "Another course command is starting the server; waiting for it.",
         ):
             self._lock.share()  # waits for a server that is just stopping
+            # A keeper may be there without a server: its starter was killed, or its server was.
+            if not keeper.wait_until(lambda: _is_settled(self.state), keeper.START_LIMIT):
+                raise CourseError(
+                    "the database server is there and does not answer: end it with python3 -m course db stop "
+                    "and run the same command again."
+                )
             if not is_running(self.state):
-                program.ensure(
-                    datadir.stamp(self.state).get("kind", "")
-                )  # here, so that its progress is seen
+                # Here and not in the keeper, so that the user sees its progress.
+                program.ensure(datadir.stamp(self.state).get("kind", ""))
                 _start_keeper(self.state, port, stay)
             elif stay:
                 keeper.set_stay(self.state, True)
@@ -127,10 +132,18 @@ def is_running(state: Path) -> bool:
     return state.exists() and locks.is_held_alone(state / "keeper.lock")
 
 
+def _is_settled(state: Path) -> bool:
+    """Say whether the server answers or there is no keeper."""
+    if not is_running(state):
+        return True
+    found = status(state)
+    return found is not None and keeper.greets(found.socket)
+
+
 def status(state: Path) -> Status | None:
     """Return what is known of the running server, or None."""
     record, known = keeper.read_record(state), optionfile.read(state / "my.cnf")
-    if not is_running(state) or not record or not known:
+    if not is_running(state) or not record.get("ready") or not known:
         return None
     return Status(
         host=known["host"],

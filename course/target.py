@@ -31,6 +31,7 @@ class Database:
 
     where: str  # one line for the user
     lease: server.Lease | None = None  # on the private server
+    farewell: str = "The database is not ours; it stays as it is."  # what became of it in the end
 
     def mend(self) -> None:
         """Start the private server again if it died; leave it alone if somebody stopped it."""
@@ -38,7 +39,7 @@ class Database:
             return
         if self.lease.was_stopped():
             say.note("The database was stopped. Start it again with: python3 -m course db start")
-            self.lease = None
+            self.lease = None  # said once
         else:
             self.lease.renew()
             say.note(
@@ -59,9 +60,16 @@ def database() -> Iterator[Database]:
         run_demo("demos.pool_demo.seed", "--if-missing")
         yield Database(f"{where}, as MYSQL_* in the environment says")
         return
-    with server.Lease(place.state()) as lease:
+    lease = server.Lease(place.state())
+    used = Database(lease.status.where, lease)
+    try:
         seed_once()
-        yield Database(lease.status.where, lease)
+        yield used
+    finally:
+        ended = lease.release()
+        used.farewell = (
+            "The database is stopped." if ended else "The database goes on: it is in use."
+        )
 
 
 def seed_once() -> None:

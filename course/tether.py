@@ -1,6 +1,6 @@
 """A child process that dies with its parent, however the parent dies.
 
-Linux has this in the kernel. Elsewhere `python -m course.tether SIGNAL COMMAND...`
+Linux has this in the kernel. Elsewhere `python -m course.tether PARENT SIGNAL COMMAND...`
 runs the command and watches its own parent.
 """
 
@@ -33,7 +33,8 @@ def start(
     """
     if in_kernel:
         return subprocess.Popen(command, preexec_fn=_die_with(os.getpid(), last_signal), **more)
-    watcher = [sys.executable, "-m", "course.tether", str(int(last_signal)), *command]
+    mine, last = str(os.getpid()), str(int(last_signal))
+    watcher = [sys.executable, "-m", "course.tether", mine, last, *command]
     return subprocess.Popen(watcher, **more)
 
 
@@ -48,9 +49,8 @@ def _die_with(parent: int, last_signal: int) -> Callable[[], None]:
     return ask_kernel
 
 
-def watch(last_signal: int, command: Sequence[str]) -> int:
-    """Run the command, pass on signals, and end it as soon as this process has another parent."""
-    parent = os.getppid()
+def watch(parent: int, last_signal: int, command: Sequence[str]) -> int:
+    """Run the command, pass on signals, and end it as soon as `parent` is not our parent any more."""
     child = subprocess.Popen(command)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda received, _: child.send_signal(received))
@@ -63,4 +63,4 @@ def watch(last_signal: int, command: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(watch(int(sys.argv[1]), sys.argv[2:]))
+    sys.exit(watch(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3:]))

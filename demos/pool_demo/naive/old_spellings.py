@@ -1,0 +1,25 @@
+"""E1, E6, E7: what was written for versions of long ago. Right: pool.py and settings.py."""
+
+import pymysql
+
+from demos.pool_demo.settings import load
+
+
+def import_old_name() -> type:
+    """E1: import the pool by its name before DBUtils 2.0. Raises ModuleNotFoundError."""
+    from DBUtils.PooledDB import PooledDB  # type: ignore[import-not-found]
+
+    return PooledDB  # type: ignore[no-any-return]
+
+
+def connect_with_utf8() -> pymysql.Connection:
+    """E6: connect with charset "utf8", which has three bytes for a character: no emoji."""
+    return pymysql.connect(**load().connect_args(charset="utf8"))
+
+
+def connect_with_old_keywords() -> pymysql.Connection:
+    """E7: connect with `passwd=` and `db=`. PyMySQL warns: DeprecationWarning."""
+    arguments = load().connect_args()
+    arguments["passwd"] = arguments.pop("password")
+    arguments["db"] = arguments.pop("database")
+    return pymysql.connect(**arguments)

@@ -1,0 +1,83 @@
+"""A4, A5: the server as a witness. It says which connections exist, whatever a pool believes.
+
+with Witness() as witness:
+    pool = PooledDB(pymysql, mincached=2, **connect_args())
+    witness.settle(2)  # 2, counted in the server's own process list
+"""
+
+import time
+from dataclasses import dataclass
+from typing import Any, Self
+
+import pymysql
+from pymysql.cursors import DictCursor
+
+from demos.pool_demo.settings import connect_args
+
+_ME = "select connection_id() as id, substring_index(user(), '@', 1) as user, database() as db"
+_PATIENCE = 3.0  # seconds until a count is believed even if it is not the expected one
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One row of the process list: connection id, `Sleep` or `Query`, seconds in that state."""
+
+    id: int
+    command: str
+    seconds: int
+
+
+class Witness:
+    """Counts our user's connections to our database, from a connection that it does not count.
+
+    Connections that were open before the block began (the baseline) do not count either.
+    """
+
+    def __enter__(self) -> Self:
+        """Connect and take the baseline. Raises pymysql.OperationalError."""
+        self._connection = pymysql.connect(**connect_args(cursorclass=DictCursor, autocommit=True))
+        self._baseline: set[int] = set()
+        self._baseline = set(self.ids())
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        """Close the witness's own connection."""
+        self._connection.close()
+
+    def seen(self) -> list[Seen]:
+        """Return the connections opened since the baseline, oldest first."""
+        # MySQL and MariaDB both have SHOW PROCESSLIST; it shows a user their own connections.
+        me = self._ask(_ME)[0]
+        others = self._baseline | {me["id"]}
+        return [
+            Seen(row["Id"], row["Command"], row["Time"] or 0)
+            for row in sorted(self._ask("show processlist"), key=lambda row: int(row["Id"]))
+            if row["User"] == me["user"] and row["db"] == me["db"] and row["Id"] not in others
+        ]
+
+    def ids(self) -> list[int]:
+        """Return the connection ids, as `select connection_id()` gives them, oldest first."""
+        return [connection.id for connection in self.seen()]
+
+    def settle(self, expected: int, seconds: float = _PATIENCE) -> int:
+        """Wait until the server has `expected` connections; return how many it has in the end.
+
+        A closed connection stays in the process list for a moment, so a count taken at once
+        may be too high. After `seconds` the count is returned as it is.
+        """
+        deadline = time.monotonic() + seconds
+        while (count := len(self.ids())) != expected and time.monotonic() < deadline:
+            time.sleep(0.005)
+        return count
+
+    def kill(self, connection_id: int) -> None:
+        """End a connection at the server's side, as a time-out or a restart does."""
+        self._ask(f"kill {int(connection_id)}")
+        deadline = time.monotonic() + _PATIENCE
+        while connection_id in self.ids() and time.monotonic() < deadline:
+            time.sleep(0.005)
+
+    def _ask(self, sql: str) -> list[dict[str, Any]]:
+        with self._connection.cursor() as cursor:
+            cursor.execute(sql)
+            return list(cursor.fetchall())

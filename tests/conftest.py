@@ -1,0 +1,80 @@
+"""The database that tests use: a private server of this run's own, or the one that MYSQL_* names.
+
+The student's server and data are never touched. Each xdist worker has a database of its own,
+`course_<worker id>`, dropped at the end.
+"""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+
+import pymysql
+import pytest
+
+from course import place, server, target
+from demos.pool_demo.seed import restore
+from demos.pool_demo.settings import connect_args
+
+RunStep = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture(scope="session")
+def server_settings(
+    worker_id: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, str]]:
+    """The MYSQL_* settings of a server on which we may make databases."""
+    if target.is_external():
+        yield {}
+        return
+    # The workers' folders lie side by side; the server is one for all, and ends with the last.
+    base = tmp_path_factory.getbasetemp()
+    with server.Lease((base if worker_id == "master" else base.parent) / "server") as lease:
+        yield lease.status.as_environment()
+
+
+@pytest.fixture(scope="session")
+def database(worker_id: str, server_settings: dict[str, str]) -> Iterator[str]:
+    """Name of this worker's database; MYSQL_* lead to it for the whole session."""
+    name = f"course_{worker_id}"
+    with pytest.MonkeyPatch.context() as patch:
+        for setting, value in {**server_settings, "MYSQL_DATABASE": name}.items():
+            patch.setenv(setting, value)
+        _drop(name)  # a run that was killed leaves its own
+        restore()
+        yield name
+        _drop(name)
+
+
+@pytest.fixture
+def book(database: str) -> dict[str, str]:
+    """The environment that leads to a database in its starting state."""
+    restore()
+    return {name: value for name in target.NAMES if (value := os.environ.get(name))}
+
+
+@pytest.fixture(scope="session")
+def run_step() -> RunStep:
+    """Run `python -m demos.<name> <args>` from the repo's root and return the finished process.
+
+    `env` adds to the environment; a value of None takes a name out of it.
+    """
+
+    def run(name: str, *args: str, env: dict[str, str | None] | None = None):
+        merged = {**os.environ, "PYTHONUTF8": "1", **(env or {})}
+        return subprocess.run(
+            [sys.executable, "-m", f"demos.{name}", *args],
+            cwd=place.ROOT,
+            env={key: value for key, value in merged.items() if value is not None},
+            capture_output=True,
+            encoding="utf-8",
+            timeout=60,
+            check=False,
+        )
+
+    return run
+
+
+def _drop(name: str) -> None:
+    with pymysql.connect(**connect_args(database=None)) as connection:
+        connection.cursor().execute(f"drop database if exists `{name}`")

@@ -1,0 +1,137 @@
+"""The smaller commands: step, db shell and env, doctor, and how they print."""
+
+import subprocess
+import sys
+
+import pytest
+
+from course import place
+from tests.waiting import eventually
+
+from .conftest import Course, alive
+
+
+def test_steps_are_listed_with_their_titles(course: Course):
+    listed = course.run("step").stdout
+    for file in place.ROOT.glob("demos/*/step*.py"):
+        assert file.stem in listed
+
+
+@pytest.mark.parametrize(
+    "name", ["pool_demo/step2", "step2", "demos/pool_demo/step2_borrow_and_return.py", "borrow"]
+)
+def test_step_is_found_by_any_clear_name(course: Course, name: str):
+    done = course.run("step", name)
+    assert done.returncode == 0, done.stderr
+    assert [line.count("'name'") for line in done.stdout.splitlines()] == [1, 1, 1]
+    assert "韩雪" in done.stdout
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_terminal_without_chinese_gets_escapes(course: Course, encoding: str):
+    done = course.run("step", "pool_demo/step2", PYTHONIOENCODING=encoding)
+    assert done.returncode == 0, done.stderr
+    assert r"\u97e9\u96ea" in done.stdout
+
+
+def test_exit_code_of_a_step_is_passed_on(course: Course):
+    assert course.run("step", "pool_demo/step2", MYSQL_PORT="1").returncode == 1
+
+
+def test_env_is_understood_by_a_shell(course: Course):
+    course.run("db", "start")
+    exports = course.run("db", "env").stdout
+    script = f"{exports}\n'{sys.executable}' -m demos.pool_demo.where"
+    done = subprocess.run(
+        ["sh", "-c", script], cwd=place.ROOT, capture_output=True, text=True, check=True
+    )
+    assert f"127.0.0.1:{course.status.port}" in done.stdout
+
+
+def test_shell_reads_standard_input_and_takes_options(course: Course):
+    done = course.run("db", "shell", "--table", stdin="select name from student where id = 1;")
+    assert "| 韩雪" in done.stdout
+    assert course.run("db", "shell", "-e", "no sql at all").returncode == 1
+
+
+def test_reset_restores_the_seed(course: Course):
+    course.sql("delete from student; insert into stu (name, age) values ('小甜甜', 22)")
+    assert course.run("db", "reset").stdout == "The seed is restored.\n"
+    assert course.sql("select count(*) from student; select count(*) from stu").split() == [
+        "3",
+        "0",
+    ]
+
+
+def test_a_restart_keeps_a_students_rows(course: Course):
+    course.sql("insert into student (name, age, gender) values ('赵丽颖', 21, '女')")
+    course.run("step", "pool_demo/step2")
+    assert course.sql("select count(*) from student") == "4"
+
+
+def test_status_says_how_it_is(course: Course):
+    assert course.run("db", "status").returncode == 1
+    course.run("db", "start")
+    done = course.run("db", "status")
+    assert done.returncode == 0
+    assert str(course.status.port) in done.stdout and course.status.socket in done.stdout
+    assert course.status.password not in done.stdout
+
+
+def test_doctor_is_content_when_all_is_there(course: Course):
+    course.run("db", "start")
+    done = course.run("doctor")
+    assert done.returncode == 0, done.stdout
+    assert "MISSING" not in done.stdout
+
+
+def test_doctor_names_what_is_missing_and_its_cure(course: Course, tmp_path):
+    done = course.run(
+        "doctor", COURSE_VENV=str(tmp_path / "none"), COURSE_STATE_DIR=str(tmp_path / "empty")
+    )
+    assert done.returncode == 1
+    assert (
+        done.stdout.count("MISSING")
+        == done.stdout.count("mend it with: python3 -m course setup")
+        == 2
+    )
+
+
+def test_doctor_finds_a_password_that_others_can_read(course: Course):
+    course.run("db", "start")
+    (course.state / "my.cnf").chmod(0o644)
+    done = course.run("doctor")
+    assert done.returncode == 1 and "chmod 600" in done.stdout
+
+
+def test_help_names_every_verb():
+    done = subprocess.run(
+        [sys.executable, "-m", "course", "--help"],
+        cwd=place.ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    for verb in ("setup", "test", "step", "doctor", "db"):
+        assert f"\n    {verb} " in done.stdout
+
+
+@pytest.mark.parametrize("in_kernel", [True, False])
+def test_tethered_child_dies_with_its_parent(in_kernel: bool):
+    """The kernel does it on Linux, a watching process elsewhere; both work here."""
+    if in_kernel and sys.platform != "linux":
+        pytest.skip("only Linux has this in the kernel")
+    script = f"""
+
+from course import tether
+child = tether.start(["sleep", "60"], in_kernel={in_kernel})
+print(child.pid, flush=True)
+time.sleep(60)
+"""
+    parent = subprocess.Popen(
+        [sys.executable, "-c", script], cwd=place.ROOT, stdout=subprocess.PIPE, text=True
+    )
+    pid = int(parent.stdout.readline())
+    parent.kill()
+    parent.communicate()
+    assert eventually(lambda: not alive(pid))

@@ -1,0 +1,257 @@
+"""Every failure is one sentence with cause and cure, an exit code, and no traceback."""
+
+import ast
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from course import place
+from tests.waiting import eventually
+
+from .conftest import Course, alive
+
+
+def sentence(done: subprocess.CompletedProcess[str]) -> str:
+    """Return the one sentence of a failure, after checking that it is one."""
+    assert done.returncode == 1, (done.stdout, done.stderr)
+    assert "Traceback" not in done.stdout + done.stderr
+    lines = [line for line in done.stderr.splitlines() if line.startswith("course: ")]
+    assert len(lines) == 1, done.stderr
+    return lines[0]
+
+
+def test_old_python_gets_a_sentence():
+    main = place.ROOT / "course" / "__main__.py"
+    ast.parse(main.read_text("utf-8"), feature_version=(3, 4))  # an old one can read the file
+    script = "import sys, runpy; sys.version_info = (3, 9, 2); runpy.run_path(sys.argv[1], run_name='__main__')"
+    done = subprocess.run(
+        [sys.executable, "-c", script, main], capture_output=True, text=True, check=False
+    )
+    assert "this is Python 3.9.2 and the course needs 3.11" in done.stderr
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+
+
+def test_no_server_and_no_way_to_get_one(new_course: Course, tmp_path: Path):
+    if any(
+        (Path(folder) / name).exists()
+        for folder in ("/usr/sbin", "/usr/local/sbin")
+        for name in ("mysqld", "mariadbd")
+    ):
+        pytest.skip("this system has a server of its own, which the course would use")
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "dnf").symlink_to("/bin/true")  # as on Fedora
+    new_course.environment.pop("COURSE_MYSQLD")
+    said = sentence(new_course.run("db", "start", PATH=str(tmp_path / "bin")))
+    assert "no MariaDB or MySQL server" in said and "sudo dnf install mariadb-server" in said
+    assert "MYSQL_HOST" in said and "compose.yaml" in said
+
+
+def test_named_server_program_that_is_none(new_course: Course):
+    said = sentence(new_course.run("db", "start", COURSE_MYSQLD="/bin/true"))
+    assert "COURSE_MYSQLD names /bin/true" in said
+
+
+@pytest.mark.parametrize("command", [["--port"], ["db", "start", "--port"]])
+def test_port_taken(course: Course, command: list[str]):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        said = sentence(course.run(*command, str(port)))
+    assert "port" in said and "taken" in said
+    assert eventually(course.is_gone)
+
+
+def test_port_of_the_last_start_taken_means_another_one(course: Course):
+    course.run("db", "start")
+    port = course.status.port
+    course.run("db", "stop")
+    with socket.create_server(("127.0.0.1", port)):
+        assert course.run("db", "start").returncode == 0
+        assert course.status.port != port
+
+
+def test_other_port_asked_while_it_runs(course: Course):
+    course.run("db", "start")
+    assert "stop it with python3 -m course db stop" in sentence(
+        course.run("db", "start", "--port", "65000")
+    )
+
+
+def test_port_that_is_none(course: Course):
+    done = course.run("db", "start", "--port", "99999")
+    assert done.returncode == 2 and "a port is a number from 1 to 65535" in done.stderr
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path):
+    """Return a function that makes a disk of some MB: a real file system, mounted for this test."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = []
+
+    def make(megabytes: int) -> Path:
+        done = subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", disk],
+            capture_output=True,
+            check=False,
+        )
+        if done.returncode != 0:
+            pytest.skip("mounting a small file system needs root")
+        mounted.append(disk)
+        return disk
+
+    yield make
+    for path in mounted:
+        subprocess.run(["umount", "-l", path], check=True)
+
+
+def test_disk_full_before_the_first_start(new_course: Course, small_disk):
+    disk = small_disk(20)
+    said = sentence(new_course.run("db", "start", COURSE_STATE_DIR=str(disk / "state")))
+    assert "the disk is full" in said and "free some" in said
+
+
+def test_disk_full_at_a_later_start(course: Course, small_disk):
+    disk = small_disk(60)
+    course.state = shutil.copytree(course.state, disk / "state")
+    filler = disk / "filler"
+    filler.write_bytes(b"")
+    with filler.open("wb", buffering=0) as file, pytest.raises(OSError, match="No space left"):
+        while True:
+            file.write(bytes(4096))
+    said = sentence(course.run("db", "start", COURSE_STATE_DIR=str(course.state)))
+    assert "the disk is full" in said
+    filler.unlink()
+    assert course.run("db", "start", COURSE_STATE_DIR=str(course.state)).returncode == 0
+    assert course.run("db", "stop", COURSE_STATE_DIR=str(course.state)).returncode == 0
+
+
+def test_disk_full_while_packages_are_installed(small_disk):
+    disk = small_disk(30)
+    environment = {
+        **os.environ,
+        "COURSE_VENV": str(disk / "venv"),
+        "COURSE_STATE_DIR": str(disk / "state"),
+    }
+    done = Course(disk / "state", environment).run("setup")
+    assert "the disk is full; free about" in sentence(done)
+
+
+def test_folder_that_cannot_be_written(course: Course):
+    said = sentence(course.run("db", "start", COURSE_STATE_DIR="/proc/nowhere"))
+    assert "clone the course into a folder of your own" in said
+
+
+def test_external_server_that_does_not_answer(course: Course):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    said = sentence(course.run("setup", MYSQL_HOST="127.0.0.1", MYSQL_PORT=str(port)))
+    assert f"No MySQL server answers at 127.0.0.1:{port}" in said
+    assert not (course.state / "keeper.json").exists() or course.is_gone(), "nothing is started"
+
+
+def test_external_server_that_refuses_us(course: Course):
+    course.run("db", "start")
+    wrong = {**course.status.as_environment(), "MYSQL_PASSWORD": "wrong"}
+    said = sentence(course.run("step", "pool_demo/step2", **wrong))
+    assert "refuses user" in said and "MYSQL_PASSWORD" in said
+
+
+def test_external_server_with_a_bad_port(course: Course):
+    assert "a port is a number" in sentence(course.run("setup", MYSQL_PORT="seven"))
+
+
+def test_external_server_is_neither_started_nor_stopped(course: Course):
+    course.run("db", "start")
+    outside = course.status.as_environment()
+    for action in ("start", "stop"):
+        assert "not ours" in sentence(course.run("db", action, **outside))
+    assert course.status, "it is still there"
+
+
+def test_external_server_is_seeded_once_and_never_wiped(course: Course, new_course: Course):
+    course.run("db", "start")
+    outside = {**course.status.as_environment(), "MYSQL_DATABASE": "another_name"}
+    assert course.run("setup", **outside).returncode == 0
+    course.sql("insert into another_name.student (name, age, gender) values ('赵丽颖', 21, '女')")
+    assert course.run("setup", **outside).returncode == 0
+    assert course.sql("select count(*) from another_name.student") == "4"
+    assert course.run("db", "reset", **outside).returncode == 0
+    assert course.sql("select count(*) from another_name.student") == "3"
+
+
+def test_data_of_a_newer_version(course: Course):
+    course.sql("insert into stu (name, age) values ('小甜甜', 22)")
+    stamp = json.loads((course.state / "data.json").read_text("utf-8"))
+    (course.state / "data.json").write_text(json.dumps({**stamp, "version": [99, 1]}), "utf-8")
+    said = sentence(course.run("db", "start"))
+    assert "99.1" in said and "python3 -m course db reset" in said
+    done = course.run("db", "reset")
+    assert done.returncode == 0 and "data.old.1" in done.stdout
+    assert (course.state / "data.old.1").is_dir(), "set aside, not deleted"
+    assert course.sql("select count(*) from student") == "3"
+
+
+def test_server_that_dies_shows_the_tail_of_its_log(course: Course):
+    for name in ("ibdata1", "mysql.ibd"):
+        if (course.state / "data" / name).exists():
+            (course.state / "data" / name).write_bytes(b"not what a server wrote")
+    done = course.run("db", "start")
+    assert "did not start" in sentence(done)
+    assert "ERROR" in done.stderr, "the tail of its log"
+    assert eventually(course.is_gone)
+
+
+def test_server_that_hangs(course: Course):
+    """A server that is there and does not answer is named as that; `db stop` ends it all the same."""
+    course.run("db", "start")
+    pid = course.status.server_pid
+    os.kill(pid, 19)
+    assert course.run("db", "stop").returncode == 0
+    assert not alive(pid)
+
+
+def nowhere() -> dict[str, str]:
+    """Return settings that lead every download to a port of this machine where nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        proxy = f"http://127.0.0.1:{taken.getsockname()[1]}"
+    return {name: proxy for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY")} | {
+        "no_proxy": ""
+    }
+
+
+def test_no_network_for_the_packages(tmp_path: Path, course: Course):
+    fresh = {"COURSE_VENV": str(tmp_path / "venv"), "PIP_NO_CACHE_DIR": "1", "PIP_RETRIES": "0"}
+    said = sentence(course.run("setup", **fresh, **nowhere()))
+    assert "requirements.lock" in said and "connect" in said
+
+
+def test_no_network_for_the_server(new_course: Course):
+    if not shutil.which("apt-get"):
+        pytest.skip("the server is fetched with apt")
+    if any(
+        (Path(folder) / name).exists()
+        for folder in ("/usr/sbin", "/usr/local/sbin")
+        for name in ("mysqld", "mariadbd")
+    ):
+        pytest.skip("this system has a server of its own, which the course would use")
+    new_course.environment.pop("COURSE_MYSQLD")
+    said = sentence(new_course.run("db", "start", **nowhere()))
+    assert "no network" in said
+
+
+def test_unknown_step(course: Course):
+    assert "no step is called nonsense" in sentence(course.run("step", "nonsense"))
+
+
+def test_step_that_could_be_several(course: Course):
+    assert "could mean several steps" in sentence(course.run("step", "step"))
+
+
+def test_settings_of_a_server_that_does_not_run(course: Course):
+    assert "db start" in sentence(course.run("db", "env"))

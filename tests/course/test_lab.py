@@ -1,0 +1,209 @@
+"""`python3 -m course`: JupyterLab and the database come up together and go together."""
+
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from course import keeper, lab, place
+from tests.waiting import eventually
+
+from .conftest import Course, alive, read_until
+
+
+def descendants(pid: int) -> list[int]:
+    """Return the processes that a process started, and those that they started."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdecimal():
+            try:
+                parent = int((folder / "stat").read_text("utf-8").rpartition(")")[2].split()[1])
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            if parent == pid:
+                found += [int(folder.name), *descendants(int(folder.name))]
+    return found
+
+
+class Running:
+    """A running `python3 -m course`."""
+
+    def __init__(self, course: Course, **environment: str):
+        self.course = course
+        self.process = course.start("--port", str(keeper.free_port()), **environment)
+        self.said = read_until(self.process, "Ctrl-C")
+        found = re.search(r"(http://127\.0\.0\.1:\d+)/lab\?token=(\S+)", self.said)
+        assert found, self.said
+        self.url, self.token = found.groups()
+        self.pids = [
+            *descendants(self.process.pid),
+            course.status.keeper_pid,
+            course.status.server_pid,
+        ]
+
+    def get(self, path: str, token: str = "") -> int:
+        request = urllib.request.Request(
+            self.url + path, headers={"Authorization": f"token {token or self.token}"}
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=10) as answer:
+                return answer.status
+        except urllib.error.HTTPError as error:
+            return error.code
+
+    def start_kernel(self) -> int:
+        """Start a kernel and return its process."""
+        request = urllib.request.Request(
+            self.url + "/api/kernels", data=b"{}", headers={"Authorization": f"token {self.token}"}
+        )
+        before = set(descendants(self.process.pid))
+        with urllib.request.urlopen(request, timeout=20):
+            pass
+        assert eventually(lambda: set(descendants(self.process.pid)) - before)
+        (pid, *_) = set(descendants(self.process.pid)) - before
+        return pid
+
+
+@pytest.fixture
+def running(course: Course):
+    started = Running(course)
+    yield started
+    if started.process.poll() is None:
+        started.process.terminate()
+    started.process.communicate(timeout=30)
+
+
+def test_it_prints_what_a_user_needs(running: Running):
+    status = running.course.status
+    assert f"127.0.0.1:{status.port}" in running.said
+    assert "python3 -m course db shell" in running.said
+    assert running.get("/lab") == 200
+    assert running.get("/api/contents/", "wrong") == 403
+    assert running.course.sql("select count(*) from student") == "3"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_signal_stops_everything_in_order(running: Running, number: signal.Signals):
+    kernel = running.start_kernel()
+    running.process.send_signal(number)
+    _, errors = running.process.communicate(timeout=30)
+    assert running.process.returncode == 0
+    assert errors.index("JupyterLab is stopped") < errors.index("The database is stopped")
+    assert not any(map(alive, [*running.pids, kernel]))
+
+
+def test_kill_9_leaves_nothing(running: Running, kill):
+    kernel = running.start_kernel()
+    kill(running.process.pid)
+    assert eventually(lambda: not any(map(alive, [*running.pids, kernel])))
+
+
+def test_database_that_died_is_started_again(running: Running, kill):
+    before = running.course.status
+    kill(before.server_pid)
+    assert eventually(
+        lambda: running.course.status and running.course.status.server_pid != before.server_pid
+    )
+    assert running.course.status.port == before.port
+    assert running.course.sql("select count(*) from student") == "3"
+
+
+def test_database_that_somebody_stopped_stays_stopped(running: Running):
+    running.course.run("db", "stop")
+    heard = iter(running.process.stderr.readline, "")
+    assert any("db start" in line for line in heard)
+    assert running.course.is_gone()
+    assert running.course.run("db", "start").returncode == 0, "until somebody starts it again"
+
+
+def test_lab_that_dies_is_said(running: Running, kill):
+    kill(running.pids[0])
+    _, errors = running.process.communicate(timeout=30)
+    assert running.process.returncode == 1
+    assert "JupyterLab ended by itself" in errors and "Traceback" not in errors
+    assert running.course.is_gone()
+
+
+def test_usual_port_taken_means_another_one_and_a_sentence(course: Course):
+    try:
+        taken = socket.create_server(("127.0.0.1", lab.USUAL_PORT))
+    except OSError:
+        taken = None  # somebody has it already, which serves as well
+    process = course.start()
+    try:
+        line = process.stderr.readline()
+        assert f"Port {lab.USUAL_PORT} is taken" in line
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+        if taken:
+            taken.close()
+
+
+def test_fresh_clone_runs_with_the_two_commands(tmp_path: Path, clean_environment: dict[str, str]):
+    """The README's two commands, as a new user types them, in a folder with a space and Chinese letters."""
+    home = tmp_path / "neuer Kurs 课程"
+    subprocess.run(["git", "clone", "--quiet", place.ROOT, home], check=True)
+    # What is not committed yet belongs to what is tested.
+    changed = subprocess.run(
+        ["git", "ls-files", "-z", "--modified", "--others", "--exclude-standard"],
+        cwd=place.ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    for name in filter(None, changed.stdout.split("\0")):
+        if (place.ROOT / name).exists():
+            (home / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(place.ROOT / name, home / name)
+        else:
+            (home / name).unlink(missing_ok=True)
+    environment = {
+        name: value for name, value in clean_environment.items() if name != "COURSE_MYSQLD"
+    }
+    environment |= {"VIRTUAL_ENV": "", "LC_ALL": "C"}
+
+    process = subprocess.Popen(
+        ["python3", "-m", "course"],
+        cwd=home,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+    )
+    said = read_until(process, "Ctrl-C")
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, errors
+    assert "/lab?token=" in said
+
+    done = subprocess.run(
+        ["python3", "-m", "course", "test", "-k", "test_settings", "-n", "0"],
+        cwd=home,
+        env=environment,
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"[1-9]\d* passed|\.\.\.", done.stdout)
+    # From any folder inside: the package's path, or the activated environment.
+    for command in (
+        ["python3", "../../course"],
+        [home / ".venv/bin/python3", "-m", "course"],
+        [home / ".venv/bin/course"],
+    ):
+        listed = subprocess.run(
+            [*command, "step"],
+            cwd=home / "demos/pool_demo",
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert "step2_borrow_and_return" in listed.stdout, listed.stderr

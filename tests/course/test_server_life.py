@@ -1,0 +1,248 @@
+"""The private server's life: started once, shared, gone with its last user, and no committed row lost."""
+
+import random
+import signal
+import stat
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from course import keeper, server
+from tests.waiting import eventually
+
+from .conftest import Course, alive
+
+ROWS = "韩雪\n舒畅\n唐嫣"
+
+
+def test_first_command_initialises_starts_and_seeds(new_course: Course):
+    assert new_course.sql("select name from student order by id") == ROWS
+
+
+def test_server_ends_with_the_last_command(course: Course):
+    course.sql("select 1")
+    assert course.is_gone()
+
+
+def test_second_command_adopts_the_running_server(course: Course):
+    first = course.start("db", "shell")
+    assert eventually(lambda: course.status)
+    pid = course.status.server_pid
+    second = course.start("db", "shell", "--batch", "--skip-column-names", "--unbuffered")
+    second.stdin.write("select 42;\n")
+    second.stdin.flush()
+    assert second.stdout.readline() == "42\n"
+    first.communicate()
+    # The first one is gone, and the server goes on for the second.
+    second.stdin.write("select 43;\n")
+    second.stdin.flush()
+    assert second.stdout.readline() == "43\n"
+    assert course.status.server_pid == pid
+    second.communicate()
+    assert eventually(course.is_gone)
+
+
+def test_many_commands_at_once_share_one_server(course: Course):
+    commands = [
+        course.start("db", "shell", "--batch", "-N", "-e", "select @@pid_file") for _ in range(6)
+    ]
+    answers = {command.communicate()[0] for command in commands}
+    assert [command.returncode for command in commands] == [0] * 6
+    assert len(answers) == 1
+    assert course.is_gone()
+
+
+def test_db_start_stays_until_db_stop(course: Course):
+    assert course.run("db", "start").returncode == 0
+    pid = course.status.server_pid
+    course.sql("select 1")
+    assert course.status.server_pid == pid
+    assert course.run("db", "start").returncode == 0, "starting twice is the same as once"
+    assert course.status.server_pid == pid
+    assert course.run("db", "stop").stdout == "Stopped.\n"
+    assert course.is_gone()
+    assert course.run("db", "stop").stdout == "It was not running.\n"
+
+
+def test_db_start_lets_a_running_server_stay(course: Course):
+    shell = course.start("db", "shell")
+    assert eventually(lambda: course.status)
+    course.run("db", "start")
+    shell.communicate()
+    assert course.status, "db start was asked to keep it"
+
+
+def test_port_and_password_stay_the_same(course: Course):
+    course.run("db", "start")
+    first = course.status
+    course.run("db", "stop")
+    course.run("db", "start")
+    assert (course.status.port, course.status.password) == (first.port, first.password)
+
+
+def test_only_this_machine_and_this_user_can_reach_it(course: Course):
+    course.run("db", "start")
+    status = course.status
+    for file in ("my.cnf", "init.sql", "keeper.json"):
+        assert stat.S_IMODE((course.state / file).stat().st_mode) == 0o600, file
+    assert stat.S_IMODE(course.state.stat().st_mode) == 0o700
+    assert stat.S_IMODE(Path(status.socket).parent.stat().st_mode) == 0o700
+    inodes = {
+        str(link.readlink())
+        for link in Path(f"/proc/{status.server_pid}/fd").iterdir()
+        if link.exists()
+    }
+    listening = []
+    for table in ("tcp", "tcp6"):
+        for line in Path(f"/proc/net/{table}").read_text("ascii").splitlines()[1:]:
+            fields = line.split()
+            if fields[3] == "0A" and f"socket:[{fields[9]}]" in inodes:
+                listening.append(fields[1])
+    assert listening == [f"0100007F:{status.port:04X}"], "127.0.0.1 and nothing else"
+
+
+def test_there_is_no_account_without_a_password(course: Course):
+    course.run("db", "start")
+    accounts = course.sql("select concat(user, '@', host) from mysql.user").split()
+    ours = ["course@localhost", "course@127.0.0.1"]
+    system = [
+        "mariadb.sys@localhost",
+        "mysql.sys@localhost",
+        "mysql.session@localhost",
+        "mysql.infoschema@localhost",
+    ]
+    assert set(ours) <= set(accounts) <= {*ours, *system}
+    for user in ("root", "course", ""):
+        for place in (
+            f"--socket={course.status.socket}",
+            f"--port={course.status.port} --host=127.0.0.1",
+        ):
+            done = course.run(
+                "db", "shell", f"--user={user}", "--password=", *place.split(), "-e", "select 1"
+            )
+            assert done.returncode != 0 and "Access denied" in done.stderr
+
+
+def test_two_checkouts_never_meet(course: Course, tmp_path: Path, prepared: Path):
+    other = Course(
+        tmp_path / "other", {**course.environment, "COURSE_STATE_DIR": str(tmp_path / "other")}
+    )
+    try:
+        course.run("db", "start")
+        other.run("db", "start")
+        mine, theirs = course.status, other.status
+        assert (
+            mine.port != theirs.port
+            and mine.socket != theirs.socket
+            and mine.password != theirs.password
+        )
+        course.sql("delete from student")
+        assert other.sql("select name from student order by id") == ROWS
+        crossed = course.run("db", "shell", f"--port={theirs.port}", "-e", "select 1")
+        assert "Access denied" in crossed.stderr
+    finally:
+        server.stop(other.state)
+
+
+def test_kill_9_of_the_command_leaves_nothing(course: Course, kill):
+    shell = course.start("db", "shell")
+    assert eventually(lambda: course.status)
+    sockets = Path(course.status.socket).parent
+    kill(shell.pid)
+    assert eventually(course.is_gone)
+    assert not sockets.exists()
+
+
+def test_kill_9_of_the_keeper_takes_the_server_with_it(course: Course, kill):
+    course.run("db", "start")
+    course.sql("insert into stu (name, age) values ('小甜甜', 22)")
+    status = course.status
+    kill(status.keeper_pid)
+    assert eventually(lambda: not alive(status.server_pid))
+    assert course.sql("select name from stu") == "小甜甜"
+    assert not Path(status.socket).parent.exists(), "the next command tidies up"
+
+
+def test_kill_9_of_the_server_is_mended_by_the_next_command(course: Course, kill):
+    course.run("db", "start")
+    course.sql("insert into stu (name, age) values ('小甜甜', 22)")
+    kill(course.status.server_pid)
+    assert course.sql("select name from stu") == "小甜甜"
+
+
+WRITER = """
+import sys, pymysql
+from demos.pool_demo.settings import connect_args
+connection = pymysql.connect(**connect_args(autocommit=True))
+cursor = connection.cursor()
+for number in range(100_000):
+    cursor.execute("insert into stu (name, age) values (%s, 1)", (str(number),))
+    print(number, flush=True)
+"""
+
+
+@pytest.mark.parametrize(
+    "victims", [("server_pid",), ("keeper_pid",), ("keeper_pid", "server_pid")]
+)
+def test_kill_9_under_load_loses_no_committed_row(course: Course, kill, victims):
+    course.run("db", "start")
+    for round_number in range(3):
+        course.sql("truncate stu")
+        writer = subprocess.Popen(
+            [sys.executable, "-c", WRITER],
+            env={**course.environment, **course.status.as_environment()},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        acknowledged: list[int] = []
+        enough = threading.Event()
+
+        wanted = random.randint(20, 400)
+
+        def read(process=writer, heard=acknowledged, done=enough, wanted=wanted):
+            for line in process.stdout:
+                heard.append(int(line))
+                if len(heard) >= wanted:
+                    done.set()
+
+        reader = threading.Thread(target=read)
+        reader.start()
+        assert enough.wait(30)
+        status = course.status
+        for victim in victims:
+            pid = getattr(status, victim)
+            if alive(pid):
+                kill(pid)
+        reader.join(30)
+        writer.wait(30)
+        assert eventually(lambda pid=status.server_pid: not alive(pid))
+        course.run("db", "start")
+        stored = {int(name) for name in course.sql("select name from stu").split()}
+        assert set(acknowledged) <= stored, f"round {round_number}"
+        assert len(stored) <= len(acknowledged) + 1, "at most the one that was under way"
+
+
+@pytest.mark.parametrize("moment", [0.05, 0.15, 0.3, 0.5, 0.7, 0.9])
+def test_kill_9_during_the_first_start_is_mended(new_course: Course, kill, moment):
+    """Of the command and its keeper together, at several moments of initialising, starting and seeding."""
+    first = new_course.start("db", "start")
+    try:
+        first.wait(moment)
+    except subprocess.TimeoutExpired:
+        kill(first.pid)
+    record = keeper.read_record(new_course.state)
+    if "pid" in record and alive(record["pid"]):
+        kill(record["pid"])
+    assert new_course.sql("select name from student order by id") == ROWS
+
+
+def test_command_asked_to_stop_while_starting_leaves_nothing(new_course: Course):
+    first = new_course.start("db", "shell", "-e", "select sleep(30)")
+    assert eventually(lambda: keeper.read_record(new_course.state).get("server_pid"))
+    first.send_signal(signal.SIGINT)
+    first.communicate(timeout=30)
+    assert eventually(new_course.is_gone)

@@ -1,0 +1,52 @@
+"""What the tests of pool_demo share: connections that are closed at the end, and patience."""
+
+import pymysql
+import pytest
+from pymysql.cursors import DictCursor
+
+from demos.pool_demo.mysqlhelp import MysqlHelp
+from demos.pool_demo.ptpool import PTConnectionPool
+from demos.pool_demo.settings import connect_args
+from demos.pool_demo.witness import Witness
+
+
+@pytest.fixture
+def connection(book):
+    """A raw connection to the restored database; rows are dicts, each statement commits."""
+    with pymysql.connect(**connect_args(cursorclass=DictCursor, autocommit=True)) as opened:
+        yield opened
+
+
+@pytest.fixture
+def ask(connection):
+    """Run a statement outside any pool and return its rows."""
+
+    def rows(sql, *param):
+        with connection.cursor() as cursor:
+            cursor.execute(sql, param or None)
+            return list(cursor.fetchall())
+
+    return rows
+
+
+@pytest.fixture
+def witness(book, connection):
+    """A witness whose baseline includes the fixture `connection`."""
+    with Witness() as watching:
+        yield watching
+
+
+@pytest.fixture
+def db(book):
+    """The `MysqlHelp` of this test, with a pool of its own."""
+    MysqlHelp.close()
+    yield MysqlHelp()
+    MysqlHelp.close()
+
+
+@pytest.fixture
+def ptpool(book):
+    """The class `PTConnectionPool`, whose pool is closed at the end."""
+    PTConnectionPool.close_pool()
+    yield PTConnectionPool
+    PTConnectionPool.close_pool()

@@ -1,0 +1,42 @@
+"""witness.py: what the server's process list says."""
+
+import pymysql
+import pytest
+
+from demos.pool_demo.settings import connect_args
+from demos.pool_demo.witness import Witness
+from tests.waiting import eventually
+
+
+def test_it_sees_connections_come_and_go(witness):
+    assert witness.ids() == []
+    with pymysql.connect(**connect_args()) as one:
+        (seen,) = witness.seen()
+        assert seen.id == one.thread_id()
+        assert seen.command == "Sleep"
+        assert seen.seconds >= 0
+        with pymysql.connect(**connect_args()) as two:
+            assert witness.ids() == [one.thread_id(), two.thread_id()]
+    assert eventually(lambda: witness.ids() == [])
+
+
+def test_it_does_not_count_itself_or_what_was_open_before(book):
+    with pymysql.connect(**connect_args()), Witness() as witness:
+        assert witness.ids() == []
+
+
+def test_it_does_not_count_another_database(witness):
+    with pymysql.connect(**connect_args(database="information_schema")):
+        assert witness.ids() == []
+
+
+def test_kill_ends_a_connection(witness):
+    with pymysql.connect(**connect_args()) as victim:
+        witness.kill(victim.thread_id())
+        assert witness.ids() == []
+        with pytest.raises(pymysql.MySQLError):
+            victim.cursor().execute("select 1")
+
+
+def test_settle_returns_what_there_is_when_time_is_up(witness):
+    assert witness.settle(1, seconds=0.05) == 0

@@ -1,0 +1,25 @@
+"""Patience for what another process or thread does in its own time."""
+
+import time
+from threading import Thread
+
+
+def eventually(condition, seconds=20.0):
+    """Return the condition's first true value; the last value when time is up."""
+    deadline = time.monotonic() + seconds
+    while not (value := condition()) and time.monotonic() < deadline:
+        time.sleep(0.005)
+    return value
+
+
+def all_at_once(count, work):
+    """Run `work` in `count` threads and return the results; a thread that hangs fails the test."""
+    results = []
+    threads = [Thread(target=lambda: results.append(work()), daemon=True) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert not any(thread.is_alive() for thread in threads), "a thread hangs"
+    assert len(results) == count, "a thread failed"
+    return results

@@ -21,7 +21,12 @@ SMALL_MARIADB = [
     "--innodb-data-file-path=ibdata1:2M:autoextend",
     "--innodb-autoextend-increment=1",
 ]
-SMALL_MYSQL = ["--innodb-redo-log-capacity=16M", "--secure-file-priv=NULL", "--mysqlx=OFF"]
+SMALL_MYSQL = [
+    "--innodb-redo-log-capacity=16M",
+    "--performance-schema=OFF",  # no lesson looks at it
+    "--secure-file-priv=NULL",
+    "--mysqlx=OFF",
+]
 
 # The scripts a MariaDB server ships, in the order in which its own installer feeds them to it.
 SYSTEM_SCRIPTS = [

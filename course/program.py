@@ -179,8 +179,11 @@ def _libraries(path: Path) -> dict[str, str]:
     home = path.parent.parent
     if home in (Path("/usr"), Path("/usr/local")):
         return {}
-    folders = sorted(home.glob("lib/*-linux-gnu*"))
-    return {"LD_LIBRARY_PATH": os.pathsep.join(map(str, folders))} if folders else {}
+    settings = {"LD_LIBRARY_PATH": home.glob("lib/*-linux-gnu*")}
+    # The client needs a plugin to log in to a MySQL server.
+    settings["MARIADB_PLUGIN_DIR"] = home.glob("lib/*-linux-gnu*/libmariadb3/plugin")
+    found = {name: os.pathsep.join(map(str, folders)) for name, folders in settings.items()}
+    return {name: value for name, value in found.items() if value}
 
 
 def _try(path: Path) -> Program | None:

@@ -246,6 +246,7 @@ def test_message_keys_give_the_order_without_sorting(ask):
         ask(add, sender, recipient, f"m{number}")
     ask("update messages set delivered_at = utc_timestamp(3) where id > 7")
     for query in (UNDELIVERED, PAGE):
-        assert "filesort" not in (ask("explain " + query)[0]["Extra"] or "")
+        plan = str(ask("explain " + query)).lower()  # a table here, a tree on MySQL 9
+        assert "sort" not in plan
     assert [row["id"] for row in ask(UNDELIVERED)] == [2, 3, 6, 7]
     assert [row["id"] for row in ask(PAGE)] == [38, 37, 34, 33, 30]

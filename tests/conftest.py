@@ -5,6 +5,7 @@ The student's server and data are never touched. Each xdist worker has a databas
 """
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -15,6 +16,9 @@ import pytest
 from course import place, server, target
 from demos.pool_demo.seed import restore
 from demos.pool_demo.settings import connect_args
+
+# Started in the background, a shell's children ignore Ctrl-C; the processes under test must not inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 RunStep = Callable[..., "subprocess.CompletedProcess[str]"]
 

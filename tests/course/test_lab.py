@@ -106,9 +106,12 @@ def test_kill_9_leaves_nothing(running: Running, kill):
 def test_database_that_died_is_started_again(running: Running, kill):
     before = running.course.status
     kill(before.server_pid)
-    assert eventually(
-        lambda: running.course.status and running.course.status.server_pid != before.server_pid
-    )
+
+    def is_new():
+        now = running.course.status
+        return now and now.server_pid != before.server_pid
+
+    assert eventually(is_new)
     assert running.course.status.port == before.port
     assert running.course.sql("select count(*) from student") == "3"
 

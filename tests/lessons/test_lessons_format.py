@@ -1,0 +1,161 @@
+"""The shape of every lesson, and that all it names exists."""
+
+import itertools
+import re
+import subprocess
+import sys
+
+import nbformat
+import pytest
+
+from course import lesson, steps
+from course.place import ROOT
+
+from .conftest import LESSONS, calls, read
+
+PARTS = [
+    "**What you will be able to do**",
+    "**What you need",
+    "## 1. ",
+    "## Summary",
+    "## Where to go further",
+    "## Words",
+]
+
+
+@pytest.fixture(params=LESSONS, ids=lambda path: path.stem)
+def path(request):
+    return request.param
+
+
+def sources(path, kind):
+    return [cell.source for cell in read(path).cells if cell.cell_type == kind]
+
+
+def prose(path):
+    return "\n\n".join(sources(path, "markdown"))
+
+
+def named():
+    """Everything the lessons say, and the sentences of their tools."""
+    texts = [source for path in LESSONS for cell in read(path).cells for source in [cell.source]]
+    return "\n".join([*texts, (ROOT / "course" / "lesson.py").read_text("utf-8")])
+
+
+def test_the_lessons_are_there():
+    assert [path.stem[:2] for path in LESSONS] == ["00", "02", "03", "05"]
+
+
+def test_notebook_is_clean(path):
+    notebook = read(path)
+    nbformat.validate(notebook)
+    assert (notebook.nbformat, notebook.nbformat_minor) == (4, 5)
+    assert notebook.metadata == {
+        "kernelspec": {
+            "display_name": "Python 3 (ipykernel)",
+            "language": "python",
+            "name": "python3",
+        },
+        "language_info": {"name": "python"},
+    }
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert [cell.id for cell in code if cell.outputs or cell.execution_count] == []
+    ids = [cell.id for cell in notebook.cells]
+    assert len(set(ids)) == len(ids)
+    assert [one for one in ids if not re.fullmatch(r"[a-z][a-z0-9-]*", one)] == []
+
+
+def test_tags_are_known(path):
+    # `timing`: figures of this machine; `machine`: names its server.
+    tags = {tag for cell in read(path).cells for tag in cell.metadata.get("tags", [])}
+    assert tags <= {"timing", "machine"}
+
+
+def test_lesson_has_its_parts_in_order(path):
+    text = prose(path)
+    assert re.match(r"# [A-Z][a-z]+ \S", text)
+    places = [text.find(part) for part in PARTS]
+    assert -1 not in places
+    assert places == sorted(places)
+
+
+def test_sections_are_numbered(path):
+    numbers = [int(number) for number in re.findall(r"^## (\d+)\. ", prose(path), re.M)]
+    assert numbers == list(range(1, len(numbers) + 1))
+
+
+def test_a_heading_begins_its_cell(path):
+    for source in sources(path, "markdown"):
+        if not source.startswith(("## Summary", "## Where", "# ")):
+            assert not re.search(r"\n#+ (?!Where|Words)", source), source
+
+
+def test_lesson_asks_for_a_prediction(path):
+    if path.stem != "00_check_setup":
+        assert prose(path).count("**Predict, then run.**") >= 3
+
+
+def test_a_prediction_stands_before_a_cell_that_runs(path):
+    cells = read(path).cells
+    for cell, after in itertools.pairwise(cells):
+        if "**Predict, then run.**" in cell.source:
+            assert after.cell_type == "code"
+
+
+def test_cells_fit_a_projector(path):
+    for source in sources(path, "code"):
+        lines = source.splitlines()
+        assert len(lines) <= 16, source
+        assert max(map(len, lines)) <= 100, source
+
+
+def test_code_is_imported_and_not_copied(path):
+    """No three lines in a row of a demo stand in a notebook."""
+    demos = set()
+    for file in ROOT.glob("demos/**/*.py"):
+        demos |= set(triples(file.read_text("utf-8")))
+    for source in sources(path, "code"):
+        assert demos.isdisjoint(triples(source)), source
+
+
+def triples(text):
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    lines = [line for line in lines if not line.startswith(("import ", "from "))]
+    return zip(lines, lines[1:], lines[2:], strict=False)
+
+
+def test_every_file_named_exists():
+    files = set(re.findall(r"\b(?:course|demos|lessons|sql|tests)/[\w./-]*\w", named()))
+    files |= {f"lessons/{name}" for name in re.findall(r"\b\d\d_\w+\.ipynb", named())}
+    assert files
+    assert [file for file in files if not (ROOT / file).exists()] == []
+
+
+def test_every_step_named_exists():
+    names = set(re.findall(r"\bpool_demo/step\w+", named()))
+    assert len(names) > 8
+    for name in names:
+        assert steps.find(name).path.startswith(name)
+
+
+def test_every_command_named_exists():
+    found = re.findall(r"python3 -m course((?: [a-z]+)*)(?=[`\"\n])", named())
+    assert {" db reset", " db status", " doctor", " step"} <= set(found)
+    for words in set(found):
+        done = subprocess.run(
+            [sys.executable, "-m", "course", *words.split(), "--help"],
+            cwd=ROOT,
+            capture_output=True,
+            check=False,
+        )
+        assert done.returncode == 0, words
+
+
+def test_everything_shown_exists(path):
+    for arguments in calls(path, "show"):
+        assert lesson.source(*arguments)
+
+
+def test_every_step_run_is_named_in_full(path):
+    for name, *_ in calls(path, "run_step"):
+        assert steps.find(name).path == name

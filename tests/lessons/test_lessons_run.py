@@ -1,0 +1,180 @@
+"""Every lesson, executed as a student does, and what each must really show."""
+
+import socket
+
+import pymysql
+import pytest
+from pymysql.cursors import DictCursor
+
+from demos.pool_demo.settings import connect_args
+from demos.pool_demo.witness import Witness
+
+from .conftest import LESSONS
+
+STUDENTS = [
+    {"id": 1, "name": "韩雪", "age": 24, "gender": "女"},
+    {"id": 2, "name": "舒畅", "age": 23, "gender": "女"},
+    {"id": 3, "name": "唐嫣", "age": 25, "gender": "女"},
+]
+THREE_ROWS = "".join(f"{row}\n" for row in STUDENTS)
+PINGS = """\
+| 0 | dead | dead | new | answer | error |
+| 1 | new | new | new | answer | answer |
+| 2 | dead | new | new | answer | error |
+| 4 | dead | dead | new | answer | error |
+| 7 | new | new | new | answer | answer |"""
+
+# What the cells of a lesson must print, by the cell's id.
+FACTS = {
+    "00_check_setup": {
+        "check-python": ["ok      Python 3."],
+        "check-packages": ["ok      PyMySQL 1.", "ok      DBUtils 3.", "ok      Flask 3."],
+        "check-server": ["ok      M", "database course_"],
+        "check-seed": ["ok      3 students: 韩雪, 舒畅, 唐嫣\n"],
+        "check-port": ["ok      a free port"],
+    },
+    "02_connect_raw_pymysql": {
+        "setup": ["Ready: M"],
+        "insert-cursors": [
+            "Cursor      (1, '小甜甜', 22)",
+            "{'id': 1, 'name': '小甜甜', 'age': 22}",
+        ],
+        "commit-run": [
+            "I see         ['小甜甜', '赵丽颖']\n",
+            "others see    ['小甜甜']\nafter close() ['小甜甜']\n",
+        ],
+        "percent-obrien": ["values('O'Brien', 22)", "ProgrammingError: (1064"],
+        "percent-mallory": ["in the table: ['Eve', 'Mallory']"],
+        "parameters-run": [r"values('O\'Brien', 22)", r"Eve\', 1), (\'Mallory\'", "typed: True"],
+        "parameters-step": ["% kept 1, and let in ['Eve', 'Mallory']"],
+        "utf8-fails": ["(1366"],
+        "utf8-works": ["charset: utf8mb4\nin the table: ['小甜甜😀']"],
+        "old-warns": [
+            "DeprecationWarning: 'db' is deprecated",
+            "DeprecationWarning: 'passwd' is deprecated",
+        ],
+        "cost-count": ["3 connections made, 0 left"],
+        "cost-measure": ["Connecting takes longer than asking."],
+    },
+    "03_share_a_pool": {
+        "dbutils-old": ["ModuleNotFoundError: No module named 'DBUtils'"],
+        "pool-show": ["maxconnections=6", "mincached=2"],
+        "pool-import": ["2 connections opened by the import"],
+        "borrow-run": [THREE_ROWS],
+        "borrow-ten": ["10 borrowers, 2 connections"],
+        "borrow-after": ["InvalidConnectionError"],
+        "exhausted-refuse": ["TooManyConnectionsError"],
+        "exhausted-wait": ["3 of 3 callers waited", "the server had 2 connections"],
+        "idle-run": ["seven borrowed: 7\nseven returned: 5   promised: 0"],
+        "idle-step": ["0 of 2 left; without one: 2 of 2", "did not refill to mincached"],
+        "shared-run": ["threadsafety: 1\n" + "promised: 1   on the server: 3\n" * 2],
+        "shared-maximum": ["TooManyConnectionsError\npromised: 2   on the server: 20"],
+        "shared-step": ["maxcached=5 allows 5"],
+        "maxusage-run": ["1: A A\ncheckout 2: A B\ncheckout 3: B B\ncheckout 4: C C"],
+        "leftovers-session": ["setsession ran 1 time(s)", "inherited ['@secret', 'basket']"],
+        "leftovers-step": ["published by the next borrower with reset in [False, None]"],
+        "ping-run": [PINGS],
+        "persistent-run": ["8 connections on the server", "3 connections on the server"],
+        "login-run": ["4 log-ins, 1 let in, over 2 connections"],
+        "login-leak": ["borrower 2: ProgrammingError: (1146", "borrower 3: TooManyConnections"],
+    },
+    "05_wrap_in_mysqlhelp": {
+        "wrapper-run": [THREE_ROWS + "10 connections"],
+        "wrapper-getconn": ["{'name': '韩雪'}"],
+        "wrapper-fails-run": [
+            "failure:  韩雪\nafter the commit:   赵丽颖\nwithout a commit:   赵丽颖\n"
+        ],
+        "execute-run": ["has no attribute 'execute'\nUnboundLocalError"],
+        "singleton-instance": ["AttributeError"],
+        "singleton-run": ["objects: 1, connections opened: 50"],
+        "singleton-cure": ["objects: 1, connections: 10"],
+        "select-all": [THREE_ROWS],
+        "select-one": [str(STUDENTS[0])],
+        "insert-run": ["4\n", "| 3 | 唐嫣 | 25 | 女 |\n| 4 | 小甜甜 | 20 | 女 |"],
+        "insert-many-run": ["True\n", "| 5 | 赵丽颖 | 21 | 女 |\n| 6 | Angelababy | 22 | 女 |"],
+        "update-fails": ["True\nTrue\nTrue\n", "'Angelababy'"],
+        "update-cure": ["False\nProgrammingError: (1146", "ProgrammingError: (1064"],
+        "update-run": ["True\n", "| 6 | 杨颖 | 22 | 女 |"],
+        "delete-fails": ["the source's: True\nours:\nTypeError: param is a bare str"],
+        "delete-run": ["True\n", "| 5 | 赵丽颖 | 21 | 女 |"],
+        "transaction-fails": ["True True\n", "'age': 19}", "'age': 23}"],
+        "transaction-cure": ["ProgrammingError: (1146", "'age': 24}", "'age': 23}"],
+        "transaction-run": ["[1, 1]\n", "'age': 19}", "'age': 28}"],
+    },
+}
+
+
+@pytest.fixture
+def ask(book):
+    """Run a statement and return its rows."""
+    with pymysql.connect(**connect_args(cursorclass=DictCursor, autocommit=True)) as connection:
+
+        def rows(sql):
+            with connection.cursor() as cursor:
+                cursor.execute(sql)
+                return list(cursor.fetchall())
+
+        yield rows
+
+
+@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+def test_lesson_runs_in_order_and_shows_what_it_is_about(play, ask, path):
+    with Witness() as witness:
+        played = play(path)
+        assert witness.settle(0) == 0
+    assert played.errors == []
+    for cell, expected in FACTS[path.stem].items():
+        for text in expected:
+            assert text in played.text(cell), f"{cell}: {played.text(cell)}"
+    said = [output for outputs in played.outputs.values() for output in outputs]
+    assert [output.text for output in said if output.get("name") == "stderr"] == []
+    assert ask("select * from student") == STUDENTS
+    assert ask("select * from stu") == []
+
+
+def lesson(number):
+    (path,) = [path for path in LESSONS if path.stem.startswith(number)]
+    return path
+
+
+@pytest.fixture
+def closed_port():
+    """A port on which nothing listens, and nothing else can begin to."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield str(taken.getsockname()[1])
+
+
+def nobody(port):
+    """Settings that lead to a server which is not there."""
+    return {"MYSQL_HOST": "127.0.0.1", "MYSQL_PORT": port, "MYSQL_UNIX_SOCKET": ""}
+
+
+def test_00_without_a_server_says_what_to_do(play, closed_port):
+    played = play(lesson("00"), **nobody(closed_port))
+    assert played.errors == []
+    for cell in ("check-server", "check-seed"):
+        (line,) = played.text(cell).splitlines()
+        assert line.startswith(f"NOT OK  No MySQL server answers at 127.0.0.1:{closed_port}. ")
+        assert line.endswith("python3 -m course db start")
+    assert "NOT OK" not in "".join(
+        played.text(cell) for cell in ("check-python", "check-packages", "check-port")
+    )
+
+
+def test_00_says_that_the_students_have_changed(play, ask):
+    ask("update student set name = '''O''Brien' where id = 1")
+    played = play(lesson("00"))
+    assert played.errors == []
+    assert played.text("check-seed").startswith("NOT OK  The table student holds 'O'Brien, 舒畅")
+    assert played.text("check-seed").endswith("python3 -m course db reset\n")
+
+
+def test_a_lesson_without_a_server_stops_with_one_sentence(play, closed_port):
+    played = play(lesson("02"), allow_errors=True, **nobody(closed_port))
+    first = played.errors[0]
+    assert first in played.outputs["setup"]
+    assert first.ename == "LessonError"
+    (line,) = first.traceback
+    assert line.startswith(f"No MySQL server answers at 127.0.0.1:{closed_port}. ")
+    assert line.endswith("python3 -m course db start")

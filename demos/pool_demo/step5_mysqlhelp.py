@@ -44,7 +44,7 @@ def main() -> None:
         show(f"5. update id {her} to 杨颖", db.update(RENAME, ("杨颖", her)))
         show(f"6. delete id {her}", db.delete("delete from student where id = %s", (her,)))
         left = [row["id"] for row in db.selectall(ALL)]
-        MysqlHelp.close()
+        MysqlHelp.close_all()
     conclude(f"Angelababy had id {her}; update of id 7 said {missed}; the ids left are {left}.")
 
 

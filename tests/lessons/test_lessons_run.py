@@ -87,7 +87,7 @@ FACTS = {
         "execute-run": ["has no attribute 'execute'\nUnboundLocalError"],
         "singleton-instance": ["AttributeError"],
         "singleton-run": ["objects: 1, connections opened: 50"],
-        "singleton-cure": ["objects: 1, connections: 10"],
+        "singleton-cure": ["objects: 1, connections: 1"],
         "select-all": [THREE_ROWS],
         "select-one": [str(STUDENTS[0])],
         "insert-run": ["4\n", "| 3 | 唐嫣 | 25 | 女 |\n| 4 | 小甜甜 | 20 | 女 |"],

@@ -39,9 +39,9 @@ def witness(book, connection):
 @pytest.fixture
 def db(book):
     """The `MysqlHelp` of this test, with a pool of its own."""
-    MysqlHelp.close()
+    MysqlHelp.close_all()
     yield MysqlHelp()
-    MysqlHelp.close()
+    MysqlHelp.close_all()
 
 
 @pytest.fixture

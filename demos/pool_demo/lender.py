@@ -1,0 +1,150 @@
+"""A4, A5: lends connections of a DBUtils pool: in order, in good health, and always returned.
+
+Nothing here talks to the server while it holds a lock. The pool makes connections that are not
+connected yet; the borrower connects. Whether an idle one is still alive shows without asking the
+server: a socket on which the server has hung up is readable.
+"""
+
+import select
+import ssl
+import threading
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import lru_cache
+from typing import Any
+
+import pymysql
+from dbutils.pooled_db import PooledDB
+from pymysql.constants import CLIENT
+
+from demos.pool_demo.settings import Settings
+from demos.pool_demo.turnstile import Turnstile
+
+Tls = bool | ssl.SSLContext | None
+Raw = Any  # pymysql.Connection: PyMySQL itself, without DBUtils around it
+
+HUNG_SERVER = 2.0  # seconds after the server's own limit until a query is given up without it
+
+
+class Lender:
+    """Lends the connections of one pool to one process."""
+
+    def __init__(
+        self, settings: Settings, connections: int, wait: float, query_limit: float | None, tls: Tls
+    ) -> None:
+        """Make the pool; no connection is opened yet. The arguments are those of `MysqlHelp`."""
+        self.wait = wait
+        self.turnstile = Turnstile(connections)
+        self._raws: weakref.WeakSet[Raw] = weakref.WeakSet()
+        self._arguments = settings.connect_args(
+            autocommit=True,
+            defer_connect=True,
+            client_flag=CLIENT.FOUND_ROWS,  # an update counts the rows it matched (E10)
+            **limits(query_limit),
+            **tls_arguments(settings, tls),
+        )
+        # The turnstile keeps the limit. reset=False: who borrows here ends what he began.
+        self._pool = PooledDB(creator=self._make, maxcached=connections, ping=is_alive, reset=False)
+
+    @contextmanager
+    def lend(self, fresh: bool = False) -> Iterator[Raw]:
+        """Lend a connection for a block. With `fresh` it is a new one, and closed afterwards.
+
+        Raises PoolTimeout, and pymysql.OperationalError when there is no connecting.
+        """
+        self.turnstile.enter(self.wait)
+        try:
+            lent = self._pool.connection()
+            raw = lent.dbapi_connection
+            try:
+                if fresh:
+                    hang_up(raw)
+                if not raw.open:
+                    raw.connect()
+                yield raw
+            finally:
+                if fresh:
+                    hang_up(raw)
+                lent.close()  # to the pool
+        finally:
+            self.turnstile.leave()
+
+    def close(self) -> None:
+        """Close the idle connections."""
+        self._pool.close()
+
+    def forget(self) -> None:
+        """In a forked child: drop the parent's connections without a word to the server."""
+        self._pool._lock = threading.Condition()  # a thread that is not here may have held it
+        for raw in list(self._raws):
+            raw._force_close()  # close() would say goodbye for the parent
+
+    def _make(self) -> Raw:
+        raw: Raw = pymysql.Connection(**self._arguments)
+        self._raws.add(raw)
+        return raw
+
+
+def is_alive(raw: Raw) -> bool:
+    """Say whether an idle connection can be used, without asking the server.
+
+    The server speaks only when asked. So a readable socket means that it has hung up.
+    """
+    sock = raw._sock
+    if sock is None:
+        return False
+    try:
+        readable, _, _ = select.select([sock], [], [], 0)
+    except ValueError:  # select() knows no file numbers over 1023
+        watch = select.poll()
+        watch.register(sock, select.POLLIN)
+        return not watch.poll(0)
+    return not readable
+
+
+def hang_up(raw: Raw) -> None:
+    """Close a connection at once; the server rolls back what was open on it."""
+    if raw._result is not None:
+        raw._result.unbuffered_active = False  # nobody reads the rest
+    with suppress(pymysql.Error):  # it was closed already
+        raw.close()
+
+
+def limits(query_limit: float | None) -> dict[str, Any]:
+    """Return the arguments that end a query after `query_limit` seconds.
+
+    The server ends it, with an error and a connection that stays good: a select on MySQL, any
+    statement on MariaDB. A server that hangs is left by the client, a little later.
+    """
+    if query_limit is None:
+        return {}
+    # MariaDB reads the first comment, MySQL the second.
+    command = (
+        f"set session /*M! max_statement_time = {query_limit:g} */"
+        f"/*!50708 max_execution_time = {query_limit * 1000:.0f} */"
+    )
+    patience = query_limit + HUNG_SERVER
+    return {"init_command": command, "read_timeout": patience, "write_timeout": patience}
+
+
+def tls_arguments(settings: Settings, tls: Tls) -> dict[str, Any]:
+    """Return the arguments for the choice: False off, True verified, None as fits the address.
+
+    None means off on this machine and on elsewhere, without a check of the certificate, which most
+    MySQL servers have signed themselves. An SSLContext is used as it is.
+    """
+    here = settings.uses_socket or settings.host in ("localhost", "127.0.0.1", "::1")
+    if tls is False or (tls is None and here):
+        return {"ssl_disabled": True}
+    return {"ssl": tls if isinstance(tls, ssl.SSLContext) else shared_context(verify=bool(tls))}
+
+
+@lru_cache
+def shared_context(verify: bool) -> ssl.SSLContext:
+    """Return the process's one TLS context. Building it takes far longer than connecting (A1)."""
+    context = ssl.create_default_context()
+    if not verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context

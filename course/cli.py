@@ -4,7 +4,7 @@ import argparse
 import shlex
 import sys
 
-from course import checks, doctor, environment, lab, place, say, server, steps, target
+from course import benches, checks, doctor, environment, lab, place, say, server, steps, target
 from course.errors import CourseError, explain
 
 
@@ -51,6 +51,9 @@ def _parser() -> argparse.ArgumentParser:
     step = verbs.add_parser("step", help="list the steps, or run one")
     step.add_argument("name", nargs="?", help="such as pool_demo/step2")
     step.add_argument("arguments", nargs=argparse.REMAINDER, help="passed on to the step")
+    bench = verbs.add_parser("bench", help="list the benchmarks, or run one")
+    bench.add_argument("name", nargs="?", help="such as pool")
+    bench.add_argument("arguments", nargs=argparse.REMAINDER, help="passed on to the benchmark")
     verbs.add_parser("doctor", help="say what is here, what is missing and what mends it")
 
     database = verbs.add_parser("db", help="the private database server").add_subparsers(
@@ -83,6 +86,11 @@ def _dispatch(chosen: argparse.Namespace) -> int:
         if chosen.name:
             return steps.run(chosen.name, chosen.arguments)
         steps.show()
+        return 0
+    if chosen.verb == "bench":
+        if chosen.name:
+            return benches.run(chosen.name, chosen.arguments)
+        benches.show()
         return 0
     if chosen.verb == "doctor":
         return doctor.run()

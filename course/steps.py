@@ -69,16 +69,20 @@ def show() -> None:
 
 def run(words: str, arguments: list[str]) -> int:
     """Run one step on the course's database and return its exit code."""
-    step = find(words)
+    return run_module(find(words).module, arguments)
+
+
+def run_module(module: str, arguments: list[str]) -> int:
+    """Run a module of demos or bench as a process on the course's database; return its exit code."""
     with target.database():
-        # Where the terminal lacks Chinese letters the step shows escapes.
+        # Where the terminal lacks Chinese letters the module shows escapes.
         environment = {"PYTHONIOENCODING": ":backslashreplace", **os.environ}
-        command = [str(place.venv_python()), "-m", step.module, *arguments]
+        command = [str(place.venv_python()), "-m", module, *arguments]
         with subprocess.Popen(command, cwd=place.ROOT, env=environment) as process:
             while True:
                 try:
                     return process.wait()
-                except KeyboardInterrupt:  # Ctrl-C reaches the step too; it ends, and then so do we
+                except KeyboardInterrupt:  # Ctrl-C reaches it too; it ends, and then so do we
                     continue
 
 

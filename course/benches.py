@@ -1,0 +1,33 @@
+"""`python3 -m course bench`: the side-by-side measurements of `bench/`."""
+
+import ast
+
+from course import environment, place, say, steps
+from course.errors import CourseError
+
+
+def names() -> list[str]:
+    """Return the benchmarks: the modules of `bench/` that can be run."""
+    files = sorted((place.ROOT / "bench").glob("*.py"))
+    return [file.stem for file in files if "__main__" in file.read_text("utf-8")]
+
+
+def show() -> None:
+    """Print all benchmarks with their titles."""
+    for name in names():
+        text = (place.ROOT / "bench" / f"{name}.py").read_text("utf-8")
+        title = (ast.get_docstring(ast.parse(text)) or "").partition("\n")[0]
+        say.line(f"  {name:<12} {title}")
+    say.line("Run one with: python3 -m course bench NAME [--quick]")
+
+
+def run(name: str, arguments: list[str]) -> int:
+    """Run one benchmark on the course's database and return its exit code.
+
+    Raises:
+        CourseError: there is no such benchmark, or what it needs cannot be had.
+    """
+    if name not in names():
+        raise CourseError(f"no benchmark is called {name}: python3 -m course bench lists them.")
+    environment.ensure(environment.BENCH)
+    return steps.run_module(f"bench.{name}", arguments)

@@ -232,8 +232,8 @@ def _wheel_folders() -> list[Path]:
 def _finish(folder: Path) -> None:
     """Make `course` and the demos importable in any folder, and JupyterLab quiet and offline."""
     (packages,) = folder.glob("lib/python*/site-packages")
-    # ascii(): this line is read in whatever encoding the terminal has, and the folder's name may be Chinese.
-    line = f"import sys; sys.path.append({place.text(place.ROOT)!a})\n"
+    # As bytes: whichever encoding a terminal has when this line is read, it is the same folder.
+    line = f"import os, sys; sys.path.append(os.fsdecode({os.fsencode(place.ROOT)!r}))\n"
     (packages / "course-repo.pth").write_text(line, "ascii")
     command = folder / "bin" / "course"
     command.write_text(COURSE_COMMAND, "ascii")

@@ -68,7 +68,9 @@ def database() -> Iterator[Database]:
     finally:
         ended = lease.release()
         used.farewell = (
-            "The database is stopped." if ended else "The database goes on: it is in use."
+            "The database is stopped."
+            if ended
+            else "The database goes on: another command uses it, or db start asked it to stay."
         )
 
 

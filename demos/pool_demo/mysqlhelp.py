@@ -185,7 +185,8 @@ class MysqlHelp:
         """Make one transaction of a block: committed at its end, or rolled back on any exception.
 
         Calls within the block, in the same thread, use its connection. Nothing in it is ever
-        repeated. A block within a block can fail alone: it is a savepoint.
+        repeated. A block within a block can fail alone: it is a savepoint. For a new row's key take
+        what `insert` returns: at first, LAST_INSERT_ID() is that of whoever was here before.
         """
         mine = self._mine
         if mine.raw is not None:

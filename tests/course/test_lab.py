@@ -195,7 +195,9 @@ def test_fresh_clone_runs_with_the_two_commands(tmp_path: Path, clean_environmen
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert re.search(r"[1-9]\d* passed|\.\.\.", done.stdout)
-    # From any folder inside: the package's path, or the activated environment.
+    # From any folder inside, in a terminal that knows ASCII only: the package's path, or the
+    # activated environment.
+    environment |= {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     for command in (
         ["python3", "../../course"],
         [home / ".venv/bin/python3", "-m", "course"],

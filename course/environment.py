@@ -100,6 +100,7 @@ def _build(wanted: dict[str, str]) -> None:
                 _install(place.ROOT / name)
                 done[name] = digest
         _finish(folder)
+        _warm_up()
         new = folder / "course.json.new"
         new.write_text(json.dumps({**_identity(), "locks": done}), "utf-8")
         new.replace(folder / "course.json")
@@ -227,6 +228,15 @@ def _wheel_folders() -> list[Path]:
     if spec and spec.origin:
         folders.insert(0, Path(spec.origin).parent / "_bundled")
     return folders
+
+
+def _warm_up() -> None:
+    """Let matplotlib list the machine's fonts now, not in the middle of somebody's first plot."""
+    subprocess.run(
+        [place.venv_python(), "-c", "import matplotlib.font_manager"],
+        capture_output=True,
+        check=False,
+    )
 
 
 def _finish(folder: Path) -> None:

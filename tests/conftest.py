@@ -1,7 +1,7 @@
 """The database that tests use: a private server of this run's own, or the one that MYSQL_* names.
 
 The student's server and data are never touched. Each xdist worker has a database of its own,
-`course_<worker id>`, dropped at the end.
+`course_<run>_<worker id>`, dropped at the end.
 """
 
 import os
@@ -38,13 +38,13 @@ def server_settings(
 
 
 @pytest.fixture(scope="session")
-def database(worker_id: str, server_settings: dict[str, str]) -> Iterator[str]:
+def database(worker_id: str, testrun_uid: str, server_settings: dict[str, str]) -> Iterator[str]:
     """Name of this worker's database; MYSQL_* lead to it for the whole session."""
-    name = f"course_{worker_id}"
+    # Two runs at the same time on one server do not meet.
+    name = f"course_{testrun_uid[:8]}_{worker_id}"
     with pytest.MonkeyPatch.context() as patch:
         for setting, value in {**server_settings, "MYSQL_DATABASE": name}.items():
             patch.setenv(setting, value)
-        _drop(name)  # a run that was killed leaves its own
         restore()
         yield name
         _drop(name)

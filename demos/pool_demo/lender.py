@@ -5,6 +5,7 @@ connected yet; the borrower connects. Whether an idle one is still alive shows w
 server: a socket on which the server has hung up is readable.
 """
 
+import os
 import select
 import ssl
 import threading
@@ -24,6 +25,10 @@ from demos.pool_demo.turnstile import Turnstile
 Tls = bool | ssl.SSLContext | None
 Raw = Any  # pymysql.Connection: PyMySQL itself, without DBUtils around it
 
+# In a forked child: the parent's connections. They are kept, because to free one could wait for a
+# thread that only the parent has.
+_parents: list[Raw] = []
+
 HUNG_SERVER = 2.0  # seconds after the server's own limit until a query is given up without it
 
 
@@ -36,6 +41,7 @@ class Lender:
         """Make the pool; no connection is opened yet. The arguments are those of `MysqlHelp`."""
         self.wait = wait
         self.turnstile = Turnstile(connections)
+        self._closed = False
         self._raws: weakref.WeakSet[Raw] = weakref.WeakSet()
         self._arguments = settings.connect_args(
             autocommit=True,
@@ -51,8 +57,11 @@ class Lender:
     def lend(self, fresh: bool = False) -> Iterator[Raw]:
         """Lend a connection for a block. With `fresh` it is a new one, and closed afterwards.
 
-        Raises PoolTimeout, and pymysql.OperationalError when there is no connecting.
+        One that is not fresh goes on to others: leave its session as it was. Raises PoolTimeout,
+        pymysql.OperationalError when there is no connecting, InterfaceError after `close`.
         """
+        if self._closed:
+            raise pymysql.InterfaceError(0, "this MysqlHelp is closed; MysqlHelp() makes a new one")
         self.turnstile.enter(self.wait)
         try:
             lent = self._pool.connection()
@@ -64,21 +73,25 @@ class Lender:
                     raw.connect()
                 yield raw
             finally:
-                if fresh:
+                if fresh or self._closed:
                     hang_up(raw)
                 lent.close()  # to the pool
         finally:
             self.turnstile.leave()
 
     def close(self) -> None:
-        """Close the idle connections."""
+        """Close the idle connections now and each other one when it comes back."""
+        self._closed = True
         self._pool.close()
 
     def forget(self) -> None:
         """In a forked child: drop the parent's connections without a word to the server."""
         self._pool._lock = threading.Condition()  # a thread that is not here may have held it
         for raw in list(self._raws):
-            raw._force_close()  # close() would say goodbye for the parent
+            sock, raw._sock = raw._sock, None
+            if sock is not None:
+                _parents.append(raw)
+                os.close(sock.detach())  # close() would say goodbye for the parent
 
     def _make(self) -> Raw:
         raw: Raw = pymysql.Connection(**self._arguments)
@@ -119,13 +132,18 @@ def limits(query_limit: float | None) -> dict[str, Any]:
     """
     if query_limit is None:
         return {}
-    # MariaDB reads the first comment, MySQL the second.
-    command = (
-        f"set session /*M! max_statement_time = {query_limit:g} */"
-        f"/*!50708 max_execution_time = {query_limit * 1000:.0f} */"
-    )
     patience = query_limit + HUNG_SERVER
+    command = limit_command(query_limit)
     return {"init_command": command, "read_timeout": patience, "write_timeout": patience}
+
+
+def limit_command(seconds: float) -> str:
+    """Return the SQL that sets the session's time limit; 0 is none."""
+    # MariaDB reads the first comment, MySQL the second.
+    return (
+        f"set session /*M! max_statement_time = {seconds:g} */"
+        f"/*!50708 max_execution_time = {seconds * 1000:.0f} */"
+    )
 
 
 def tls_arguments(settings: Settings, tls: Tls) -> dict[str, Any]:

@@ -11,22 +11,23 @@ with db.transaction():
 import os
 import sys
 import threading
+import weakref
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar, NotRequired, Self, TypedDict
 
 import pymysql
-from pymysql.constants import CR, ER
+from pymysql.constants import CR, ER, SERVER_STATUS
 from pymysql.cursors import DictCursor, SSDictCursor
 
 if not __package__:  # `from mysqlhelp import MysqlHelp` in a script in this folder
     sys.path.append(str(Path(__file__).resolve().parents[2]))
 
-from demos.pool_demo.lender import Lender, Raw, Tls, hang_up
+from demos.pool_demo.lender import Lender, Raw, Tls, hang_up, limit_command
 from demos.pool_demo.settings import Settings, load
-from demos.pool_demo.statements import is_repeatable, leaves_nothing
+from demos.pool_demo.statements import first_word, is_repeatable, leaves_nothing
 
 Row = dict[str, Any]
 Param = Sequence[Any] | Mapping[str, Any] | None  # for the %s, or the %(name)s, of the SQL
@@ -59,8 +60,11 @@ class MysqlHelp:
     """
 
     _made: ClassVar[dict[Any, Any]] = {}
+    _all: ClassVar[weakref.WeakSet[Any]] = weakref.WeakSet()  # closed ones too
     _lock: ClassVar[threading.Lock] = threading.Lock()
     _key: tuple[Settings, int, float, float | None, Tls]
+    _mine: _Mine
+    lender: Lender
 
     def __new__(
         cls,
@@ -77,7 +81,8 @@ class MysqlHelp:
             settings: where the server is; default: what `settings.load()` says.
             connections: at most so many, borrowed and idle together.
             wait: seconds that a caller waits in line before PoolTimeout.
-            query_limit: seconds that a statement may take; None for no limit.
+            query_limit: seconds that a statement may take; None for no limit. A stream may take
+                longer: there it limits the wait for the next row.
             tls: see `lender.tls_arguments`.
         """
         key = (settings or load(), connections, wait, query_limit, tls)
@@ -85,8 +90,10 @@ class MysqlHelp:
             if key not in cls._made:
                 one = super().__new__(cls)
                 one._key = key
-                one._begin()
+                one.lender = Lender(*key)
+                one._mine = _Mine()
                 cls._made[key] = one
+                cls._all.add(one)
             found: Self = cls._made[key]
             return found
 
@@ -96,7 +103,7 @@ class MysqlHelp:
         return cls()
 
     def close(self) -> None:
-        """Close the idle connections; the next `MysqlHelp()` is a new object."""
+        """Close the connections; this object is of no more use, and `MysqlHelp()` is a new one."""
         with self._lock:
             self._made.pop(self._key, None)
         self.lender.close()
@@ -107,17 +114,16 @@ class MysqlHelp:
         for one in list(cls._made.values()):
             one.close()
 
-    def _begin(self) -> None:
-        self.lender = Lender(*self._key)
-        self._mine = _Mine()
-
     @classmethod
     def _after_fork(cls) -> None:
-        """In a child: the parent's connections are the parent's; begin with none."""
+        """In a child: the parent's connections are the parent's; begin with none.
+
+        A block of a transaction that the child is in has lost its connection, and says so.
+        """
         cls._lock = threading.Lock()
-        for one in cls._made.values():
+        for one in cls._all:
             one.lender.forget()
-            one._begin()
+            one.lender = Lender(*one._key)
 
     # -- reading -----------------------------------------------------------------------------------
 
@@ -126,21 +132,32 @@ class MysqlHelp:
         return list(self._run(sql, param).fetchall())
 
     def selectone(self, sql: str, param: Param = None) -> Row | None:
-        """Return the first row, as a dict, or None if there is none."""
+        """Return the first row, as a dict, or None if there is none.
+
+        All rows travel: write `limit 1` where there may be many.
+        """
         row: Row | None = self._run(sql, param).fetchone()
         return row
 
     @contextmanager
     def stream(self, sql: str, param: Param = None) -> Iterator[Iterator[Row]]:
-        """Give the rows one by one as they arrive, for results larger than memory."""
-        mine = self._mine.raw
-        with nullcontext(mine) if mine else self.lender.lend(fresh=True) as raw:
+        """Give the rows one by one as they arrive, for results larger than memory.
+
+        In a transaction the block must end before the next statement, and ending it reads the rest.
+        """
+        mine = self._mine
+        if mine.raw is not None:
+            mine.leaves_something |= not leaves_nothing(sql)
+            with run_on(mine.raw, sql, checked(param), SSDictCursor) as cursor:
+                yield iter(cursor)
+            return
+        with self.lender.lend(fresh=True) as raw:
+            run_on(raw, limit_command(0))
             cursor = run_on(raw, sql, checked(param), SSDictCursor)
             try:
                 yield iter(cursor)
             finally:
-                if not mine:
-                    hang_up(raw)  # rather than read what nobody wants
+                hang_up(raw)  # rather than read what nobody wants
                 cursor.close()
 
     # -- writing -----------------------------------------------------------------------------------
@@ -159,6 +176,7 @@ class MysqlHelp:
             raise TypeError("param is one row, not a list of rows: [(1, 'a'), (2, 'b')]")
         rows = iter(param)
         with self.transaction():
+            self._mine.leaves_something |= not leaves_nothing(sql)
             while chunk := [checked(row) for row in islice(rows, CHUNK)]:
                 run_on(self._mine.raw, sql, chunk, many=True)
         return True
@@ -207,17 +225,6 @@ class MysqlHelp:
                 if mine.leaves_something:
                     hang_up(raw)
 
-    @contextmanager
-    def borrow(self) -> Iterator[Raw]:
-        """Lend PyMySQL's own connection for a block; if it was used, nobody else gets it."""
-        with self.lender.lend() as raw:
-            before = raw._result
-            try:
-                yield raw
-            finally:
-                if raw._result is not before:
-                    hang_up(raw)
-
     # -- how ---------------------------------------------------------------------------------------
 
     @contextmanager
@@ -236,7 +243,7 @@ class MysqlHelp:
         param, mine = checked(param), self._mine
         if mine.raw is not None:
             mine.leaves_something |= not leaves_nothing(sql)
-            return run_on(mine.raw, sql, param)
+            return in_transaction(mine.raw, sql, param)
         # What might leave something behind gets a connection that nobody had or will have.
         fresh = not leaves_nothing(sql)
         try:
@@ -266,6 +273,10 @@ def run_on(
     """
     if not raw.open:
         raise pymysql.InterfaceError(CR.CR_SERVER_LOST, "the transaction ended with its connection")
+    if raw._result is not None and raw._result.unbuffered_active:
+        raise pymysql.ProgrammingError(
+            0, "a stream is open in this transaction: end its block first"
+        )
     cursor: DictCursor = raw.cursor(kind)
     try:
         (cursor.executemany if many else cursor.execute)(sql, param)
@@ -276,6 +287,17 @@ def run_on(
     except BaseException:
         hang_up(raw)
         raise
+    return cursor
+
+
+def in_transaction(raw: Raw, sql: str, param: Any) -> DictCursor:  # noqa: ANN401
+    """Run a statement of a transaction, and see that the server is still in it afterwards."""
+    cursor = run_on(raw, sql, param)
+    if not raw.server_status & SERVER_STATUS.SERVER_STATUS_IN_TRANS:
+        hang_up(raw)
+        raise pymysql.InterfaceError(
+            0, f"{first_word(sql)} has committed the transaction: it has no place inside the block"
+        )
     return cursor
 
 
@@ -296,6 +318,6 @@ def is_lost(error: pymysql.OperationalError) -> bool:
 def checked(param: Any) -> Any:  # noqa: ANN401 - this is what finds out
     """Refuse what is not a list of parameters: ('7') is a string, ('7',) is a tuple (E12)."""
     if param is None or isinstance(param, tuple | list | dict):
-        return param
+        return param or None  # with an empty one, a % in the SQL would want a parameter
     kind = type(param).__name__
     raise TypeError(f"param is a bare {kind}, not a tuple: one parameter is (value,) with a comma")

@@ -26,14 +26,17 @@ _HARMLESS = set(
     first_value last_value""".split()  # noqa: SIM905 - a list of words reads as words
 )
 # `insert into student(name, age)`: a table's name and its columns.
-_TABLE = re.compile(r"\b(into|update|from|join)\s+[\w.`]+\s*\(", re.IGNORECASE)
-_CALL = re.compile(r"([\w`]+)\s*\(")
+_TABLE = re.compile(r"\binto\s+[\w.`]+\s*\(", re.IGNORECASE)
+_CALL = re.compile(r"([\w.`$]+)\s*\(")
+# User variables, comments, several statements, sequences, and `select ... into`.
+_DOUBTFUL = re.compile(r"@|/\*|--|#|;\s*\S|\b(next|previous|nextval|lastval)\b", re.IGNORECASE)
+_INTO = re.compile(r"\binto\b", re.IGNORECASE)
 
 
 @lru_cache(maxsize=1000)
 def is_repeatable(sql: str) -> bool:
     """Say whether the statement only reads, so that running it twice is the same as once."""
-    return first_word(sql) in _READS and leaves_nothing(sql)
+    return first_word(sql) in _READS and leaves_nothing(sql) and not _INTO.search(sql)
 
 
 @lru_cache(maxsize=1000)
@@ -43,9 +46,9 @@ def leaves_nothing(sql: str) -> bool:
     False for `set`, `use`, `create temporary table`, `lock tables`, `prepare`, `call` and all that
     is not on our list, and for user variables and functions we do not know.
     """
-    if first_word(sql) not in _READS | _WRITES or "@" in sql or ";" in sql.rstrip("; \n"):
+    if first_word(sql) not in _READS | _WRITES or _DOUBTFUL.search(sql):
         return False
-    called = _CALL.findall(_TABLE.sub(r"\1 (", sql))
+    called = _CALL.findall(_TABLE.sub("into (", sql))
     return all(name.lower() in _HARMLESS for name in called)
 
 

@@ -16,7 +16,9 @@ class Turnstile:
     """Lets at most `places` callers in at a time."""
 
     def __init__(self, places: int) -> None:
-        """Begin with all places free."""
+        """Begin with all places free. Raises ValueError if there are none."""
+        if places < 1:
+            raise ValueError(f"{places} places: at least 1 is needed, or everybody waits for ever")
         self.places = places
         self._free = places
         self._queue: deque[threading.Lock] = deque()

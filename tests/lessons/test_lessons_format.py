@@ -43,7 +43,7 @@ def named():
 
 
 def test_the_lessons_are_there():
-    assert [path.stem[:2] for path in LESSONS] == ["00", "02", "03", "05"]
+    assert [path.stem[:2] for path in LESSONS] == ["00", "02", "03", "04", "05"]
 
 
 def test_notebook_is_clean(path):

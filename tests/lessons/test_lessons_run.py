@@ -78,6 +78,25 @@ FACTS = {
         "login-run": ["4 log-ins, 1 let in, over 2 connections"],
         "login-leak": ["borrower 2: ProgrammingError: (1146", "borrower 3: TooManyConnections"],
     },
+    "04_compare_honestly": {
+        "setup": ["Ready: M"],
+        "connect-measure": ["the longest phase is TLS context"],
+        "tls-shared": ["ssl.create_default_context()"],
+        "raw-ways": ["ping=0, reset=False, autocommit=True"],
+        # The round trips to open a connection depend on the server; those of a query do not.
+        "trips-count": ["| 3 |\n| PooledDB tuned |", "| 1 |\n| PersistentDB |"],
+        "options-count": [
+            "3 with the default\n2 with {'ping': 0}\n2 with {'reset': False}\n",
+            "1 with {'ping': 0, 'reset': False}\n",
+        ],
+        "many-measure": ["less than no pool."],
+        "many-lock": ["with self._lock:\n", "con._reset("],
+        "fair-run": ["The line made the turns more even."],
+        "rule-table": [
+            "helps |\n| PooledDB default | 32 callers, 5 ms away |",
+            "loses |\n| PooledDB tuned | 1 caller, this machine |",
+        ],
+    },
     "05_wrap_in_mysqlhelp": {
         "wrapper-run": [THREE_ROWS + "10 connections"],
         "wrapper-getconn": ["{'name': '韩雪'}"],
@@ -128,6 +147,8 @@ def test_lesson_runs_in_order_and_shows_what_it_is_about(play, ask, path):
             assert text in played.text(cell), f"{cell}: {played.text(cell)}"
     said = [output for outputs in played.outputs.values() for output in outputs]
     assert [output.text for output in said if output.get("name") == "stderr"] == []
+    plots = [one for one in said if "<Plot" in one.get("data", {}).get("text/plain", "")]
+    assert all("image/png" in plot.data for plot in plots)
     assert ask("select * from student") == STUDENTS
     assert ask("select * from stu") == []
 

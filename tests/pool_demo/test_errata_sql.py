@@ -75,10 +75,10 @@ def test_e05_log_in_by_percent_lets_strangers_in(old, username, password):
 
 
 @pytest.mark.parametrize(("username", "password"), ATTACKS)
-def test_e05_our_log_in_does_not(db, username, password):
+def test_e05_our_log_in_does_not(ptpool, username, password):
     who = username.replace("alice", "韩雪")
-    assert not our_log_in(db._pool, who, password)
-    assert our_log_in(db._pool, "韩雪", "let-me-learn")
+    assert not our_log_in(ptpool.pool(), who, password)
+    assert our_log_in(ptpool.pool(), "韩雪", "let-me-learn")
 
 
 def test_e05_registration_by_percent_copies_a_password_out(clear_table):

@@ -1,0 +1,96 @@
+"""What the comparing steps share besides the figures: their options and their plots.
+
+It teaches nothing. In a notebook a plot shows itself, without further set-up.
+"""
+
+import argparse
+import io
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from demos.pool_demo.measure import Sample
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line says. `plots` is the folder for the plots, if one is named."""
+
+    quick: bool
+    plots: Path | None
+
+    def keep(self, plot: Figure, name: str) -> None:
+        """Write the plot to `name`.png in the folder, or in a new temporary one; print where."""
+        folder = self.plots or Path(tempfile.mkdtemp(prefix="pool_demo-"))
+        folder.mkdir(parents=True, exist_ok=True)
+        file = folder / f"{name}.png"
+        plot.savefig(file)
+        inside = Path.cwd() in file.resolve().parents
+        print(f"\nPlot: {os.path.relpath(file) if inside else file}")
+
+
+def options(description: str | None) -> Options:
+    """Read the command line of a step that measures; the description is its docstring."""
+    parser = argparse.ArgumentParser(description=(description or "").partition("\n")[0])
+    parser.add_argument("--quick", action="store_true", help="a few seconds, and less to believe")
+    parser.add_argument("--plots", type=Path, metavar="DIR", help="default: a temporary folder")
+    chosen = parser.parse_args()
+    return Options(chosen.quick, chosen.plots)
+
+
+class Plot(Figure):
+    """One or more panels, side by side. It needs no screen."""
+
+    def __init__(self, panels: int, height: float = 4.5) -> None:
+        """Begin with empty panels, all of the same size; the height is in inches."""
+        super().__init__(figsize=(3 + 4.5 * panels, height), layout="constrained", dpi=110)
+        self.panels: list[Axes] = [self.add_subplot(1, panels, n + 1) for n in range(panels)]
+
+    def _repr_png_(self) -> bytes:
+        picture = io.BytesIO()
+        self.savefig(picture, format="png")
+        return picture.getvalue()
+
+
+def bars(panels: Mapping[str, Mapping[str, Sample]], unit: str) -> Plot:
+    """Draw a panel for each title: a bar per sample, its median, and a line from low to high."""
+    plot = Plot(len(panels))
+    for axes, (title, samples) in zip(plot.panels, panels.items(), strict=True):
+        for place, sample in enumerate(samples.values()):
+            axes.barh(place, sample.median, color=f"C{place}", alpha=0.8)
+            axes.plot([sample.low, sample.high], [place, place], color="black")
+            axes.text(sample.high, place, f"  {sample}", va="center", fontsize="small")
+        axes.set_yticks(range(len(samples)), list(samples))
+        axes.set_xlim(0, 1.6 * max(sample.high for sample in samples.values()))
+        axes.invert_yaxis()
+        axes.set(title=title, xlabel=unit)
+    return plot
+
+
+def curves(
+    panels: Mapping[str, Mapping[str, Mapping[int, Sample]]],
+    across: str,
+    up: str,
+    scale: Literal["linear", "log"] = "linear",
+) -> Plot:
+    """Draw a panel for each title: a line per name through the medians, and a band low to high."""
+    plot = Plot(len(panels))
+    for axes, (title, lines) in zip(plot.panels, panels.items(), strict=True):
+        for name, points in lines.items():
+            found = points.values()
+            (line,) = axes.plot(list(points), [one.median for one in found], "o-", label=name)
+            low, high = [one.low for one in found], [one.high for one in found]
+            axes.fill_between(list(points), low, high, color=line.get_color(), alpha=0.2)
+        axes.set(title=title, xlabel=across, ylabel=up, xscale=scale, yscale="log")
+        axes.set_xticks(list(points), [str(place) for place in points])
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.minorticks_off()
+    if len(lines) > 1:
+        plot.panels[0].legend()
+    return plot

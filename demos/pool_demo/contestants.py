@@ -1,0 +1,199 @@
+"""A1: the ways to get a connection that step 6 compares.
+
+with opened("MysqlHelp", load(), 8) as way:
+    way.select()  # get a connection, read the three rows of student, give it back
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pymysql
+from dbutils.persistent_db import PersistentDB
+from dbutils.pooled_db import PooledDB
+from pymysql.cursors import DictCursor
+
+from demos.pool_demo.measure import Callers, Sample, Turns, interleave, samples
+from demos.pool_demo.mysqlhelp import MysqlHelp
+from demos.pool_demo.settings import Settings, load
+
+SELECT = "select * from student"
+Connection = Any  # PyMySQL's, or a pool's cover of one
+
+
+class Way:
+    """One way to get a connection: `borrow` with `connect`, and `close` when all is over."""
+
+    def __init__(self, connect: Callable[[], AbstractContextManager[Connection]]) -> None:
+        """Take what gets a connection; leaving its block gives the connection back."""
+        self.borrow = connect
+
+    def query(self, sql: str) -> list[dict[str, Any]]:
+        """Get a connection, ask, read all rows, give it back."""
+        with self.borrow() as connection, connection.cursor(DictCursor) as cursor:
+            cursor.execute(sql)
+            return list(cursor.fetchall())
+
+    def select(self) -> list[dict[str, Any]]:
+        """Read the three rows of `student`."""
+        return self.query(SELECT)
+
+    def close(self) -> None:
+        """Close what is open."""
+
+
+class Raw(Way):
+    """A new connection each time."""
+
+    def __init__(self, settings: Settings, size: int, **options: object) -> None:
+        """Keep the arguments; nothing limits the number of connections."""
+        arguments = settings.connect_args(**options)
+        super().__init__(lambda: pymysql.connect(**arguments))
+
+
+class Pooled(Way):
+    """DBUtils' pool: callers wait for one of `size` connections, which are opened now."""
+
+    def __init__(self, settings: Settings, size: int, **options: object) -> None:
+        """Open the pool; `options` are PooledDB's and PyMySQL's."""
+        limits = {"mincached": size, "maxcached": size, "maxconnections": size, "blocking": True}
+        self._pool = PooledDB(pymysql, **limits, **settings.connect_args(**options))
+        super().__init__(self._pool.connection)
+
+    def close(self) -> None:
+        """Close the pool's connections."""
+        self._pool.close()
+
+
+class Persistent(Way):
+    """DBUtils' other face: each thread keeps a connection of its own, and ends with it."""
+
+    def __init__(self, settings: Settings, size: int, **options: object) -> None:
+        """Keep the arguments; a thread connects when it first asks."""
+        super().__init__(PersistentDB(pymysql, **settings.connect_args(**options)).connection)
+
+    def close(self) -> None:
+        """Forget the object, and with it all connections: its own close() does nothing."""
+        del self.borrow
+
+
+class Helper(Way):
+    """The course's own class."""
+
+    def __init__(self, settings: Settings, size: int) -> None:
+        """Make the helper."""
+        self.db = MysqlHelp(settings, connections=size)
+        super().__init__(self.db.lender.lend)
+        self.open_all(size)
+
+    def open_all(self, size: int) -> None:
+        """Open all connections now, as `Pooled` does."""
+        with ExitStack() as all_at_once:
+            for _ in range(size):
+                all_at_once.enter_context(self.borrow())
+
+    def query(self, sql: str) -> list[dict[str, Any]]:
+        """Ask with `selectall`."""
+        return self.db.selectall(sql)
+
+    def close(self) -> None:
+        """Close the pool's connections."""
+        self.db.close()
+
+
+RAW, RAW_NO_TLS = "raw PyMySQL", "raw without TLS context"
+POOLED, TUNED = "PooledDB default", "PooledDB tuned"
+PERSISTENT, HELPER = "PersistentDB", "MysqlHelp"
+
+# Each opens a way to a server, with a number of connections for those that have a limit.
+WAYS: dict[str, Callable[[Settings, int], Way]] = {
+    RAW: Raw,
+    RAW_NO_TLS: lambda settings, size: Raw(settings, size, ssl_disabled=True),
+    POOLED: Pooled,
+    # Without a rollback at the end, only autocommit lets the next query see new rows.
+    TUNED: lambda settings, size: Pooled(settings, size, ping=0, reset=False, autocommit=True),
+    PERSISTENT: Persistent,
+    HELPER: Helper,
+}
+
+
+@contextmanager
+def opened(name: str, settings: Settings, size: int) -> Iterator[Way]:
+    """Have the way of that name for a block. Raises pymysql.OperationalError."""
+    way = WAYS[name](settings, size)
+    try:
+        yield way
+    finally:
+        way.close()
+
+
+Ready = dict[str, tuple[Way, Callers]]
+
+
+@contextmanager
+def lined_up(settings: Settings, size: int, most: int) -> Iterator[Ready]:
+    """Have all ways open for a block, each with up to `most` callers who have called once."""
+    with ExitStack() as stack:
+        ready = {}
+        for name in WAYS:
+            way = stack.enter_context(opened(name, settings, size))
+            callers = stack.enter_context(Callers(most))
+            callers.run(way.select, most, 0)
+            ready[name] = (way, callers)
+        yield ready
+
+
+def rates(
+    title: str, ready: Ready, counts: Sequence[int], rounds: int, seconds: float
+) -> dict[tuple[int, str], Sample]:
+    """Return the selects a second for each number of callers and each way, interleaved."""
+
+    def turns(way: Way, callers: Callers, count: int) -> Turns:
+        return callers.run(way.select, count, seconds)
+
+    trials = {
+        (count, name): partial(turns, way, callers, count)
+        for count in counts
+        for name, (way, callers) in ready.items()
+    }
+    return samples(interleave(title, trials, rounds), lambda turns: turns.rate)
+
+
+def share(name: str, size: int, count: int, sql: str, seconds: float) -> Turns:
+    """Let so many callers share a pool of that size for so long, each asking `sql` repeatedly."""
+    with opened(name, load(), size) as way, Callers(count) as callers:
+        return callers.run(partial(way.query, sql), count, seconds)
+
+
+def transports(settings: Settings) -> dict[str, Settings]:
+    """Return the settings for TCP and for the unix socket, as far as the server has them here.
+
+    The server is asked for both; that the same one answers is checked. Raises
+    pymysql.OperationalError if the server that `settings` name does not answer.
+    """
+    who, port, path = _identity(settings)
+    found = {}
+    for name, there in (
+        ("TCP", replace(settings, host="127.0.0.1", port=port, unix_socket=None)),
+        ("unix socket", replace(settings, host="localhost", unix_socket=path)),
+    ):
+        there = settings if there.uses_socket == settings.uses_socket else there
+        if there.uses_socket and not Path(str(there.unix_socket)).exists():
+            continue
+        try:
+            if _identity(there)[0] == who:
+                found[name] = there
+        except pymysql.OperationalError:
+            continue  # another transport is closed, or closed to us
+    return found
+
+
+def _identity(settings: Settings) -> tuple[tuple[str, str], int, str]:
+    with pymysql.connect(**settings.connect_args(ssl_disabled=True)) as connection:
+        cursor = connection.cursor()
+        cursor.execute("select @@hostname, @@datadir, @@port, @@socket")
+        host, folder, port, path = cursor.fetchone() or ("", "", 0, "")
+        return (host, folder), port, path

@@ -1,0 +1,255 @@
+"""A1: a network between us and the server, as slow as you like.
+
+python -m demos.pool_demo.delay_proxy --round-trip 5    clients of the port it prints wait 5 ms more
+
+Every byte arrives half a round trip late, in both directions, and as many bytes may be on their way
+as there are: the line is long, not thin. A new connection takes as long as a TCP handshake over
+such a line. The proxy counts how often clients waited for the server: the round trips.
+
+It is a process of its own, so that its work is not done in the threads that are measured.
+
+with DelayProxy(round_trip=0.005) as proxy:
+    connection = pymysql.connect(**proxy.settings.connect_args())
+"""
+
+import argparse
+import asyncio
+import selectors
+import subprocess
+import sys
+import threading
+from collections import deque
+from dataclasses import replace
+from typing import Self, cast
+
+from demos.pool_demo.settings import ROOT, Settings, load
+
+_GOODBYE = 5.0  # seconds that the proxy's process has to end
+
+
+class DelayProxy:
+    """A delayed address of the server, on a free port of 127.0.0.1.
+
+    The proxy's process ends with the block, with `close()`, or with the process that made it.
+    """
+
+    def __init__(self, upstream: Settings | None = None, round_trip: float = 0.0) -> None:
+        """Start it. `round_trip` in seconds; `upstream` is `load()` by default."""
+        upstream = upstream or load()
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "demos.pool_demo.delay_proxy", "--controlled"],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            encoding="utf-8",
+        )
+        socket = upstream.unix_socket if upstream.uses_socket else None
+        port = int(self._ask(f"to\t{upstream.host}\t{upstream.port}\t{socket or ''}"))
+        self.settings = replace(upstream, host="127.0.0.1", port=port, unix_socket=None)
+        self.set_round_trip(round_trip)
+
+    def __enter__(self) -> Self:
+        """Return the proxy."""
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        """Close it."""
+        self.close()
+
+    def set_round_trip(self, seconds: float) -> None:
+        """Change the added round trip, also for connections that are open."""
+        self._ask(f"round-trip\t{seconds}")
+
+    def round_trips(self) -> int:
+        """Return how often a client waited for the server, a TCP handshake included."""
+        return int(self._ask("count"))
+
+    def close(self) -> None:
+        """End the process, and with it all connections through it. A second call does nothing."""
+        process = self._process
+        if process.stdin and not process.stdin.closed:
+            process.stdin.close()
+        try:
+            process.wait(_GOODBYE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        if process.stdout:
+            process.stdout.close()
+
+    def _ask(self, line: str) -> str:
+        process = self._process
+        if not process.stdin or not process.stdout or process.stdin.closed:
+            raise RuntimeError("the delay proxy is closed")
+        process.stdin.write(line + "\n")
+        process.stdin.flush()
+        answer = process.stdout.readline()
+        if not answer:
+            raise RuntimeError("the delay proxy has ended")
+        return answer
+
+
+class _Line:
+    """What all connections through the proxy share: the server's address, delay and count."""
+
+    def __init__(self, upstream: Settings, round_trip: float) -> None:
+        self.upstream = upstream
+        self.round_trip = round_trip  # seconds
+        self.round_trips = 0
+        self.loop = asyncio.get_running_loop()
+        self.connecting: set[asyncio.Task[None]] = set()
+
+    async def listen(self) -> int:
+        """Open a free port and return its number."""
+        server = await self.loop.create_server(lambda: _Client(self), "127.0.0.1", 0)
+        return int(server.sockets[0].getsockname()[1])
+
+    async def connect(self, end: "_End") -> None:
+        """Connect `end` to the server."""
+        to = self.upstream
+        if to.uses_socket:
+            await self.loop.create_unix_connection(lambda: end, to.unix_socket)
+        else:
+            await self.loop.create_connection(lambda: end, to.host, to.port)
+
+
+class _End(asyncio.Protocol):
+    """One end of a proxied connection: what it receives leaves the other end half a trip later."""
+
+    other: "_End"
+    transport: asyncio.Transport
+
+    def __init__(self, line: _Line) -> None:
+        self.line = line
+        self.under_way: deque[bytes] = deque()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the transport."""
+        self.transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Send `data` on its way; b"" stands for the end of the connection."""
+        # One queue for each direction: equal times could not change the order.
+        self.under_way.append(data)
+        self.line.loop.call_later(self.line.round_trip / 2, self._arrive)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Let the other end close when everything has arrived there."""
+        self.data_received(b"")
+
+    def pause_writing(self) -> None:
+        """Receive no more from the other end while this one is slow to take it."""
+        self.other.transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        """Go on."""
+        self.other.transport.resume_reading()
+
+    def _arrive(self) -> None:
+        data = self.under_way.popleft()
+        if data:
+            self.other.transport.write(data)
+        else:
+            self.other.transport.close()
+
+
+class _Client(_End):
+    """The end at the client. It waits for the server from the start: for the greeting."""
+
+    waiting = True
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Let the client wait as long as a TCP handshake and the first packet take."""
+        super().connection_made(transport)
+        self.transport.pause_reading()
+        self.line.round_trips += 1
+        task = self.line.loop.create_task(self._connect())
+        self.line.connecting.add(task)
+        task.add_done_callback(self.line.connecting.discard)
+
+    def data_received(self, data: bytes) -> None:
+        """Note that the client has asked for something."""
+        self.waiting = True
+        super().data_received(data)
+
+    async def _connect(self) -> None:
+        # Half a trip follows with the server's first packet: two in all.
+        await asyncio.sleep(1.5 * self.line.round_trip)
+        server = _Server(self.line)
+        self.other, server.other = server, self
+        try:
+            await self.line.connect(server)
+        except OSError:
+            self.other = self
+            self.transport.abort()
+        else:
+            self.transport.resume_reading()
+
+
+class _Server(_End):
+    """The end at the server."""
+
+    other: _Client
+
+    def data_received(self, data: bytes) -> None:
+        """Count the answer, once however many packets it has."""
+        if data and self.other.waiting:
+            self.line.round_trips += 1
+            self.other.waiting = False
+        super().data_received(data)
+
+
+async def _serve(line: _Line) -> None:
+    """Answer the commands of a `DelayProxy` on standard input until it ends."""
+    commands: asyncio.Queue[str] = asyncio.Queue()
+
+    def read() -> None:
+        for text in sys.stdin:
+            line.loop.call_soon_threadsafe(commands.put_nowait, text)
+        line.loop.call_soon_threadsafe(commands.put_nowait, "")
+
+    threading.Thread(target=read, daemon=True).start()
+    while text := await commands.get():
+        command, *values = text.rstrip("\n").split("\t")
+        if command == "to":
+            host, port, socket = values
+            line.upstream = Settings(host, int(port), socket or None)
+            print(await line.listen(), flush=True)
+        elif command == "round-trip":
+            line.round_trip = float(values[0])
+            print(line.round_trip, flush=True)
+        else:
+            print(line.round_trips, flush=True)
+
+
+async def _stand_alone(line: _Line) -> None:
+    """Serve until Ctrl-C."""
+    port = await line.listen()
+    print(
+        f"127.0.0.1:{port}, {line.round_trip * 1000:g} ms more a round trip. Ctrl-C ends it.",
+        flush=True,
+    )
+    await asyncio.Event().wait()
+
+
+def main() -> None:
+    """Serve, as the command line says."""
+    parser = argparse.ArgumentParser(description="A network between us and the server.")
+    parser.add_argument("--round-trip", type=float, default=5.0, metavar="MS", help="default: 5")
+    parser.add_argument("--controlled", action="store_true", help=argparse.SUPPRESS)
+    chosen = parser.parse_args()
+
+    async def run() -> None:
+        line = _Line(load(), chosen.round_trip / 1000)
+        await (_serve(line) if chosen.controlled else _stand_alone(line))
+
+    # epoll counts in whole milliseconds, and select() in microseconds.
+    loop = asyncio.SelectorEventLoop(selectors.SelectSelector())
+    try:
+        loop.run_until_complete(run())
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

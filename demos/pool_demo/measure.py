@@ -1,0 +1,169 @@
+"""A1: how a comparison is timed, so that its figures can be believed.
+
+Two things are compared in the same run, in rounds: each of them once, then each of them again. What
+slows the machine down slows both. A figure is a median with the lowest and the highest round, and
+a ratio is taken round by round.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from statistics import median
+from threading import Barrier, BrokenBarrierError
+from typing import Self, TypeVar
+
+Key = TypeVar("Key")
+Found = TypeVar("Found")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The same figure from several rounds."""
+
+    values: tuple[float, ...]
+
+    @property
+    def median(self) -> float:
+        """The value in the middle."""
+        return median(self.values)
+
+    @property
+    def low(self) -> float:
+        """The lowest value."""
+        return min(self.values)
+
+    @property
+    def high(self) -> float:
+        """The highest value."""
+        return max(self.values)
+
+    def over(self, other: "Sample") -> "Sample":
+        """Return the ratios to another sample, round by round."""
+        pairs = zip(self.values, other.values, strict=True)
+        return Sample(tuple(mine / its for mine, its in pairs))
+
+    def scaled(self, factor: float) -> "Sample":
+        """Return all values times `factor`: for another unit."""
+        return Sample(tuple(value * factor for value in self.values))
+
+    def __str__(self) -> str:
+        """Return the median with the lowest and the highest value: `2.1 (1.9-2.4)`."""
+        if len(self.values) == 1:
+            return short(self.median)
+        return f"{short(self.median)} ({short(self.low)}-{short(self.high)})"
+
+
+def short(value: float) -> str:
+    """Return a figure with two digits or more, and no more than it deserves."""
+    if value >= 9.95:
+        return f"{value:.0f}"
+    return f"{value:.1f}" if value >= 0.995 else f"{value:.2f}"
+
+
+def ahead(samples: Mapping[str, Sample]) -> str:
+    """Name the highest; and, joined by "and", those that were higher than it in some round."""
+    best = max(samples, key=lambda name: samples[name].median)
+    level = [name for name in samples if samples[name].over(samples[best]).high >= 1]
+    return " and ".join(sorted(level, key=lambda name: -samples[name].median))
+
+
+def percentile(values: list[float], percent: int) -> float:
+    """Return the value that `percent` of all values do not exceed."""
+    ordered = sorted(values)
+    return ordered[max(0, -(-len(ordered) * percent // 100) - 1)]
+
+
+@dataclass(frozen=True)
+class Turns:
+    """What callers did together: how long each of each one's turns took, and all, in seconds."""
+
+    times: list[list[float]]
+    seconds: float
+
+    @property
+    def each(self) -> list[int]:
+        """How many turns each caller had."""
+        return [len(times) for times in self.times]
+
+    @property
+    def rate(self) -> float:
+        """Turns a second, of all callers together."""
+        return sum(self.each) / self.seconds
+
+    def slowest(self, percent: int = 99) -> float:
+        """Return the seconds that so many percent of all turns did not exceed."""
+        return percentile([one for times in self.times for one in times], percent)
+
+
+class Callers:
+    """Threads that repeat an operation, all at once. They stay alive from one run to the next."""
+
+    def __init__(self, most: int) -> None:
+        """Provide for `most` callers."""
+        self._threads = ThreadPoolExecutor(most)
+
+    def __enter__(self) -> Self:
+        """Return the callers."""
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        """End the threads."""
+        self._threads.shutdown()
+
+    def run(self, operation: Callable[[], object], count: int, seconds: float) -> Turns:
+        """Let `count` callers repeat the operation for so many seconds, and at least once.
+
+        The first error of any caller is raised.
+        """
+        begins: list[float] = []
+        meet = Barrier(count, action=lambda: begins.append(time.perf_counter()))
+
+        def caller() -> tuple[list[float], float]:
+            times: list[float] = []
+            try:
+                meet.wait()
+                now = time.perf_counter()
+                end = begins[0] + seconds
+                while not times or now < end:
+                    before = now
+                    operation()
+                    now = time.perf_counter()
+                    times.append(now - before)
+                return times, now
+            except BaseException:
+                meet.abort()  # nobody waits for a caller that failed
+                raise
+
+        callers = [self._threads.submit(caller) for _ in range(count)]
+        errors = [error for one in callers if (error := one.exception())]
+        for error in sorted(errors, key=lambda error: isinstance(error, BrokenBarrierError)):
+            raise error
+        done = [one.result() for one in callers]
+        return Turns([times for times, _ in done], max(end for _, end in done) - begins[0])
+
+
+def interleave(
+    title: str, trials: Mapping[Key, Callable[[], Found]], rounds: int
+) -> dict[Key, list[Found]]:
+    """Run all trials once per round, every second round backwards; a terminal shows a bar."""
+    # Imported here, because a lesson has no use for it.
+    from rich.console import Console
+    from rich.progress import Progress
+
+    found: dict[Key, list[Found]] = {key: [] for key in trials}
+    screen = Console(stderr=True)
+    with Progress(console=screen, transient=True, disable=not screen.is_terminal) as bar:
+        task = bar.add_task(title, total=rounds * len(trials))
+        for number in range(rounds):
+            for key in list(trials)[:: -1 if number % 2 else 1]:
+                found[key].append(trials[key]())
+                bar.advance(task)
+    return found
+
+
+def samples(
+    found: Mapping[Key, list[Found]], figure: Callable[[Found], float]
+) -> dict[Key, Sample]:
+    """Take one figure of everything that `interleave` found."""
+    return {key: Sample(tuple(figure(one) for one in ones)) for key, ones in found.items()}

@@ -1,0 +1,80 @@
+"""A4, A5: A killed connection takes along what it held.
+
+Source: A4 has ping=0, so nothing checks a connection. What failed on a dead one, DBUtils repeats on
+a new one; for a lone query that is a service.
+
+See: two tellers pay one salary of 100 under a lock (get_lock), and the first one's connection is
+killed while it holds the lock. The naive teller goes on, on a connection without the lock, and the
+salary is paid twice. In a transaction of MysqlHelp the teller is told. After that a lone query on
+killed connections: both ways answer it.
+
+Try: set ping=7 in naive/teller.py. Is the teller told now that the lock is gone?
+
+New: step 7a broke all connections at once. Here one dies, with something in its hands.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from threading import Thread
+
+import pymysql
+
+from demos.pool_demo.bank import GIVE, Bank
+from demos.pool_demo.mysqlhelp import MysqlHelp
+from demos.pool_demo.naive import teller
+from demos.pool_demo.settings import load
+from demos.pool_demo.show import conclude, run
+from demos.pool_demo.witness import Witness
+
+Between = Callable[[int], object]  # what happens after the look at the account
+
+SEE = "select balance from account where name = 'alice'"
+
+
+def pay_once(db: MysqlHelp, lock: str, between: Between) -> str:
+    """Pay alice unless she has been paid, under a lock that belongs to the connection."""
+    with db.transaction():
+        got = db.selectone("select get_lock(%s, 1) as got, connection_id() as id", (lock,)) or {}
+        paid = (db.selectone(SEE) or {})["balance"]
+        between(got["id"])
+        if got["got"] and not paid:
+            db.update(GIVE, (100, "alice"))
+            return "paid 100"
+    return "paid nothing"
+
+
+def pay_day(name: str, bank: Bank, witness: Witness, pay: Callable[[Between], str]) -> int:
+    """Let two tellers pay, the first one losing its connection; return what alice has then."""
+    bank.open(alice=0)
+
+    def interrupt(connection_id: int) -> None:
+        witness.kill(connection_id)
+        second = Thread(target=lambda: print(f"{name}: second teller {pay(lambda _: None)}"))
+        second.start()
+        second.join()
+
+    try:
+        print(f"{name}: first teller {pay(interrupt)}")
+    except pymysql.Error as error:
+        print(f"{name}: first teller was told: {type(error).__name__} {error.args}")
+    return bank.total()
+
+
+def main() -> None:
+    """Kill the connection of one of two tellers, then idle connections; by both ways."""
+    with Bank() as bank, Witness() as witness:
+        lock = f"{load().database}.payday"[-64:]  # names of locks count for the whole server
+        pool, db = teller.open_pool(), MysqlHelp()
+        naive = pay_day("naive", bank, witness, partial(teller.pay_once, pool, lock))
+        ours = pay_day("MysqlHelp", bank, witness, partial(pay_once, db, lock))
+        for connection_id in witness.ids():
+            witness.kill(connection_id)
+        answers = [teller.balance(pool, "alice"), (db.selectone(SEE) or {}).get("balance")]
+        print(f"a lone query after a KILL of all: {answers}, and alice has {bank.total()}")
+        pool.close()
+        db.close()
+    conclude(f"of one salary of 100 alice has {naive} by the naive tellers, {ours} by MysqlHelp.")
+
+
+if __name__ == "__main__":
+    run(main)

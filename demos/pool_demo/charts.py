@@ -12,10 +12,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 
 from demos.pool_demo.measure import Sample
+
+matplotlib.rcParams["font.size"] = 13  # for the back row
+MARKERS = "os^Dv*PX"
+_places: dict[str, int] = {}  # each name's place in the palette, the same in all plots
 
 
 @dataclass(frozen=True)
@@ -58,18 +64,26 @@ class Plot(Figure):
         return picture.getvalue()
 
 
+def colour(name: str) -> str:
+    """Return the colour of a name: the same one in every plot of a run."""
+    return f"C{_places.setdefault(name, len(_places)) % 10}"
+
+
 def bars(panels: Mapping[str, Mapping[str, Sample]], unit: str) -> Plot:
     """Draw a panel for each title: a bar per sample, its median, and a line from low to high."""
     plot = Plot(len(panels))
     for axes, (title, samples) in zip(plot.panels, panels.items(), strict=True):
-        for place, sample in enumerate(samples.values()):
-            axes.barh(place, sample.median, color=f"C{place}", alpha=0.8)
-            axes.plot([sample.low, sample.high], [place, place], color="black")
-            axes.text(sample.high, place, f"  {sample}", va="center", fontsize="small")
+        # One slow round must not flatten all bars: its line leaves the panel.
+        room = 1.2 * max(sample.median for sample in samples.values())
+        for place, (name, sample) in enumerate(samples.items()):
+            axes.barh(place, sample.median, color=colour(name), alpha=0.8)
+            axes.plot([sample.low, min(sample.high, room)], [place, place], color="black")
+            axes.text(min(sample.high, room), place, f"  {sample}", va="center", fontsize="small")
         axes.set_yticks(range(len(samples)), list(samples))
-        axes.set_xlim(0, 1.6 * max(sample.high for sample in samples.values()))
+        axes.set_xlim(0, 1.7 * room)
         axes.invert_yaxis()
-        axes.set(title=title, xlabel=unit)
+        axes.set_title(title, fontsize="medium")
+        axes.set_xlabel(unit)
     return plot
 
 
@@ -84,12 +98,17 @@ def curves(
     for axes, (title, lines) in zip(plot.panels, panels.items(), strict=True):
         for name, points in lines.items():
             found = points.values()
-            (line,) = axes.plot(list(points), [one.median for one in found], "o-", label=name)
+            ink = colour(name)
+            marker = MARKERS[_places[name] % len(MARKERS)]
+            middle = [one.median for one in found]
+            axes.plot(list(points), middle, label=name, color=ink, marker=marker)
             low, high = [one.low for one in found], [one.high for one in found]
-            axes.fill_between(list(points), low, high, color=line.get_color(), alpha=0.2)
-        axes.set(title=title, xlabel=across, ylabel=up, xscale=scale, yscale="log")
+            axes.fill_between(list(points), low, high, color=ink, alpha=0.2)
+        axes.set_title(title, fontsize="medium")
+        axes.set(xlabel=across, ylabel=up, xscale=scale, yscale="log")
         axes.set_xticks(list(points), [str(place) for place in points])
         axes.yaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.minorticks_off()
     if len(lines) > 1:
         plot.panels[0].legend()

@@ -30,7 +30,8 @@ def measure(rounds: int = 200) -> dict[str, Sample]:
 def plot(found: dict[str, Sample]) -> Plot:
     """Draw the phases but the TLS context, which would dwarf them."""
     phases = {phase: sample for phase, sample in found.items() if phase != CONTEXT}
-    return bars({f"besides {found[CONTEXT]} of {CONTEXT}": phases}, "microseconds")
+    title = f"besides {short(found[CONTEXT].median)} microseconds of {CONTEXT}"
+    return bars({title: phases}, "microseconds")
 
 
 def sentence(found: dict[str, Sample]) -> str:

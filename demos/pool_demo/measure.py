@@ -56,7 +56,7 @@ class Sample:
 
 def short(value: float) -> str:
     """Return a figure with two digits or more, and no more than it deserves."""
-    if value >= 9.95 or value == int(value):
+    if value >= 9.95 or isinstance(value, int):  # counts stay whole
         return f"{value:.0f}"
     return f"{value:.1f}" if value >= 0.995 else f"{value:.2f}"
 

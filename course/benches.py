@@ -30,4 +30,11 @@ def run(name: str, arguments: list[str]) -> int:
     if name not in names():
         raise CourseError(f"no benchmark is called {name}: python3 -m course bench lists them.")
     environment.ensure(environment.BENCH)
+    try:
+        environment.ensure(environment.BENCH, environment.BENCH_C)
+    except CourseError:
+        say.note(
+            "The C drivers could not be compiled; the report says what is missing. On Debian and "
+            "Ubuntu they need: apt-get install gcc pkg-config python3-dev libmariadb-dev"
+        )
     return steps.run_module(f"bench.{name}", arguments)

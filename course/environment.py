@@ -17,7 +17,7 @@ from course import debian, locks, place, say
 from course.errors import CourseError
 
 COURSE, TEST = "requirements.lock", "requirements-test.lock"
-BENCH = "requirements-bench.lock"
+BENCH, BENCH_C = "requirements-bench.lock", "requirements-bench-c.lock"
 
 # JupyterLab asks at its first start whether to fetch news; a classroom may be offline.
 LAB_SETTINGS = {

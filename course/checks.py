@@ -6,7 +6,7 @@ import subprocess
 from course import environment, place, program, say, target
 
 FOLDERS = ["course", "demos", "tests", "bench"]
-TYPED = ["course", "demos"]
+TYPED = ["course", "demos", "bench"]
 
 
 def run(arguments: list[str]) -> int:

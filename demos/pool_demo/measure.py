@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from random import Random
 from statistics import median
 from threading import Barrier, BrokenBarrierError
 from typing import Self, TypeVar
@@ -146,17 +147,20 @@ class Callers:
 def interleave(
     title: str, trials: Mapping[Key, Callable[[], Found]], rounds: int
 ) -> dict[Key, list[Found]]:
-    """Run all trials once per round, every second round backwards; a terminal shows a bar."""
+    """Run all trials once per round, in another order each time; a terminal shows a bar.
+
+    The orders are drawn, so that no trial always follows the same other, but alike in every run.
+    """
     # Imported here, because a lesson has no use for it.
     from rich.console import Console
     from rich.progress import Progress
 
     found: dict[Key, list[Found]] = {key: [] for key in trials}
-    screen = Console(stderr=True)
+    draw, screen = Random(1), Console(stderr=True)
     with Progress(console=screen, transient=True, disable=not screen.is_terminal) as bar:
         task = bar.add_task(title, total=rounds * len(trials))
-        for number in range(rounds):
-            for key in list(trials)[:: -1 if number % 2 else 1]:
+        for _ in range(rounds):
+            for key in draw.sample(list(trials), len(trials)):
                 found[key].append(trials[key]())
                 bar.advance(task)
     return found

@@ -83,13 +83,19 @@ def test_the_error_of_one_caller_is_raised_and_nobody_hangs():
         callers.run(operation, 3, 0.05)
 
 
-def test_trials_take_turns_and_every_second_round_goes_backwards():
-    order = []
-    trials = {name: lambda name=name: order.append(name) or float(len(order)) for name in "abc"}
-    found = measure.interleave("trials", trials, 3)
-    assert order == list("abccbaabc")
-    assert found == {"a": [1, 6, 7], "b": [2, 5, 8], "c": [3, 4, 9]}
-    assert measure.samples(found, lambda value: value * 2)["a"] == sample(2, 12, 14)
+def test_trials_take_turns_in_an_order_that_changes_and_is_alike_in_every_run():
+    def play():
+        order = []
+        trials = {name: lambda name=name: order.append(name) or len(order) for name in "abcd"}
+        return order, measure.interleave("trials", trials, 6)
+
+    order, found = play()
+    rounds = ["".join(order[first : first + 4]) for first in range(0, 24, 4)]
+    assert all(sorted(one) == list("abcd") for one in rounds)
+    assert len(set(rounds)) > 1
+    assert [order[place - 1] for place in found["a"]] == ["a"] * 6
+    assert play() == (order, found)
+    assert measure.samples({"x": [1, 3]}, lambda value: value * 2) == {"x": sample(2, 6)}
 
 
 @pytest.mark.parametrize("name", WAYS)

@@ -1,0 +1,189 @@
+"""The pool benchmark: peers are right or named, verdicts follow the figures, a quick run reports."""
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+
+from bench import parts, peers, pool, report
+from bench.peers import C_FLOOR, C_HELPER, CONNECTOR, FLOOR, SQLALCHEMY, Peer
+from course.place import ROOT
+from demos.pool_demo.contestants import HELPER, POOLED, RAW, RAW_NO_TLS, TUNED
+from demos.pool_demo.measure import Sample, Turns
+from demos.pool_demo.settings import load
+from demos.pool_demo.witness import Witness
+
+
+def sample(*values):
+    return Sample(tuple(float(value) for value in values))
+
+
+def figures(**changes):
+    """Figures in which every target is reached."""
+    names = [peer.name for peer in peers.PEERS]
+    selects = {name: sample(100, 100) for name in names} | {
+        FLOOR: sample(1000, 1000),
+        HELPER: sample(900, 900),
+    }
+    even = [Turns([[0.055] * 10] * 64, 1.0)]
+    found = parts.Figures(
+        selects={count: dict(selects) for count in parts.CALLERS},
+        checkouts={HELPER: sample(5, 6)},
+        slow_network={FLOOR: sample(1500), HELPER: sample(1400), SQLALCHEMY: sample(500)},
+        round_trips={FLOOR: 1, HELPER: 1, SQLALCHEMY: 3},
+        fairness=parts.Fairness({HELPER: even, POOLED: even, TUNED: even}, sample(0.005)),
+        inserts={HELPER: sample(6)},
+        stream=parts.Stream(1_000_000, 1.0, 30.0, 3.0),
+    )
+    return replace(found, **changes)
+
+
+def verdicts(found):
+    return [target.reached for target in report.targets(found)]
+
+
+def test_good_figures_reach_every_target():
+    assert set(verdicts(figures())) == {True}
+
+
+def slower(found, name, rate):
+    return {count: rates | {name: sample(rate, rate)} for count, rates in found.selects.items()}
+
+
+@pytest.mark.parametrize(
+    ("changes", "missed"),
+    [
+        ({"selects": slower(figures(), HELPER, 790)}, ["1.25"]),
+        (
+            {"selects": slower(figures(), SQLALCHEMY, 901)},
+            ["callers: 1", "callers: 8", "callers: 32"],
+        ),
+        ({"checkouts": {HELPER: sample(10.1)}}, ["checkout"]),
+        (
+            {"slow_network": {FLOOR: sample(1500), HELPER: sample(1190), SQLALCHEMY: sample(600)}},
+            ["2 x SQLAlchemy", "80 %"],
+        ),
+        ({"inserts": {HELPER: sample(12.1)}}, ["insertmany"]),
+        ({"stream": parts.Stream(1_000_000, 1.0, 60.1, 3.0)}, ["stream"]),
+    ],
+)
+def test_a_figure_that_falls_short_is_a_missed_target(changes, missed):
+    found = [target for target in report.targets(figures(**changes)) if target.reached is False]
+    assert len(found) == len(missed)
+    assert all(word in target.text for word, target in zip(missed, found, strict=True))
+    assert all("MISSED" in str(target) for target in found)
+
+
+def test_unfair_turns_are_missed_targets():
+    fair = figures().fairness
+    luckless = [Turns([[0.05] * 13] * 63 + [[0.6]], 1.0)]
+    text = [
+        target.text
+        for target in report.targets(
+            figures(fairness=parts.Fairness({**fair.turns, HELPER: luckless}, sample(0.005)))
+        )
+        if target.reached is False
+    ]
+    assert len(text) == 1
+    assert "most / least served" in text[0]
+
+
+def test_a_peer_that_is_missing_leaves_a_target_open_and_is_named():
+    found = figures(slow_network={FLOOR: sample(1500), HELPER: sample(1400)})
+    for rates in found.selects.values():
+        del rates[SQLALCHEMY], rates[C_HELPER]
+    done = report.Run(found, "MariaDB 1", {SQLALCHEMY: "it rains"}, parts.QUICK, 0.0)
+    text = report.markdown(done)
+    assert verdicts(found).count(None) == 4
+    assert f"not measured: {SQLALCHEMY}" in text
+    assert f"- {SQLALCHEMY} did not take part: it rains." in text
+    assert "the ceiling was not measured" in text
+
+
+def test_the_report_has_no_host_name_and_no_path():
+    text = report.markdown(report.Run(figures(), "MariaDB 1", {}, parts.FULL, 0.0))
+    assert os.uname().nodename not in text.split()
+    assert str(ROOT) not in text
+    assert "MISSED" not in text
+
+
+@pytest.mark.parametrize("peer", peers.PEERS, ids=lambda peer: peer.name)
+def test_a_peer_reads_the_students_and_leaves_no_connection(peer, book):
+    with Witness() as witness:
+        try:
+            with peer.opened(load(), 2, 3) as way:
+                assert [row["name"] for row in way.select()] == ["韩雪", "舒畅", "唐嫣"]
+        except ModuleNotFoundError as error:
+            pytest.skip(f"{error.name} is in requirements-bench.lock only")
+        del way
+        assert witness.settle(0) == 0
+
+
+@pytest.mark.parametrize("name", [FLOOR, HELPER, SQLALCHEMY, peers.ASYNCMY])
+def test_all_callers_of_a_peer_get_turns(name, book):
+    found, missing = peers.working(load())
+    if name in missing:
+        pytest.skip(missing[name])
+    turns = peers.turns(found[name], load(), 2, 5, "select 1", 0.02)
+    assert len(turns.each) == 5
+    assert min(turns.each) >= 1
+
+
+def test_a_peer_that_does_not_work_here_is_named(book, monkeypatch):
+    def broken(settings, size):
+        raise ValueError("no such option\nsecond line")
+
+    def absent(settings, size):
+        raise ModuleNotFoundError("x", name="x")
+
+    class Wrong(peers.Way):
+        def query(self, sql):
+            return []
+
+    monkeypatch.setattr(
+        peers,
+        "PEERS",
+        [
+            Peer("broken", broken),
+            Peer("absent", absent, "package-x"),
+            Peer("wrong", lambda settings, size: Wrong(None)),
+            Peer(FLOOR, peers._open_pymysql),
+        ],
+    )
+    found, missing = peers.working(load())
+    assert list(found) == [FLOOR]
+    assert missing == {
+        "broken": "ValueError: no such option",
+        "absent": "package-x is not installed",
+        "wrong": "it reads other rows than PyMySQL",
+    }
+
+
+def test_a_quick_run_writes_report_and_plot(book, tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "bench.pool", "--quick", "--out", str(tmp_path)],
+        cwd=ROOT,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=120,
+        check=False,
+        env={**os.environ, "PYTHONUTF8": "1"},
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    text = (tmp_path / "pool.md").read_text("utf-8")
+    for peer in peers.PEERS:
+        assert peer.name in text
+    assert len(done.stdout.splitlines()) == len(report.targets(figures()))
+    assert "<svg" in (tmp_path / "pool.svg").read_text("utf-8")
+    with Witness() as witness:
+        assert witness.settle(0) == 0
+
+
+def test_the_last_report_is_of_this_benchmark():
+    text = (pool.RESULTS / "pool.md").read_text("utf-8")
+    for peer in (FLOOR, HELPER, RAW, RAW_NO_TLS, POOLED, SQLALCHEMY, CONNECTOR, C_FLOOR):
+        assert peer in text
+    assert "too short to believe" not in text
+    assert (pool.RESULTS / "pool.svg").exists()

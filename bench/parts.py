@@ -192,7 +192,8 @@ class Stream:
 
 def stream(depth: Depth) -> Stream:
     """Stream a million rows in a process of its own. Raises RuntimeError if that fails."""
-    command = [sys.executable, "-m", "bench.stream_child", str(depth.stream_digits)]
+    program = "from bench.stream_child import main; main()"
+    command = [sys.executable, "-c", program, str(depth.stream_digits)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", check=False)
     if done.returncode != 0:
         raise RuntimeError(f"the stream failed: {done.stderr.strip()}")

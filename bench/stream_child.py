@@ -1,6 +1,6 @@
 """Streams many rows with `MysqlHelp.stream` and prints what memory that took, as JSON.
 
-It is a program of its own, because a process remembers only the most it ever had.
+It runs in a process of its own, because a process remembers only the most it ever had.
 """
 
 import json
@@ -45,7 +45,3 @@ def main() -> None:
     after = peak()
     db.close()
     print(json.dumps({"rows": count, "growth": after - before, "peak": after, "seconds": seconds}))
-
-
-if __name__ == "__main__":
-    main()

@@ -13,6 +13,8 @@ class CourseError(Exception):
         """Keep the sentence and the optional lines that go below it."""
         super().__init__(sentence)
         self.details = details
+        if details:
+            self.add_note(details)  # for those who do see a traceback: the tests
 
 
 def explain(error: OSError) -> str:

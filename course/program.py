@@ -179,10 +179,13 @@ def _libraries(path: Path) -> dict[str, str]:
     home = path.parent.parent
     if home in (Path("/usr"), Path("/usr/local")):
         return {}
-    settings = {"LD_LIBRARY_PATH": home.glob("lib/*-linux-gnu*")}
-    # The client needs a plugin to log in to a MySQL server.
-    settings["MARIADB_PLUGIN_DIR"] = home.glob("lib/*-linux-gnu*/libmariadb3/plugin")
-    found = {name: os.pathsep.join(map(str, folders)) for name, folders in settings.items()}
+    # Packages put libraries below /usr/lib and below /lib.
+    folders = {
+        "LD_LIBRARY_PATH": [*home.glob("lib/*-linux-gnu*"), *home.parent.glob("lib/*-linux-gnu*")],
+        # The client needs a plugin to log in to a MySQL server.
+        "MARIADB_PLUGIN_DIR": home.glob("lib/*-linux-gnu*/libmariadb3/plugin"),
+    }
+    found = {name: os.pathsep.join(map(str, paths)) for name, paths in folders.items()}
     return {name: value for name, value in found.items() if value}
 
 

@@ -9,6 +9,12 @@ from demos.pool_demo.ptpool import PTConnectionPool
 from demos.pool_demo.settings import connect_args
 from demos.pool_demo.witness import Witness
 
+STUDENTS = [
+    {"id": 1, "name": "韩雪", "age": 24, "gender": "女"},
+    {"id": 2, "name": "舒畅", "age": 23, "gender": "女"},
+    {"id": 3, "name": "唐嫣", "age": 25, "gender": "女"},
+]
+
 
 @pytest.fixture
 def connection(book):
@@ -50,3 +56,27 @@ def ptpool(book):
     PTConnectionPool.close_pool()
     yield PTConnectionPool
     PTConnectionPool.close_pool()
+
+
+@pytest.fixture
+def play(run_step, ask, witness):
+    """Run a step and return its output; it must succeed, say nothing else, and clean up."""
+
+    def run(name, **env):
+        done = run_step(f"pool_demo.{name}", env=env)
+        assert done.returncode == 0, done.stderr
+        assert done.stderr == ""
+        assert ask("select * from student") == STUDENTS
+        assert ask("select * from stu") == []
+        assert ask("show tables like 'account'") == []
+        assert witness.settle(0) == 0
+        return done.stdout
+
+    return run
+
+
+def conclusion(output):
+    """Return the sentence a step ends with."""
+    *_, last = output.strip().splitlines()
+    assert last.startswith("Conclusion: ")
+    return last

@@ -16,27 +16,7 @@ from demos.pool_demo.relay import Relay
 from demos.pool_demo.settings import load
 from tests.waiting import eventually
 
-
-@pytest.fixture
-def play(run_step, ask, witness):
-    """Run a step; it must succeed in silence, and leave neither table nor connection."""
-
-    def run(name):
-        done = run_step(f"pool_demo.{name}")
-        assert done.returncode == 0, done.stderr
-        assert done.stderr == ""
-        assert ask("show tables like 'account'") == []
-        assert len(ask("select * from student")) == 3
-        assert witness.settle(0) == 0
-        return done.stdout
-
-    return run
-
-
-def conclusion(output):
-    *_, last = output.strip().splitlines()
-    assert last.startswith("Conclusion: ")
-    return last
+from .conftest import conclusion
 
 
 def moments(output):

@@ -9,35 +9,10 @@ import pytest
 from course.place import ROOT
 from demos.pool_demo.witness import Witness
 
+from .conftest import STUDENTS, conclusion
+
 STEPS = sorted(path.stem for path in (ROOT / "demos" / "pool_demo").glob("step*.py"))
 FILL = "python3 -m demos.pool_demo.seed --if-missing"
-STUDENTS = [
-    {"id": 1, "name": "韩雪", "age": 24, "gender": "女"},
-    {"id": 2, "name": "舒畅", "age": 23, "gender": "女"},
-    {"id": 3, "name": "唐嫣", "age": 25, "gender": "女"},
-]
-
-
-@pytest.fixture
-def play(run_step, ask, witness):
-    """Run a step and return its output; it must succeed, say nothing else, and clean up."""
-
-    def run(name, **env):
-        done = run_step(f"pool_demo.{name}", env=env)
-        assert done.returncode == 0, done.stderr
-        assert done.stderr == ""
-        assert ask("select * from student") == STUDENTS
-        assert ask("select * from stu") == []
-        assert witness.settle(0) == 0
-        return done.stdout
-
-    return run
-
-
-def conclusion(output):
-    *_, last = output.strip().splitlines()
-    assert last.startswith("Conclusion: ")
-    return last
 
 
 def test_step1_keeps_names_with_parameters_and_loses_them_with_percent(play):

@@ -1,7 +1,5 @@
 """`python3 -m course bench`: the side-by-side measurements of `bench/`."""
 
-import ast
-
 from course import environment, place, say, steps
 from course.errors import CourseError
 
@@ -15,8 +13,7 @@ def names() -> list[str]:
 def show() -> None:
     """Print all benchmarks with their titles."""
     for name in names():
-        text = (place.ROOT / "bench" / f"{name}.py").read_text("utf-8")
-        title = (ast.get_docstring(ast.parse(text)) or "").partition("\n")[0]
+        title = steps.title_of(place.ROOT / "bench" / f"{name}.py")
         say.line(f"  {name:<12} {title}")
     say.line("Run one with: python3 -m course bench NAME [--quick]")
 

@@ -35,7 +35,7 @@ def ensure(*lock_names: str) -> None:
     Raises:
         CourseError: no pip to be had, no network, disk full, or a package that does not match its hash.
     """
-    wanted = {name: _digest(place.ROOT / name) for name in (COURSE, *lock_names)}
+    wanted = _wanted(lock_names)
     if _is_current(wanted):
         return
     with locks.alone(
@@ -47,7 +47,7 @@ def ensure(*lock_names: str) -> None:
 
 def missing(*lock_names: str) -> list[str]:
     """Return what `ensure` would do, as short phrases; empty when all is in place."""
-    wanted = {name: _digest(place.ROOT / name) for name in (COURSE, *lock_names)}
+    wanted = _wanted(lock_names)
     stamp = _stamp()
     if not _is_usable(stamp):
         return [f"no usable {place.shown(place.venv())}"]
@@ -56,8 +56,10 @@ def missing(*lock_names: str) -> list[str]:
     ]
 
 
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+def _wanted(lock_names: tuple[str, ...]) -> dict[str, str]:
+    """Return the digest of each lock file that is asked for; the course's own always is."""
+    files = {name: place.ROOT / name for name in (COURSE, *lock_names)}
+    return {name: hashlib.sha256(file.read_bytes()).hexdigest() for name, file in files.items()}
 
 
 def _stamp() -> dict:  # type: ignore[type-arg]  # JSON

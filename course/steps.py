@@ -32,7 +32,7 @@ class Step:
 def every() -> list[Step]:
     """Return all steps, demo by demo, in order."""
     files = sorted(place.ROOT.glob("demos/*/step*.py"))
-    return [Step(file.parent.name, file.stem, _title(file)) for file in files]
+    return [Step(file.parent.name, file.stem, title_of(file)) for file in files]
 
 
 def find(words: str) -> Step:
@@ -91,6 +91,7 @@ def _stage(step: Step, name: str) -> bool:
     return step.name.partition("_")[0] == stage and demo in ("", step.demo)
 
 
-def _title(file: Path) -> str:
+def title_of(file: Path) -> str:
+    """Return the first line of a module's docstring, without importing it."""
     docstring = ast.get_docstring(ast.parse(file.read_text("utf-8"))) or ""
     return docstring.partition("\n")[0]

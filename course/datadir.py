@@ -124,7 +124,16 @@ def _initialise(program: Program, state: Path, data: Path) -> None:
     for leftover in state.glob("data.new-*"):  # of a start that was killed
         shutil.rmtree(leftover, ignore_errors=True)
     new = Path(tempfile.mkdtemp(prefix="data.new-", dir=state))
-    command = [str(program.path), *options(program, new)]
+    # A starting server deletes the temporary tables it finds, those of another start included:
+    # so each start has a folder for them that nobody else uses.
+    with tempfile.TemporaryDirectory(prefix="course-") as own:
+        _fill(program, new, state, own)
+    write_stamp(state, kind=program.kind, version=list(program.version[:2]), seeded=False)
+    new.rename(data)
+
+
+def _fill(program: Program, new: Path, state: Path, tmpdir: str) -> None:
+    command = [str(program.path), *options(program, new), f"--tmpdir={tmpdir}"]
     script = b""
     if program.kind == "MariaDB":
         command.append("--bootstrap")
@@ -145,8 +154,6 @@ def _initialise(program: Program, state: Path, data: Path) -> None:
             f"{program.title} could not make its data directory below {place.shown(state)}: {cause(output)}.",
             "\n".join(output.splitlines()[-12:]),
         )
-    write_stamp(state, kind=program.kind, version=list(program.version[:2]), seeded=False)
-    new.rename(data)
 
 
 def _bootstrap(program: Program) -> bytes:

@@ -22,6 +22,17 @@ def test_first_command_initialises_starts_and_seeds(new_course: Course):
     assert new_course.sql("select name from student order by id") == ROWS
 
 
+def test_start_leaves_the_temporary_tables_of_other_servers_alone(
+    new_course: Course, tmp_path: Path
+):
+    # Two first starts at the same moment once failed: each removed the other's temporary tables.
+    anothers = tmp_path / "#sql-temptable-2cbc-1-1d.MAI"
+    anothers.touch()
+    done = new_course.run("db", "shell", "-e", "select 1", TMPDIR=str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert anothers.exists()
+
+
 def test_server_ends_with_the_last_command(course: Course):
     course.sql("select 1")
     assert course.is_gone()

@@ -1,0 +1,24 @@
+"""A token bucket: so many a second on average, and so many at once."""
+
+from time import monotonic
+
+
+class Bucket:
+    """Counts what one client does. Full at the start; each act takes one token out of it."""
+
+    __slots__ = ("_at", "_tokens", "burst", "rate")
+
+    def __init__(self, rate: float, burst: float) -> None:
+        """Make a full bucket of `burst` tokens; `rate` tokens a second flow in."""
+        self.rate, self.burst = rate, burst
+        self._tokens, self._at = burst, monotonic()
+
+    def wait(self) -> float:
+        """Take a token and return 0.0; if there is none, return the seconds until there is."""
+        now = monotonic()
+        self._tokens = min(self.burst, self._tokens + (now - self._at) * self.rate)
+        self._at = now
+        if self._tokens >= 1:
+            self._tokens -= 1
+            return 0.0
+        return (1 - self._tokens) / self.rate

@@ -1,0 +1,106 @@
+"""A10, B2: the finished group chat: `python -m demos.group_chat.chat`.
+
+It serves the source's two pages and sockets, /ws with /<nickname> and /chat with /ql, in one room.
+"""
+
+import sys
+
+from gevent import monkey
+
+monkey.patch_all()  # before all else, so that no library ever stops the others (W12)
+
+from flask import Flask, Response, jsonify, redirect, render_template, request  # noqa: E402
+from werkzeug.routing import BaseConverter  # noqa: E402
+from werkzeug.wrappers import Response as BaseResponse  # noqa: E402
+
+from demos.group_chat import names  # noqa: E402
+from demos.group_chat.messages import RICH, SERVER, Format  # noqa: E402
+from demos.group_chat.one_process import OneProcess  # noqa: E402
+from demos.group_chat.room import RATE, Room  # noqa: E402
+from demos.group_chat.serving import options, serve  # noqa: E402
+
+
+class Anything(BaseConverter):
+    """Part of an address: whatever it is, so that the room can say why it is no nickname."""
+
+    regex = "(?s:.*)"
+    part_isolating = False
+
+
+def create_app(memory: OneProcess, rate: float = RATE, beat: float = 8.0) -> tuple[Flask, Room]:
+    """Make the application and its room."""
+    app = Flask(__name__)
+    app.url_map.converters["anything"] = Anything
+
+    @app.route("/")
+    def home() -> BaseResponse:
+        """Lead to the page; the address is relative, so it holds behind any prefix."""
+        return redirect("ws")
+
+    @app.route("/ws")
+    def page() -> str:
+        """The page with nicknames (A10)."""
+        return render_template("many_people.html", format=Format.RICH.value)
+
+    @app.route("/chat")
+    def nameless_page() -> str:
+        """The page without names (B2)."""
+        return render_template("chat.html")
+
+    @app.route("/healthz")
+    def health() -> Response:
+        """For whoever watches over the process."""
+        return jsonify(status="ok", connections=len(room))
+
+    @app.route("/ql", websocket=True)
+    def nameless() -> str:
+        """The socket without names (B2)."""
+        room.visit(request.environ["wsgi.websocket"], "", Format.NAMELESS)
+        return ""
+
+    @app.route("/<anything:username>", websocket=True)
+    def join(username: str) -> str:
+        """The socket of one nickname (A10)."""
+        socket = request.environ["wsgi.websocket"]
+        rich = RICH in socket.protocols
+        socket.accept(RICH if rich else None)
+        room.visit(
+            socket,
+            username,
+            Format.RICH if rich else Format.NAMED,
+            request.args.get("token", ""),
+            request.args.get("since", ""),
+        )
+        return ""
+
+    # Nobody may be called like an address, or like the server.
+    addresses = {rule.rule.split("/")[1] for rule in app.url_map.iter_rules()}
+    reserved = frozenset(names.key(word) for word in {*addresses, SERVER, "我", "favicon.ico"})
+    room = Room(memory, reserved, rate, beat)
+    return app, room
+
+
+def main() -> None:
+    """Serve the room until Ctrl-C."""
+    parser = options("The finished group chat.")
+    parser.add_argument("--rate", type=float, default=RATE, help="messages a second and client")
+    parser.add_argument("--redis", metavar="URL", help="share the room with other processes")
+    chosen = parser.parse_args()
+    memory = _shared(chosen.redis) if chosen.redis else OneProcess()
+    app, room = create_app(memory, chosen.rate, chosen.heartbeat / 3)
+    serve(app, "ws", chosen, room.stop)
+
+
+def _shared(url: str) -> OneProcess:
+    import redis  # without --redis nobody needs it
+
+    from demos.group_chat.many_processes import ManyProcesses
+
+    try:
+        return ManyProcesses(url)
+    except (redis.RedisError, ValueError) as error:
+        sys.exit(f"No Redis answers at {url} ({error}): start one, or leave out --redis.")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,178 @@
+"""A9: the handler that turns a request into a WebSocket, checked before the answer goes out.
+
+It is gevent-websocket's, with the frame layer of websocket.py beneath it. A view finds its socket
+where the source finds it:
+
+    socket = request.environ["wsgi.websocket"]
+
+The 101 is sent when the view first uses the socket. A view that answers with a page instead, such
+as a 404, answers in plain HTTP.
+"""
+
+import base64
+import binascii
+import socket
+from collections.abc import Callable
+from typing import Any, ClassVar
+from urllib.parse import urlsplit
+
+from gevent.pywsgi import WSGIHandler
+from geventwebsocket.handler import WebSocketHandler as PrescribedHandler
+
+from demos.group_chat.frames import Code
+from demos.group_chat.logs import log
+from demos.group_chat.websocket import MESSAGE_LIMIT, WebSocket
+
+HEADER_TIME = 20.0  # seconds for a client to send its request
+KERNEL_BUFFER = 128 * 1024  # bytes the kernel may hold for one client, besides its backlog
+
+_BAD_REQUEST = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+
+
+class WebSocketHandler(PrescribedHandler):  # type: ignore[misc]  # it ships no types
+    """gevent-websocket's handler with a checked handshake and our `WebSocket` (section 4.2).
+
+    Class attributes are its configuration; `serving.serve` sets them.
+    """
+
+    message_limit = MESSAGE_LIMIT
+    # Pages of these origins may connect besides our own, such as "https://chat.example.org".
+    origins: frozenset[str] = frozenset()
+
+    # Who is connected at the moment; `serving` keeps them alive and says goodbye to them.
+    connections: ClassVar[set[WebSocket]] = set()
+
+    websocket: Any
+    _protocol: str | None = None  # the subprotocol that the view has chosen
+
+    def handle(self) -> None:
+        """Serve one connection. Small frames leave at once, and a silent client does not stay."""
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.socket.settimeout(HEADER_TIME)
+        super().handle()
+
+    def run_application(self) -> None:
+        """Let the application answer, over the socket or in plain HTTP."""
+        if not self._asks_for_websocket():
+            WSGIHandler.run_application(self)
+            return
+        self.close_connection = True
+        refusal = self._refusal()
+        if refusal:
+            self._refuse(*refusal)
+            return
+        connection = self.environ["wsgi.websocket"] = WebSocket(self)
+        self.connections.add(connection)
+        try:
+            WSGIHandler.run_application(self)
+        finally:
+            self.connections.discard(connection)
+            if connection.accepted:
+                connection.finish()
+
+    def accept(self, protocol: str | None) -> bytes:
+        """Send the 101 and return what the client has sent too early."""
+        self._protocol = protocol
+        connection = self.environ["wsgi.websocket"]
+        self.upgrade_connection()  # the prescribed handler's answer, and a socket of its own
+        self.websocket.closed = True  # which would say goodbye when it is collected
+        self.environ["wsgi.websocket"], self.websocket = connection, None
+        self.write(b"")
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, KERNEL_BUFFER)
+        self.socket.settimeout(0.0)  # look, and do not wait
+        early: bytes = self.rfile.peek()
+        self.socket.settimeout(None)
+        return early
+
+    def start_response(  # the types are WSGI's (PEP 3333)
+        self,
+        status: str,
+        headers: list[tuple[str, str]],
+        exc_info: Any = None,  # noqa: ANN401
+    ) -> Callable[[bytes], object]:
+        """Take status and headers of a page; after the view has used the socket there is none."""
+        if status.startswith("101"):
+            if self._protocol:
+                headers = [*headers, ("Sec-WebSocket-Protocol", self._protocol)]
+            super().start_response(status, headers, exc_info)
+            return _nowhere
+        connection = self.environ.get("wsgi.websocket")
+        if connection is None or not connection.accepted:
+            WSGIHandler.start_response(self, status, headers, exc_info)
+            write: Callable[[bytes], object] = self.write
+            return write
+        if status.startswith("5"):
+            connection.close(Code.INTERNAL_ERROR, "a fault in the server")
+        return _nowhere
+
+    def process_result(self) -> None:
+        """Send the page, if there is one."""
+        connection = self.environ.get("wsgi.websocket")
+        if connection is None or not connection.accepted:
+            super().process_result()
+
+    def log_request(self) -> None:
+        """Write one line for each answer in plain HTTP; sockets are logged by who uses them."""
+        if self.code != 101:
+            path = self.path.partition("?")[0]
+            log("http", method=self.command, path=path, status=self.code, peer=self._peer())
+
+    def _handle_client_error(self, error: Exception) -> tuple[str, bytes]:
+        log("bad_request", peer=self._peer(), error=str(error) or type(error).__name__)
+        return ("400", _BAD_REQUEST)
+
+    def _peer(self) -> str:
+        host, port = self.client_address[:2]
+        return f"{host}:{port}"
+
+    def _asks_for_websocket(self) -> bool:
+        def tokens(header: str) -> list[str]:
+            return [word.strip().lower() for word in self.environ.get(header, "").split(",")]
+
+        return (
+            self.command == "GET"
+            and "websocket" in tokens("HTTP_UPGRADE")
+            and "upgrade" in tokens("HTTP_CONNECTION")
+        )
+
+    def _refusal(self) -> tuple[str, str] | None:
+        """Return status and sentence for a handshake that must not succeed, else None."""
+        if self.request_version != "HTTP/1.1":
+            return "400 Bad Request", "A WebSocket handshake is HTTP/1.1."
+        if self.environ.get("HTTP_SEC_WEBSOCKET_VERSION") != "13":
+            return "426 Upgrade Required", "This server speaks version 13 of WebSocket."
+        if not _is_key(self.environ.get("HTTP_SEC_WEBSOCKET_KEY", "")):
+            return "400 Bad Request", "Sec-WebSocket-Key has to be 16 bytes in base64."
+        origin = self.environ.get("HTTP_ORIGIN")
+        # Programs send no Origin. Browsers do, and cannot be made to lie.
+        if origin is None or origin in self.origins or self._is_ours(origin):
+            return None
+        log("foreign_origin", origin=origin, peer=self._peer())
+        return "403 Forbidden", "Pages of other sites may not connect here."
+
+    def _is_ours(self, origin: str) -> bool:
+        host: str = self.environ.get("HTTP_HOST", "")
+        return urlsplit(origin).netloc.lower() == host.lower()
+
+    def _refuse(self, status: str, sentence: str) -> None:
+        body = f"{sentence}\n".encode()
+        headers = [
+            ("Content-Type", "text/plain; charset=utf-8"),
+            ("Content-Length", str(len(body))),
+            ("Connection", "close"),
+        ]
+        if status.startswith("426"):
+            headers += [("Sec-WebSocket-Version", "13"), ("Upgrade", "websocket")]
+        self.start_response(status, headers)
+        self.write(body)
+
+
+def _nowhere(data: bytes) -> None:
+    """Take what a view writes after it has used the socket."""
+
+
+def _is_key(text: str) -> bool:
+    try:
+        return len(base64.b64decode(text, validate=True)) == 16
+    except (binascii.Error, ValueError):
+        return False

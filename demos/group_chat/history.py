@@ -1,0 +1,62 @@
+"""A10: what was said, with ids, so that a page that comes back misses nothing."""
+
+import secrets
+from collections import deque
+from dataclasses import replace
+
+from demos.group_chat.logs import now
+from demos.group_chat.messages import Message
+
+NEWCOMER = 50  # messages that a newcomer is shown
+KEPT = 1000  # messages that somebody who comes back can catch up with
+
+
+class History:
+    """The last KEPT messages. An id is `epoch-number`: which run of the room, and which message."""
+
+    def __init__(self, epoch: str = "") -> None:
+        """Start an empty history; ids of an earlier epoch are not taken for its own."""
+        self.epoch = epoch or secrets.token_hex(4)
+        self.newest = 0  # number of the last message
+        self._messages: deque[Message] = deque()
+        self._by_client_id: dict[tuple[str, str], Message] = {}
+
+    def say(self, message: Message) -> Message:
+        """Give the message the next id and the time, keep it, and return it."""
+        said = replace(message, id=f"{self.epoch}-{self.newest + 1}", time=now())
+        self.keep(said)
+        return said
+
+    def keep(self, message: Message) -> None:
+        """Keep a message that has an id; forget the oldest one when there are too many."""
+        self.newest = self._number(message.id)
+        self._messages.append(message)
+        self._by_client_id[message.username, message.client_id] = message
+        if len(self._messages) > KEPT:
+            old = self._messages.popleft()
+            self._by_client_id.pop((old.username, old.client_id), None)
+
+    def find(self, username: str, client_id: str) -> Message | None:
+        """Return what this user has said already under this client id."""
+        return self._by_client_id.get((username, client_id)) if client_id else None
+
+    def replay(self, since: str) -> tuple[list[Message], int]:
+        """Return what came after the id `since`, and how many of those are no longer kept.
+
+        Without `since`, or with an id of another epoch: the last NEWCOMER messages.
+        """
+        seen = self._number(since)
+        if seen < 0:
+            return list(self._messages)[-NEWCOMER:], 0
+        missing = max(0, self.newest - seen)
+        messages = list(self._messages)[-missing:] if missing else []
+        return messages, missing - len(messages)
+
+    def is_behind(self, id: str) -> bool:
+        """Say whether the id is one of this epoch's that has not been kept yet."""
+        return self._number(id) > self.newest
+
+    def _number(self, id: str) -> int:
+        """Return the number in an id of ours, -1 for any other text."""
+        epoch, _, number = id.rpartition("-")
+        return int(number) if epoch == self.epoch and number.isdecimal() else -1

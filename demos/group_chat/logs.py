@@ -1,0 +1,30 @@
+"""The log: one line for each event, for people and for programs."""
+
+import json
+import re
+import sys
+from datetime import UTC, datetime
+
+_PLAIN = re.compile(r"[\w.:/-]+", re.ASCII)
+
+
+def log(event: str, **fields: object) -> None:
+    """Write `time event=… name=value …` to stderr.
+
+    Values come from clients. Anything but plain words is written as a JSON string, so that nobody
+    can start a line of their own.
+    """
+    words = [f"event={event}", *(f"{name}={_word(value)}" for name, value in fields.items())]
+    print(now(), *words, file=sys.stderr, flush=True)
+
+
+def now() -> str:
+    """Return the time in UTC, to the millisecond, such as 2026-11-20T17:03:00.123Z."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _word(value: object) -> str:
+    text = str(value)
+    if _PLAIN.fullmatch(text):
+        return text
+    return json.dumps(text, ensure_ascii=not text.isprintable())

@@ -1,0 +1,124 @@
+"""A10, B2: the three formats of the room, docs/wire-formats.md. What comes in, what goes out."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+from demos.group_chat import frames
+
+SERVER = "服务器"  # the name under which the server speaks in the source's formats
+CLIENT_ID_LENGTH = 64  # characters
+RICH = "room.v1"  # the subprotocol that asks for the rich format
+
+
+class Format(Enum):
+    """What a client understands."""
+
+    NAMELESS = "nameless"  # B2: {"msg"}
+    NAMED = "named"  # A10: {"username", "msg"}
+    RICH = "rich"  # with ids, times and presence
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One thing that somebody said.
+
+    `origin` tells which connection it came from, so that everybody else gets it. `client_id` is the
+    page's own name for it. `id` and `time` (UTC) come from the history.
+    """
+
+    username: str
+    msg: str
+    origin: str
+    client_id: str = ""
+    id: str = ""
+    time: str = ""
+
+
+class NotSaid(Exception):
+    """A client's frame that the room cannot say; `code` and the sentence go back to the client."""
+
+    def __init__(self, code: str, reason: str, client_id: str = "") -> None:
+        """Keep the code of docs/wire-formats.md, a sentence, and which message it was."""
+        super().__init__(reason)
+        self.code, self.reason, self.client_id = code, reason, client_id
+
+
+def read(data: str | bytes) -> tuple[str, str]:
+    """Return text and client id of a frame; whatever else it claims, such as a name, is ignored.
+
+    Raises:
+        NotSaid: the frame is not a JSON object with a text `msg`.
+    """
+    if isinstance(data, bytes):
+        raise NotSaid("not_text", "Send text; this was a binary message.")
+    try:
+        frame = json.loads(data)
+    except (ValueError, RecursionError):
+        raise NotSaid("not_json", "Send JSON; this was something else.") from None
+    if not isinstance(frame, dict):
+        raise NotSaid("no_message", 'Send a JSON object such as {"msg": "你好"}.')
+    msg, client_id = frame.get("msg"), frame.get("client_id", "")
+    if not isinstance(client_id, str) or len(client_id) > CLIENT_ID_LENGTH:
+        raise NotSaid("no_message", f"client_id has to be a text of up to {CLIENT_ID_LENGTH}.")
+    if not isinstance(msg, str) or not msg.strip():
+        raise NotSaid("no_message", "msg has to be a text that is not empty.", client_id)
+    if not _is_unicode(msg + client_id):
+        raise NotSaid("no_message", "msg holds half a character (a lone surrogate).", client_id)
+    return msg, client_id
+
+
+def message_frame(message: Message, form: Format) -> bytes:
+    """Return the WebSocket frame with which a client of this format hears the message."""
+    if form is Format.NAMELESS:
+        return frame_of({"msg": message.msg})
+    if form is Format.NAMED:
+        return frame_of({"username": message.username, "msg": message.msg})
+    return frame_of(
+        {
+            "type": "message",
+            "id": message.id,
+            "time": message.time,
+            "username": message.username,
+            "msg": message.msg,
+            "client_id": message.client_id,
+        }
+    )
+
+
+def error_frame(error: NotSaid, form: Format) -> bytes:
+    """Return the frame that tells a client why its frame was not said."""
+    if form is not Format.RICH:
+        return _servers_words(error.reason, form)
+    content = {"type": "error", "code": error.code, "reason": error.reason}
+    return frame_of(content | ({"client_id": error.client_id} if error.client_id else {}))
+
+
+def status_frame(trouble: str, form: Format) -> bytes:
+    """Return the frame that tells a client of trouble, or, if there is none, of its end."""
+    sentence = trouble or "Other processes can be reached again."
+    if form is not Format.RICH:
+        return _servers_words(sentence, form)
+    return frame_of({"type": "status", "shared": not trouble, "reason": sentence})
+
+
+def _servers_words(sentence: str, form: Format) -> bytes:
+    """Return what the server says, in a format of the source."""
+    if form is Format.NAMELESS:
+        return frame_of({"msg": f"{SERVER}: {sentence}"})
+    return frame_of({"username": SERVER, "msg": sentence})
+
+
+def frame_of(content: Mapping[str, object]) -> bytes:
+    """Return a text frame that holds the content as JSON in UTF-8."""
+    text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+    return frames.encode(frames.TEXT, text.encode())
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,0 +1,37 @@
+"""A10: nicknames: which ones are allowed, and which ones are the same."""
+
+import unicodedata
+
+LENGTH = 32  # characters
+_JOINER = "\u200d"  # holds emoji such as 👩‍👧 together
+
+
+def problem(name: str, reserved: frozenset[str]) -> str:
+    """Return why a nickname is refused, as a sentence for the page; "" if it is fine.
+
+    Args:
+        name: the nickname from the socket's address.
+        reserved: keys (see `key`) that nobody may take.
+    """
+    if not name.strip():
+        return "A nickname cannot be empty."
+    if len(name) > LENGTH:
+        return f"A nickname has at most {LENGTH} characters."
+    if any(_is_hidden(letter) for letter in name):
+        return "A nickname cannot have control characters."
+    if name != name.strip() or "/" in name:
+        return "A nickname cannot begin or end with a space, or have a slash."
+    if key(name) in reserved:
+        return "This nickname is reserved."
+    return ""
+
+
+def key(name: str) -> str:
+    """Return what two nicknames that look the same have in common: `Bob` and `ｂｏｂ`."""
+    return unicodedata.normalize("NFKC", name.replace(_JOINER, "")).casefold()
+
+
+def _is_hidden(letter: str) -> bool:
+    # C: control characters, marks that turn the reading direction, halves; Zl, Zp: line breaks.
+    kind = unicodedata.category(letter)
+    return letter != _JOINER and (kind.startswith("C") or kind in ("Zl", "Zp"))

@@ -1,0 +1,244 @@
+"""A10, B2: a room that holds, whatever its visitors do."""
+
+import itertools
+import secrets
+from dataclasses import dataclass, replace
+
+import gevent
+
+from demos.group_chat import names
+from demos.group_chat.bucket import Bucket
+from demos.group_chat.frames import Code
+from demos.group_chat.logs import log
+from demos.group_chat.messages import (
+    Format,
+    Message,
+    NotSaid,
+    error_frame,
+    frame_of,
+    message_frame,
+    read,
+    status_frame,
+)
+from demos.group_chat.one_process import OneProcess
+from demos.group_chat.websocket import WebSocket
+
+RATE = 10.0  # messages a second that one client may send on average
+BURST = 30.0  # and at once
+PATIENCE = 100  # a message too many counts 2, a message in time -1; beyond, a client has to leave
+PRESENCE_TIME = 0.1  # seconds in which joins and leaves are gathered; a thousand come as a few
+
+# Close codes of ours (4000 to 4999 are for applications).
+MOVED, BAD_NAME, NAME_IN_USE = 4001, 4400, 4409
+
+
+@dataclass(eq=False, slots=True)
+class Member:
+    """One connection in the room; `origin` names it, in all processes."""
+
+    socket: WebSocket
+    name: str
+    form: Format
+    origin: str
+    bucket: Bucket
+    strikes: int = 0
+
+
+class Room:
+    """Everybody hears what one says. Nobody waits for anybody."""
+
+    def __init__(
+        self, memory: OneProcess, reserved: frozenset[str], rate: float, beat: float
+    ) -> None:
+        """Open the room.
+
+        Args:
+            memory: keeps names and history, for one process or for many.
+            reserved: keys of nicknames that nobody may take.
+            rate: messages a second for one client.
+            beat: seconds after which a rich page hears something, even if nothing happens.
+        """
+        self._memory, self._reserved, self._rate, self._beat = memory, reserved, rate, beat
+        self._members: dict[Format, dict[str, Member]] = {form: {} for form in Format}
+        self._here = secrets.token_hex(4)  # this process, in origins
+        self._numbers = itertools.count(1)
+        self._guests = itertools.count(1)
+        self._to_deliver: list[Message] = []
+        self._joined: dict[str, None] = {}  # dictionaries, because they keep the order
+        self._left: dict[str, None] = {}
+        memory.start(self)
+        self._heart = gevent.spawn(self._beat_forever)
+
+    def visit(
+        self, socket: WebSocket, name: str, form: Format, token: str = "", since: str = ""
+    ) -> None:
+        """Serve one connection from its first frame to its last.
+
+        Args:
+            socket: accepted, with the subprotocol of its format.
+            name: the nickname; "" gives a nameless visitor one.
+            form: the format that the client speaks.
+            token: what the last welcome said, if the page comes back.
+            since: id of the last message that the page has seen, if it comes back.
+        """
+        origin = f"{self._here}.{next(self._numbers)}"
+        token = token or secrets.token_urlsafe(12)
+        refusal = None
+        if form is Format.NAMELESS:
+            while not self._claim(name := f"游客{next(self._guests)}", token, origin):
+                pass
+        elif problem := names.problem(name, self._reserved):
+            refusal = BAD_NAME, problem
+        elif not self._claim(name, token, origin):
+            refusal = NAME_IN_USE, "This nickname is in use; choose another one."
+        if refusal:
+            log("refused", name=name, reason=refusal[1], peer=socket.peer)
+            socket.close(*refusal)
+            return
+        member = Member(socket, name, form, origin, Bucket(self._rate, max(BURST, self._rate)))
+        log("join", name=name, format=form.value, peer=socket.peer)
+        try:
+            self._let_in(member, token, since)
+            while (data := socket.receive()) is not None:
+                self._hear(member, data)
+        finally:
+            self._members[form].pop(origin, None)
+            self._memory.release(names.key(name), origin)
+            log("leave", name=name, code=int(socket.close_code), peer=socket.peer)
+
+    def __len__(self) -> int:
+        """Return how many connections this process has in the room."""
+        return sum(map(len, self._members.values()))
+
+    def stop(self) -> None:
+        """Close the room; its members are told by `serving`."""
+        self._heart.kill()
+        self._memory.stop()
+
+    # What the memory tells the room (one_process.Listener).
+
+    def deliver(self, message: Message) -> None:
+        """Hand a message to everybody but its author, together with others of this moment."""
+        self._to_deliver.append(message)
+        if len(self._to_deliver) == 1:
+            gevent.get_hub().loop.run_callback(self._fan_out)
+
+    def presence(self, joined: str = "", left: str = "") -> None:
+        """Note that somebody came or went; everybody hears of it within PRESENCE_TIME."""
+        if not self._joined and not self._left:
+            gevent.spawn_later(PRESENCE_TIME, self._announce)
+        # Who leaves and comes back in that time, such as a page that is reloaded, did neither.
+        if joined in self._left:
+            del self._left[joined]
+        elif joined:
+            self._joined[joined] = None
+        if left in self._joined:
+            del self._joined[left]
+        elif left:
+            self._left[left] = None
+
+    def dismiss(self, origin: str) -> None:
+        """End a connection whose nickname another one has taken over."""
+        for members in self._members.values():
+            if origin in members:
+                members[origin].socket.close(MOVED, "this nickname is connected elsewhere")
+
+    def acknowledge(self, message: Message) -> None:
+        """Tell a rich page that its message was said, and under which id."""
+        member = self._members[Format.RICH].get(message.origin)
+        if member and message.client_id and message.id:
+            ack = {"type": "ack", "client_id": message.client_id}
+            member.socket.send_frame(frame_of(ack | {"id": message.id, "time": message.time}))
+
+    def status(self) -> None:
+        """Tell everybody that the memory is in trouble, or well again."""
+        for form, members in self._members.items():
+            frame = status_frame(self._memory.trouble, form)
+            for member in list(members.values()):
+                member.socket.send_frame(frame)
+
+    # The room's own work.
+
+    def _claim(self, name: str, token: str, origin: str) -> bool:
+        return self._memory.claim(names.key(name), name, token, origin)
+
+    def _let_in(self, member: Member, token: str, since: str) -> None:
+        """Show a rich member what came before, and let any member hear what comes now."""
+        rich = member.form is Format.RICH
+        messages, missed = self._memory.replay(since) if rich else ([], 0)
+        # From here to the end nothing switches to another greenlet: no message falls between the
+        # replay and the first delivery, and none comes twice.
+        self._fan_out()
+        if rich:
+            content = {
+                "type": "welcome",
+                "name": member.name,
+                "token": token,
+                "roster": self._memory.roster(),
+                "replay": len(messages),
+                "missed": missed,
+                "beat": self._beat,
+            }
+            replay = (message_frame(message, Format.RICH) for message in messages)
+            member.socket.send_frame(b"".join([frame_of(content), *replay]))
+        if self._memory.trouble:
+            member.socket.send_frame(status_frame(self._memory.trouble, member.form))
+        self._members[member.form][member.origin] = member
+
+    def _hear(self, member: Member, data: str | bytes) -> None:
+        """Say what a member has sent, or tell it why not."""
+        try:
+            wait = member.bucket.wait()
+            if wait:
+                self._slow_down(member, wait)
+            member.strikes = max(0, member.strikes - 1)
+            msg, client_id = read(data)
+            said = self._memory.say(Message(member.name, msg, member.origin, client_id))
+        except NotSaid as error:
+            member.socket.send_frame(error_frame(error, member.form))
+        else:
+            self.acknowledge(replace(said, origin=member.origin))
+
+    def _slow_down(self, member: Member, wait: float) -> None:
+        """Let a client that floods wait for its own flood; after too much of it, end it."""
+        member.strikes += 2
+        if member.strikes > PATIENCE:
+            log("flood", name=member.name, peer=member.socket.peer)
+            member.socket.close(Code.POLICY, "too many messages")
+        gevent.sleep(wait)
+        raise NotSaid("too_fast", f"At most {self._rate:g} messages a second, please.")
+
+    def _fan_out(self) -> None:
+        """Send what has gathered: encoded once for each format, written once for each member."""
+        messages, self._to_deliver = self._to_deliver, []
+        authors = {message.origin for message in messages}
+        for form, members in self._members.items():
+            if not members:
+                continue
+            parts = [message_frame(message, form) for message in messages]
+            everything = b"".join(parts)
+            for origin, member in list(members.items()):
+                if origin not in authors:
+                    member.socket.send_frame(everything)
+                    continue
+                others = zip(messages, parts, strict=True)
+                own = b"".join(part for message, part in others if message.origin != origin)
+                if own:
+                    member.socket.send_frame(own)
+
+    def _announce(self) -> None:
+        joined, left = list(self._joined), list(self._left)
+        self._joined, self._left = {}, {}
+        if joined or left:
+            count = len(self._memory.roster())
+            self._tell({"type": "presence", "joined": joined, "left": left, "count": count})
+
+    def _beat_forever(self) -> None:
+        while True:
+            gevent.sleep(self._beat)
+            self._tell({"type": "beat"})
+
+    def _tell(self, content: dict[str, object]) -> None:
+        frame = frame_of(content)
+        for member in list(self._members[Format.RICH].values()):
+            member.socket.send_frame(frame)

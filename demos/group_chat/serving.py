@@ -1,0 +1,137 @@
+"""A10: how a chat is served: gevent's WSGIServer, our handler, a heartbeat, an orderly end.
+
+The source's server is three lines, `WSGIServer(("127.0.0.1", 5000), app, handler_class=…)` and
+`serve_forever()`. They are in `serve`; the rest is what a server needs that runs for days.
+"""
+
+import argparse
+import errno
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from time import monotonic
+
+import gevent
+from flask import Flask, request
+from gevent.event import Event
+from gevent.pywsgi import WSGIServer
+from werkzeug.routing.exceptions import WebsocketMismatch
+from werkzeug.wrappers import Response
+
+from demos.group_chat import frames
+from demos.group_chat.frames import Code
+from demos.group_chat.handler import WebSocketHandler
+from demos.group_chat.logs import log
+from demos.group_chat.websocket import WebSocket
+
+PORT = 5000  # the source's
+HEARTBEAT = 25.0  # seconds after which a client that answers nothing is gone; proxies cut at 60
+STOP_TIME = 5.0  # seconds for everybody to say goodbye
+_PING = frames.encode(frames.PING, b"")
+
+
+def options(description: str) -> argparse.ArgumentParser:
+    """Return a parser with the options that every chat has."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--host", default="127.0.0.1", help="0.0.0.0: be seen from outside")
+    parser.add_argument("--port", type=int, default=PORT, help="5000; 0: any free one")
+    parser.add_argument("--heartbeat", type=float, default=HEARTBEAT, metavar="SECONDS")
+    parser.add_argument(
+        "--origin",
+        action="append",
+        default=[],
+        metavar="URL",
+        help="pages of this site may connect as well, such as https://chat.example.org",
+    )
+    return parser
+
+
+def serve(
+    app: Flask,
+    page: str,
+    chosen: argparse.Namespace | None = None,
+    at_end: Callable[[], None] = lambda: None,
+) -> None:
+    """Serve until Ctrl-C or SIGTERM.
+
+    Args:
+        app: what to serve. Its socket routes have `websocket=True`.
+        page: path of the page to open, such as "ws".
+        chosen: options already parsed; read from the command line otherwise.
+        at_end: called when nobody is connected any more.
+    """
+    chosen = chosen or options(app.name).parse_args()
+    app.register_error_handler(WebsocketMismatch, _not_a_page)
+    connections: set[WebSocket] = set()
+    settings = {"origins": frozenset(chosen.origin), "connections": connections}
+    handler = type("Handler", (WebSocketHandler,), settings)
+    listener = _listen(chosen.host, chosen.port)
+    server = WSGIServer(listener, app, handler_class=handler, log=None)
+
+    ended = Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        gevent.signal_handler(number, ended.set)
+    server.start()
+    host, port = listener.getsockname()[:2]
+    print(f"Open http://{host}:{port}/{page} (Ctrl-C stops it)", flush=True)
+    heart = gevent.spawn(_keep_alive, connections, chosen.heartbeat)
+    ended.wait()
+    heart.kill()
+    _say_goodbye(server, connections)
+    at_end()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Return a listening socket on the port, or on a free one if it is taken."""
+    try:
+        return _bound(host, port)
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            sys.exit(f"{host}:{port} cannot be used ({error.strerror}): choose --host and --port.")
+    listener = _bound(host, 0)
+    print(f"Port {port} is taken, so this is another one. --port chooses one.", flush=True)
+    return listener
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener: socket.socket = WSGIServer.get_listener((host, port), backlog=1024, family=family)
+    return listener
+
+
+def _keep_alive(connections: set[WebSocket], limit: float) -> None:
+    """Ping everybody three times in `limit` seconds; cut off who has been silent for two thirds."""
+    while True:
+        gevent.sleep(limit / 3)
+        for connection in list(connections):
+            if not connection.accepted:
+                continue
+            silent = monotonic() - connection.heard
+            if silent > limit * 2 / 3:
+                log("no_heartbeat", peer=connection.peer, seconds=round(silent))
+                connection.abort()
+            else:
+                connection.send_frame(_PING)
+
+
+def _say_goodbye(server: WSGIServer, connections: set[WebSocket]) -> None:
+    """Take no new connections, and tell those who are here to come back in a moment."""
+    log("stopping", connections=len(connections))
+    server.close()
+    for connection in list(connections):
+        connection.close(Code.SERVICE_RESTART, "the server restarts")
+    server.stop(STOP_TIME)
+    log("stopped")
+
+
+def _not_a_page(_: WebsocketMismatch) -> Response:
+    """Answer a page's request to a socket's address, or the reverse, in one sentence (W1, W3)."""
+    if "wsgi.websocket" in request.environ:
+        return Response("This address is a page, not a WebSocket.\n", 400, mimetype="text/plain")
+    return Response(
+        "This address is a WebSocket: connect to it with ws:// or wss://.\n",
+        426,
+        {"Upgrade": "websocket", "Connection": "Upgrade"},
+        mimetype="text/plain",
+    )

@@ -15,7 +15,7 @@ def log(event: str, **fields: object) -> None:
     can start a line of their own.
     """
     words = [f"event={event}", *(f"{name}={_word(value)}" for name, value in fields.items())]
-    print(now(), *words, file=sys.stderr, flush=True)
+    sys.stderr.write(" ".join([now(), *words]) + "\n")  # at one stroke, for lines to stay whole
 
 
 def now() -> str:

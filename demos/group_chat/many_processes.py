@@ -68,7 +68,7 @@ class _Waiting(NamedTuple):
 
     message: Message
     key: str
-    said: AsyncResult[Message]
+    said: "AsyncResult[Message]"
 
 
 class ManyProcesses(OneProcess):
@@ -127,6 +127,7 @@ class ManyProcesses(OneProcess):
                 if not self._claim_shared(key, name, token, origin):
                     return False
                 self._holders[key] = name, token, origin
+                self._here(name)  # the event says so as well, a moment later
                 return True
             except redis.RedisError as error:
                 self._lose(error)

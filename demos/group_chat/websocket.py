@@ -61,9 +61,8 @@ class WebSocket:
         self._reader = FrameReader(handler.message_limit)
         self._inbox: deque[str | bytes] = deque()
         self._backlog = bytearray()
-        self._drainer: gevent.Greenlet[[], None] | None = (
-            None  # writes the backlog while there is one
-        )
+        # Writes the backlog, while there is one.
+        self._drainer: gevent.Greenlet[[], None] | None = None
         self._small = Bucket(*SMALL_FRAMES)
         asked_for = handler.environ.get("HTTP_SEC_WEBSOCKET_PROTOCOL", "")
         self.protocols = [name.strip() for name in asked_for.split(",") if name.strip()]

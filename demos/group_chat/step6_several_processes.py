@@ -1,0 +1,46 @@
+"""A10, B1: Several processes, one room.
+
+Source: B1 remarks that the map from user to socket could move to Redis, and leaves it there.
+
+See: two addresses, served by two processes. Open a page on each: they chat as if there were one.
+Both count the same roster, and a nickname in use on one is refused on the other.
+
+Try: end one of the two with kill -9 and its number. The other says within ten seconds who is gone.
+Start the step again: the last messages are still there. Stop Redis, go on chatting, start it again.
+
+New: step 5 kept names and history in dictionaries of its own (one_process.py). Here they are in
+Redis (many_processes.py), which REDIS_URL names; chat.py is the same. This file only starts it
+twice. `python3 -m course step` starts a Redis as well.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+
+from demos.group_chat.serving import PORT
+
+REDIS_URL = os.environ.get("REDIS_URL", "redis://127.0.0.1:6379/0")
+PROCESSES = 2
+
+
+def main() -> int:
+    """Start the processes, wait for them, and return the worst of their exit codes."""
+    command = [sys.executable, "-m", "demos.group_chat.chat", "--redis", REDIS_URL]
+    ports = sys.argv[1:] or [str(PORT + number) for number in range(PROCESSES)]
+    processes = [subprocess.Popen([*command, "--port", port]) for port in ports]
+    for process in processes:
+        print(f"Process {process.pid} has started.", flush=True)
+
+    def pass_on(number: int, _: object) -> None:
+        for process in processes:
+            process.send_signal(number)
+
+    # Ctrl-C reaches all of them by itself; a SIGTERM has to be passed on.
+    signal.signal(signal.SIGTERM, pass_on)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    return max(abs(process.wait()) for process in processes)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

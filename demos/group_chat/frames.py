@@ -142,6 +142,8 @@ class FrameReader:
             if here < 2 + size:
                 return None
             (length,) = struct.unpack_from(form, buffer, start)
+            if length < 126 or (size == 8 and length < 1 << 16):
+                raise FrameError(Code.PROTOCOL_ERROR, "a length that is longer than it has to be")
             start += size
         if opcode < CLOSE and self._size + length > self.limit:
             raise FrameError(Code.TOO_BIG, f"a message may have {self.limit} bytes")

@@ -11,10 +11,10 @@ as a 404, answers in plain HTTP.
 
 import base64
 import binascii
+import contextlib
 import socket
 from collections.abc import Callable
 from typing import Any, ClassVar
-from urllib.parse import urlsplit
 
 from gevent.pywsgi import WSGIHandler
 from geventwebsocket.handler import WebSocketHandler as PrescribedHandler
@@ -26,6 +26,7 @@ from demos.group_chat.websocket import MESSAGE_LIMIT, WebSocket
 HEADER_TIME = 20.0  # seconds for a client to send its request
 KERNEL_BUFFER = 128 * 1024  # bytes the kernel may hold for one client, besides its backlog
 
+_FAULT = Code.INTERNAL_ERROR, "a fault in the server"
 _BAD_REQUEST = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
 
@@ -49,7 +50,13 @@ class WebSocketHandler(PrescribedHandler):  # type: ignore[misc]  # it ships no 
         """Serve one connection. Small frames leave at once, and a silent client does not stay."""
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.socket.settimeout(HEADER_TIME)
-        super().handle()
+        with contextlib.suppress(ConnectionError):  # it did not wait for our answer
+            super().handle()
+
+    def handle_one_request(self) -> Any:  # noqa: ANN401
+        """Read and answer one request; its log line holds nothing of the one before."""
+        self.path, self.code = "", 0
+        return super().handle_one_request()
 
     def run_application(self) -> None:
         """Let the application answer, over the socket or in plain HTTP."""
@@ -65,6 +72,10 @@ class WebSocketHandler(PrescribedHandler):  # type: ignore[misc]  # it ships no 
         self.connections.add(connection)
         try:
             WSGIHandler.run_application(self)
+        except Exception:
+            if connection.accepted:
+                connection.close(*_FAULT)
+            raise
         finally:
             self.connections.discard(connection)
             if connection.accepted:
@@ -102,7 +113,7 @@ class WebSocketHandler(PrescribedHandler):  # type: ignore[misc]  # it ships no 
             write: Callable[[bytes], object] = self.write
             return write
         if status.startswith("5"):
-            connection.close(Code.INTERNAL_ERROR, "a fault in the server")
+            connection.close(*_FAULT)
         return _nowhere
 
     def process_result(self) -> None:
@@ -113,7 +124,8 @@ class WebSocketHandler(PrescribedHandler):  # type: ignore[misc]  # it ships no 
 
     def log_request(self) -> None:
         """Write one line for each answer in plain HTTP; sockets are logged by who uses them."""
-        if self.code != 101:
+        # Without path or code it could not be read, and is logged as a bad request.
+        if self.path and self.code and abs(self.code) != 101:
             path = self.path.partition("?")[0]
             log("http", method=self.command, path=path, status=self.code, peer=self._peer())
 
@@ -129,16 +141,14 @@ class WebSocketHandler(PrescribedHandler):  # type: ignore[misc]  # it ships no 
         def tokens(header: str) -> list[str]:
             return [word.strip().lower() for word in self.environ.get(header, "").split(",")]
 
-        return (
-            self.command == "GET"
-            and "websocket" in tokens("HTTP_UPGRADE")
-            and "upgrade" in tokens("HTTP_CONNECTION")
-        )
+        return "websocket" in tokens("HTTP_UPGRADE") and "upgrade" in tokens("HTTP_CONNECTION")
 
     def _refusal(self) -> tuple[str, str] | None:
         """Return status and sentence for a handshake that must not succeed, else None."""
-        if self.request_version != "HTTP/1.1":
-            return "400 Bad Request", "A WebSocket handshake is HTTP/1.1."
+        if self.command != "GET" or self.request_version != "HTTP/1.1":
+            return "400 Bad Request", "A WebSocket handshake is a GET of HTTP/1.1."
+        if self.content_length or "HTTP_TRANSFER_ENCODING" in self.environ:
+            return "400 Bad Request", "A WebSocket handshake has no body."
         if self.environ.get("HTTP_SEC_WEBSOCKET_VERSION") != "13":
             return "426 Upgrade Required", "This server speaks version 13 of WebSocket."
         if not _is_key(self.environ.get("HTTP_SEC_WEBSOCKET_KEY", "")):
@@ -152,7 +162,7 @@ class WebSocketHandler(PrescribedHandler):  # type: ignore[misc]  # it ships no 
 
     def _is_ours(self, origin: str) -> bool:
         host: str = self.environ.get("HTTP_HOST", "")
-        return urlsplit(origin).netloc.lower() == host.lower()
+        return host != "" and origin.lower().partition("://")[2] == host.lower()
 
     def _refuse(self, status: str, sentence: str) -> None:
         body = f"{sentence}\n".encode()

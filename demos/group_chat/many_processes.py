@@ -31,12 +31,22 @@ _AT_ONCE = 200  # messages written in one round trip
 # Each script runs as a whole, so no two processes give the same number or the same name.
 _SAY = """
 local before = redis.call('GET', KEYS[3])
-if before then return before end
+if before then return {before, 1} end
 local number = redis.call('INCR', KEYS[1])
 redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[2], number .. '-0', 'message', ARGV[1])
 local said = number .. ' ' .. ARGV[3]
 redis.call('SET', KEYS[3], said, 'EX', 600)
-return said
+return {said, 0}
+"""
+# Which run of the room this is, and after which number it began. A Redis that was emptied, or put
+# back to an older state, begins a new one.
+_EPOCH = """
+local epoch, number = redis.call('GET', KEYS[1]), tonumber(redis.call('GET', KEYS[2]) or '0')
+if not epoch or (epoch == ARGV[1] and number < tonumber(ARGV[2])) then
+  epoch = ARGV[3] .. '.' .. number
+  redis.call('SET', KEYS[1], epoch)
+end
+return epoch
 """
 _CLAIM = """
 local mine, text = cjson.decode(ARGV[2]), redis.call('HGET', KEYS[1], ARGV[1])
@@ -68,7 +78,7 @@ class _Waiting(NamedTuple):
 
     message: Message
     key: str
-    said: "AsyncResult[Message]"
+    before: "AsyncResult[Message | None]"
 
 
 class ManyProcesses(OneProcess):
@@ -90,6 +100,7 @@ class ManyProcesses(OneProcess):
             url, decode_responses=True, socket_timeout=8, socket_connect_timeout=1, retry=None
         )
         self._say = self._redis.register_script(_SAY)
+        self._epoch = self._redis.register_script(_EPOCH)
         self._claim = self._redis.register_script(_CLAIM)
         self._release = self._redis.register_script(_RELEASE)
         self._process = secrets.token_hex(4)
@@ -99,6 +110,7 @@ class ManyProcesses(OneProcess):
         self._heard_already: set[str] = set()  # keys of those, until the stream brings them
         self._everybody: dict[str, None] = {}  # names in all processes
         self._changes = 0
+        self._recognise()
         self._load()
 
     def start(self, listener: Listener) -> None:
@@ -149,20 +161,18 @@ class ManyProcesses(OneProcess):
         """Return who is here, in all processes."""
         return list(self._everybody)
 
-    def say(self, message: Message) -> Message:
+    def say(self, message: Message) -> Message | None:
         """Add a message to the stream; the stream brings it to everybody, this process included.
 
         Returns:
-            The message as it was said. Without an id it waits for Redis to come back.
+            What was said before under the same client id, None if this is new.
         """
         client_id = message.client_id or f"{message.origin}.{next(self._numbers)}"
         waiting = _Waiting(message, f"{ROOM}said:{message.username}:{client_id}", AsyncResult())
         if self.trouble:
             return self._hold(waiting)
         self._to_write.put(waiting)
-        said = waiting.said.get()
-        assert said
-        return said
+        return waiting.before.get()
 
     def replay(self, since: str) -> tuple[list[Message], int]:
         """See `History.replay`; first hear what the page has seen in another process."""
@@ -180,15 +190,15 @@ class ManyProcesses(OneProcess):
             while len(batch) < _AT_ONCE and not self._to_write.empty():
                 batch.append(self._to_write.get())
             try:
-                said = self._add(batch)
+                answers = [before for _, before in self._add(batch)]
             except redis.RedisError as error:
                 self._lose(error)
-                said = [self._hold(waiting) for waiting in batch]
-            for waiting, message in zip(batch, said, strict=True):
-                waiting.said.set(message)
+                answers = [self._hold(waiting) for waiting in batch]
+            for waiting, before in zip(batch, answers, strict=True):
+                waiting.before.set(before)
 
-    def _add(self, batch: list[_Waiting]) -> list[Message]:
-        """Add messages to the stream, unless they are there already."""
+    def _add(self, batch: list[_Waiting]) -> list[tuple[Message, Message | None]]:
+        """Add messages to the stream. Returns each as it is there, and again if it was before."""
         pipe, time = self._redis.pipeline(transaction=False), now()
         for message, key, _ in batch:
             content = {
@@ -201,13 +211,14 @@ class ManyProcesses(OneProcess):
             }
             keys = [ROOM + "number", ROOM + "messages", key]
             self._say(keys, [json.dumps(content), KEPT, content["time"]], client=pipe)
-        answers = [str(answer).split(" ") for answer in pipe.execute()]
-        return [
-            replace(waiting.message, id=f"{self._history.epoch}-{number}", time=time)
-            for waiting, (number, time) in zip(batch, answers, strict=True)
-        ]
+        added = []
+        for waiting, (said, repeated) in zip(batch, pipe.execute(), strict=True):
+            number, _, time = said.partition(" ")
+            message = replace(waiting.message, id=self._id(number), time=time)
+            added.append((message, message if repeated else None))
+        return added
 
-    def _hold(self, waiting: _Waiting) -> Message:
+    def _hold(self, waiting: _Waiting) -> Message | None:
         """Say it in this process alone, and keep it for the time when Redis is back."""
         for held in self._held:
             if held.key == waiting.key:
@@ -216,7 +227,7 @@ class ManyProcesses(OneProcess):
         self._held = [*self._held[-KEPT:], waiting._replace(message=message)]
         self._heard_already.add(waiting.key)
         self._listener.deliver(message)
-        return message
+        return None
 
     def _follow(self) -> None:
         """Bring what all processes say to this one's members, in the order of the stream."""
@@ -236,25 +247,31 @@ class ManyProcesses(OneProcess):
     def _hear(self, number: str, text: str) -> None:
         content = json.loads(text)
         key = content.pop("key")
-        message = Message(**content, id=f"{self._history.epoch}-{number.partition('-')[0]}")
+        message = Message(**content, id=self._id(number))
         self._history.keep(message)
         if key in self._heard_already:
             self._heard_already.discard(key)
         else:
             self._listener.deliver(message)
 
-    def _load(self) -> None:
-        """Read what was said before this process started, or before Redis came back."""
-        self._redis.set(ROOM + "epoch", secrets.token_hex(4), nx=True)
-        epoch: Any = self._redis.get(ROOM + "epoch")
+    def _recognise(self) -> None:
+        """Find out which run of the room Redis holds; a new one is followed from its beginning."""
+        known = [self._history.epoch, str(self._history.newest), secrets.token_hex(4)]
+        epoch: Any = self._epoch([ROOM + "epoch", ROOM + "number"], known)
         if epoch != self._history.epoch:
-            # Another room, or Redis has lost everything: its numbers begin anew.
             self._history = History(epoch)
-            entries: Any = self._redis.xrevrange(ROOM + "messages", count=KEPT)
-            for number, fields in reversed(entries):
-                content = json.loads(fields["message"])
-                del content["key"]
-                self._history.keep(Message(**content, id=f"{epoch}-{number.partition('-')[0]}"))
+            self._history.newest = int(epoch.partition(".")[2] or 0)
+
+    def _load(self) -> None:
+        """Read what was said before this process started."""
+        entries: Any = self._redis.xrevrange(ROOM + "messages", count=KEPT)
+        for number, fields in reversed(entries):
+            content = json.loads(fields["message"])
+            del content["key"]
+            self._history.keep(Message(**content, id=self._id(number)))
+
+    def _id(self, number: str) -> str:
+        return f"{self._history.epoch}-{number.partition('-')[0]}"
 
     # Losing Redis, and finding it again.
 
@@ -270,14 +287,13 @@ class ManyProcesses(OneProcess):
         Raises:
             redis.RedisError: it is still away.
         """
-        self._redis.ping()
-        self._load()
+        self._recognise()
         self._show_life()
         for key, (name, token, origin) in list(self._holders.items()):
             if not self._claim_shared(key, name, token, origin):
                 self._listener.dismiss(origin)
         while self._held:
-            (said,) = self._add(self._held[:1])
+            ((said, _),) = self._add(self._held[:1])
             del self._held[0]
             self._listener.acknowledge(said)
         self.trouble = ""

@@ -87,6 +87,17 @@ def message_frame(message: Message, form: Format) -> bytes:
     )
 
 
+def ack_frame(message: Message, form: Format = Format.RICH) -> bytes:
+    """Return the frame that tells its author that a message was said; b"" if nobody waits for it.
+
+    A message without an id waits for the other processes, and is acknowledged later.
+    """
+    if form is not Format.RICH or not message.client_id or not message.id:
+        return b""
+    ack = {"type": "ack", "client_id": message.client_id}
+    return frame_of(ack | {"id": message.id, "time": message.time})
+
+
 def error_frame(error: NotSaid, form: Format) -> bytes:
     """Return the frame that tells a client why its frame was not said."""
     if form is not Format.RICH:

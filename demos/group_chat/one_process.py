@@ -10,7 +10,7 @@ class Listener(Protocol):
     """The room, as those see it who keep its names and history."""
 
     def deliver(self, message: Message) -> None:
-        """Hand a message to everybody but its author."""
+        """Hand a message to everybody, and to its author as an acknowledgement."""
 
     def presence(self, joined: str = "", left: str = "") -> None:
         """Tell everybody that somebody came or went."""
@@ -68,18 +68,16 @@ class OneProcess:
         """Return who is here, in the order of coming."""
         return [name for name, _, _ in self._holders.values()]
 
-    def say(self, message: Message) -> Message:
+    def say(self, message: Message) -> Message | None:
         """Keep the message and hand it to the room; the second time the same, do neither.
 
         Returns:
-            The message as it was said, with id and time.
+            What was said before under the same client id, None if this is new.
         """
         before = self._history.find(message.username, message.client_id)
-        if before:
-            return before
-        said = self._history.say(message)
-        self._listener.deliver(said)
-        return said
+        if not before:
+            self._listener.deliver(self._history.say(message))
+        return before
 
     def replay(self, since: str) -> tuple[list[Message], int]:
         """Return the messages after an id, and how many are lost; see `History.replay`."""

@@ -2,7 +2,7 @@
 
 import itertools
 import secrets
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import gevent
 
@@ -14,6 +14,7 @@ from demos.group_chat.messages import (
     Format,
     Message,
     NotSaid,
+    ack_frame,
     error_frame,
     frame_of,
     message_frame,
@@ -25,7 +26,7 @@ from demos.group_chat.websocket import WebSocket
 
 RATE = 10.0  # messages a second that one client may send on average
 BURST = 30.0  # and at once
-PATIENCE = 100  # a message too many counts 2, a message in time -1; beyond, a client has to leave
+PATIENCE = 100  # a message too many counts 2, one in time -1; beyond, the client has to leave
 PRESENCE_TIME = 0.1  # seconds in which joins and leaves are gathered; a thousand come as a few
 
 # Close codes of ours (4000 to 4999 are for applications).
@@ -144,11 +145,10 @@ class Room:
                 members[origin].socket.close(MOVED, "this nickname is connected elsewhere")
 
     def acknowledge(self, message: Message) -> None:
-        """Tell a rich page that its message was said, and under which id."""
+        """Tell the author of a message that had to wait that it is said now."""
         member = self._members[Format.RICH].get(message.origin)
-        if member and message.client_id and message.id:
-            ack = {"type": "ack", "client_id": message.client_id}
-            member.socket.send_frame(frame_of(ack | {"id": message.id, "time": message.time}))
+        if member:
+            member.socket.send_frame(ack_frame(message))
 
     def status(self) -> None:
         """Tell everybody that the memory is in trouble, or well again."""
@@ -187,26 +187,28 @@ class Room:
 
     def _hear(self, member: Member, data: str | bytes) -> None:
         """Say what a member has sent, or tell it why not."""
+        wait = member.bucket.wait()
+        if wait:
+            self._slow_down(member, wait)
+        member.strikes = max(0, member.strikes - 1)
         try:
-            wait = member.bucket.wait()
-            if wait:
-                self._slow_down(member, wait)
-            member.strikes = max(0, member.strikes - 1)
             msg, client_id = read(data)
-            said = self._memory.say(Message(member.name, msg, member.origin, client_id))
+            if wait:
+                raise NotSaid("too_fast", f"At most {self._rate:g} messages a second.", client_id)
+            message = Message(member.name, msg, member.origin, client_id)
+            before = self._memory.say(message)
+            if before and member.form is Format.RICH:
+                member.socket.send_frame(ack_frame(before))
         except NotSaid as error:
             member.socket.send_frame(error_frame(error, member.form))
-        else:
-            self.acknowledge(replace(said, origin=member.origin))
 
     def _slow_down(self, member: Member, wait: float) -> None:
         """Let a client that floods wait for its own flood; after too much of it, end it."""
-        member.strikes += 2
+        member.strikes += 3
         if member.strikes > PATIENCE:
             log("flood", name=member.name, peer=member.socket.peer)
             member.socket.close(Code.POLICY, "too many messages")
         gevent.sleep(wait)
-        raise NotSaid("too_fast", f"At most {self._rate:g} messages a second, please.")
 
     def _fan_out(self) -> None:
         """Send what has gathered: encoded once for each format, written once for each member."""
@@ -221,8 +223,11 @@ class Room:
                 if origin not in authors:
                     member.socket.send_frame(everything)
                     continue
-                others = zip(messages, parts, strict=True)
-                own = b"".join(part for message, part in others if message.origin != origin)
+                # The author's own messages come back to it as acknowledgements, in their place.
+                own = b"".join(
+                    part if message.origin != origin else ack_frame(message, form)
+                    for message, part in zip(messages, parts, strict=True)
+                )
                 if own:
                     member.socket.send_frame(own)
 

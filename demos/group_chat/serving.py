@@ -52,6 +52,7 @@ def serve(
     page: str,
     chosen: argparse.Namespace | None = None,
     at_end: Callable[[], None] = lambda: None,
+    handler: type[WebSocketHandler] = WebSocketHandler,
 ) -> None:
     """Serve until Ctrl-C or SIGTERM.
 
@@ -60,12 +61,13 @@ def serve(
         page: path of the page to open, such as "ws".
         chosen: options already parsed; read from the command line otherwise.
         at_end: called when nobody is connected any more.
+        handler: another handler, such as one that counts bytes.
     """
     chosen = chosen or options(app.name).parse_args()
     app.register_error_handler(WebsocketMismatch, _not_a_page)
     connections: set[WebSocket] = set()
     settings = {"origins": frozenset(chosen.origin), "connections": connections}
-    handler = type("Handler", (WebSocketHandler,), settings)
+    handler = type("Handler", (handler,), settings)
     listener = _listen(chosen.host, chosen.port)
     server = WSGIServer(listener, app, handler_class=handler, log=None)
 
@@ -121,7 +123,10 @@ def _say_goodbye(server: WSGIServer, connections: set[WebSocket]) -> None:
     server.close()
     for connection in list(connections):
         connection.close(Code.SERVICE_RESTART, "the server restarts")
-    server.stop(STOP_TIME)
+    deadline = monotonic() + STOP_TIME
+    while connections and monotonic() < deadline:
+        gevent.sleep(0.02)
+    server.stop(timeout=1)  # answers in plain HTTP that are under way
     log("stopped")
 
 

@@ -6,11 +6,12 @@ docs/frame-layer.md lists what is mended here, and how that was measured.
 
 import contextlib
 import socket as plain
-from collections import deque
+from collections.abc import Iterator
 from time import monotonic
 from typing import TYPE_CHECKING
 
 import gevent
+from gevent.socket import wait_read
 
 from demos.group_chat import frames
 from demos.group_chat.bucket import Bucket
@@ -36,9 +37,9 @@ class WebSocket:
 
     __slots__ = (
         "_accept",
+        "_arrived",
         "_backlog",
         "_drainer",
-        "_inbox",
         "_reader",
         "_small",
         "_sock",
@@ -59,7 +60,9 @@ class WebSocket:
         # The kernel's own send, which takes what it can at once and never waits.
         self._write = handler.socket._sock.send
         self._reader = FrameReader(handler.message_limit)
-        self._inbox: deque[str | bytes] = deque()
+        # Frames that are here already. One is read when the view has dealt with the one before, so
+        # an answer to a message goes out before the answer to the close behind it.
+        self._arrived: Iterator[tuple[int, str | bytes | None]] = iter(())
         self._backlog = bytearray()
         # Writes the backlog, while there is one.
         self._drainer: gevent.Greenlet[[], None] | None = None
@@ -81,9 +84,12 @@ class WebSocket:
         """
         if not self.accepted:
             self.accepted = True
-            early = self._accept(protocol)
-            if early:
-                self._take(early)
+            try:
+                early = self._accept(protocol)
+            except OSError:  # the client did not wait for the answer
+                self.abort()
+                return
+            self._arrived = self._reader.feed(early)
 
     def receive(self) -> str | bytes | None:
         """Wait for the next message: text is a str, binary is bytes. None: it is closed.
@@ -91,19 +97,27 @@ class WebSocket:
         A time-out around it (gevent.Timeout) loses nothing.
         """
         self.accept()
-        while not self._inbox:
+        while self.is_open:
+            message = self._next()
+            if message is not None:
+                return message
+            if self._drainer and len(self._backlog) > BACKLOG_LIMIT // 2:
+                self._drainer.join()  # who does not read our answers is not read either
             if not self.is_open:
-                return None
+                break
             try:
                 data = self._sock.recv(READ_AT_ONCE)
             except OSError:
                 data = b""
             if not data:
                 self.abort()
-                return None
+                break
             self.heard = monotonic()
-            self._take(data)
-        return self._inbox.popleft()
+            self._arrived = self._reader.feed(data)
+            if len(data) == READ_AT_ONCE:
+                # There is more. By way of the event loop, the others have their turn first.
+                wait_read(self._sock.fileno())
+        return None
 
     def send(self, message: str | bytes) -> bool:
         """Send text or binary; returns False if the connection is closed."""
@@ -145,35 +159,33 @@ class WebSocket:
     def finish(self) -> None:
         """Wait, for a moment, until the client has our last frames and has closed as well."""
         self.close()
-        self._inbox.clear()
         with contextlib.suppress(OSError, gevent.Timeout), gevent.Timeout(GOODBYE_TIME):
             if self._drainer:
                 self._drainer.join()
             self._sock.shutdown(plain.SHUT_WR)
             while self._sock.recv(READ_AT_ONCE):
-                pass
+                gevent.sleep(0)  # what still comes, however fast, stops nobody else
         if self._drainer:
             self._drainer.kill()
 
-    def _take(self, data: bytes) -> None:
-        """Read frames; messages go to the inbox, control frames are answered here."""
+    def _next(self) -> str | bytes | None:
+        """Return the next message that is here already; answer the control frames before it."""
         try:
-            for opcode, payload in self._reader.feed(data):
+            for opcode, payload in self._arrived:
                 if opcode in (frames.TEXT, frames.BINARY):
-                    assert payload is not None
-                    self._inbox.append(payload)
-                elif opcode == frames.CLOSE:
+                    return payload
+                if opcode == frames.CLOSE:
                     assert isinstance(payload, bytes)
                     self._answer_close(payload)
-                    return
-                else:
-                    if self._small.wait():
-                        raise FrameError(Code.POLICY, "too many pings or fragments")
-                    if opcode == frames.PING:
-                        assert isinstance(payload, bytes)
-                        self.send_frame(frames.encode(frames.PONG, payload))
+                    return None
+                if self._small.wait():
+                    raise FrameError(Code.POLICY, "too many pings or fragments")
+                if opcode == frames.PING:
+                    assert isinstance(payload, bytes)
+                    self.send_frame(frames.encode(frames.PONG, payload))
         except FrameError as error:
             self.close(error.code, error.reason)
+        return None
 
     def _answer_close(self, payload: bytes) -> None:
         code, reason = frames.decode_close(payload)

@@ -9,15 +9,15 @@ from gevent import monkey
 
 monkey.patch_all()  # before all else, so that no library ever stops the others (W12)
 
-from flask import Flask, Response, jsonify, redirect, render_template, request  # noqa: E402
-from werkzeug.routing import BaseConverter  # noqa: E402
-from werkzeug.wrappers import Response as BaseResponse  # noqa: E402
+from flask import Flask, Response, jsonify, redirect, render_template, request
+from werkzeug.routing import BaseConverter
+from werkzeug.wrappers import Response as BaseResponse
 
-from demos.group_chat import names  # noqa: E402
-from demos.group_chat.messages import RICH, SERVER, Format  # noqa: E402
-from demos.group_chat.one_process import OneProcess  # noqa: E402
-from demos.group_chat.room import RATE, Room  # noqa: E402
-from demos.group_chat.serving import options, serve  # noqa: E402
+from demos.group_chat import names
+from demos.group_chat.messages import RICH, SERVER, Format
+from demos.group_chat.one_process import OneProcess
+from demos.group_chat.room import RATE, Room
+from demos.group_chat.serving import options, serve
 
 
 class Anything(BaseConverter):

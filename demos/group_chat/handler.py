@@ -77,9 +77,9 @@ class WebSocketHandler(PrescribedHandler):  # type: ignore[misc]  # it ships no 
                 connection.close(*_FAULT)
             raise
         finally:
-            self.connections.discard(connection)
             if connection.accepted:
                 connection.finish()
+            self.connections.discard(connection)
 
     def accept(self, protocol: str | None) -> bytes:
         """Send the 101 and return what the client has sent too early."""

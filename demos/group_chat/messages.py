@@ -51,6 +51,24 @@ def read(data: str | bytes) -> tuple[str, str]:
     Raises:
         NotSaid: the frame is not a JSON object with a text `msg`.
     """
+    frame = read_object(data)
+    client_id = frame.get("client_id", "")
+    if not isinstance(client_id, str) or len(client_id) > CLIENT_ID_LENGTH:
+        raise NotSaid("no_message", f"client_id has to be a text of up to {CLIENT_ID_LENGTH}.")
+    if not _is_unicode(client_id):
+        raise NotSaid("no_message", "client_id holds half a character.")
+    try:
+        return text_in(frame, "msg"), client_id
+    except NotSaid as error:
+        raise NotSaid(error.code, error.reason, client_id) from None
+
+
+def read_object(data: str | bytes) -> dict[str, object]:
+    """Return the JSON object in a client's frame.
+
+    Raises:
+        NotSaid: it is binary, not JSON, or no object.
+    """
     if isinstance(data, bytes):
         raise NotSaid("not_text", "Send text; this was a binary message.")
     try:
@@ -59,14 +77,21 @@ def read(data: str | bytes) -> tuple[str, str]:
         raise NotSaid("not_json", "Send JSON; this was something else.") from None
     if not isinstance(frame, dict):
         raise NotSaid("no_message", 'Send a JSON object such as {"msg": "你好"}.')
-    msg, client_id = frame.get("msg"), frame.get("client_id", "")
-    if not isinstance(client_id, str) or len(client_id) > CLIENT_ID_LENGTH:
-        raise NotSaid("no_message", f"client_id has to be a text of up to {CLIENT_ID_LENGTH}.")
-    if not isinstance(msg, str) or not msg.strip():
-        raise NotSaid("no_message", "msg has to be a text that is not empty.", client_id)
-    if not _is_unicode(msg + client_id):
-        raise NotSaid("no_message", "msg holds half a character (a lone surrogate).", client_id)
-    return msg, client_id
+    return frame
+
+
+def text_in(frame: dict[str, object], name: str) -> str:
+    """Return the text under a name in a client's object.
+
+    Raises:
+        NotSaid: there is none, or it is empty, or no Unicode.
+    """
+    text = frame.get(name)
+    if not isinstance(text, str) or not text.strip():
+        raise NotSaid("no_message", f"{name} has to be a text that is not empty.")
+    if not _is_unicode(text):
+        raise NotSaid("no_message", f"{name} holds half a character (a lone surrogate).")
+    return text
 
 
 def message_frame(message: Message, form: Format) -> bytes:

@@ -4,16 +4,17 @@ Source: A9 lists the browser's WebSocket: readyState, bufferedAmount, four event
 echoes against ws://localhost:9998/echo. Here the page and the socket come from one small server.
 
 See: each event as it happens, readyState going 0, 1, 2, 3, bufferedAmount rising and falling while
-a large message leaves, and every text and binary message coming back.
+messages leave, and every text and binary message coming back.
 
-Try: send 1 MB and look at the close code. Stop the server with Ctrl-C while the page is connected.
-Then connect again.
+Try: close with 3001 and a reason, and find both in the log here. Send 1 MB and look at the code.
+Connect again, stop the server with Ctrl-C, and look at the code once more.
 
 New: nothing came before. The socket is at /echo; the server's end of it is `echo` below.
 """
 
 from flask import Flask, render_template, request
 
+from demos.group_chat.logs import log
 from demos.group_chat.serving import serve
 from demos.group_chat.websocket import WebSocket
 
@@ -32,6 +33,7 @@ def echo() -> str:
     socket: WebSocket = request.environ["wsgi.websocket"]
     while (message := socket.receive()) is not None:
         socket.send(message)
+    log("closed", code=int(socket.close_code), reason=socket.close_reason)
     return ""  # Flask wants an answer; nobody reads it
 
 

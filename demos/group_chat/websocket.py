@@ -106,6 +106,8 @@ class WebSocket:
             if not self.is_open:
                 break
             try:
+                # By way of the event loop, even if there is more: the others have their turn first.
+                wait_read(self._sock.fileno())
                 data = self._sock.recv(READ_AT_ONCE)
             except OSError:
                 data = b""
@@ -114,9 +116,6 @@ class WebSocket:
                 break
             self.heard = monotonic()
             self._arrived = self._reader.feed(data)
-            if len(data) == READ_AT_ONCE:
-                # There is more. By way of the event loop, the others have their turn first.
-                wait_read(self._sock.fileno())
         return None
 
     def send(self, message: str | bytes) -> bool:

@@ -1,0 +1,44 @@
+"""B2: The source's room without names, with W2, W5, W8, W9, W11. Right: ../step3_nameless_room.py.
+
+python -m demos.group_chat.naive.nameless --port 0
+
+As printed its page's docstring has no end, and Python reads no more of it. That end is added here,
+and `websocket=True` (W1). It shows no page of its own: it is step 3's.
+"""
+
+import json
+from typing import Any
+
+from flask import Flask, render_template, request
+
+from demos.group_chat.naive.serving import serve
+
+app = Flask(__name__, template_folder="../templates", static_folder="../static")
+sockets: list[Any] = []
+
+
+@app.route("/chat")
+def page() -> str:
+    """The page of the chat."""
+    return render_template("chat.html")
+
+
+@app.route("/ql", websocket=True)
+def room() -> str:
+    """Pass on what this socket says, and forget it at the first error of whatever kind (W11)."""
+    socket: Any = request.environ.get("wsgi.websocket")
+    sockets.append(socket)
+    while True:
+        try:
+            message = json.loads(socket.receive())
+            for other in sockets:
+                if other is not socket:
+                    other.send(json.dumps({"msg": message["msg"]}))
+        except:  # noqa: E722
+            # W11: the loop goes on. It hears no more, and may still speak: a deaf zombie. At the
+            # second error `remove` finds nothing, and raises.
+            sockets.remove(socket)
+
+
+if __name__ == "__main__":
+    serve(app, page="chat")

@@ -1,0 +1,53 @@
+"""A9: servers of this demo as processes of their own, for as long as a block lasts.
+
+with running("naive.chat", "step4_nicknames") as (theirs, ours):
+    ...
+"""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+STOP_TIME = 10.0  # seconds
+
+
+@contextmanager
+def running(*modules: str) -> Iterator[list[str]]:
+    """Run each `python -m demos.group_chat.<module>` on a free port and yield their addresses.
+
+    Raises:
+        RuntimeError: one of them ended before it said where it is.
+    """
+    processes: list[subprocess.Popen[str]] = []
+    try:
+        processes += map(_start, modules)
+        yield [_address(process) for process in processes]
+    finally:
+        for process in processes:
+            process.terminate()
+        for process in processes:
+            _end(process)
+
+
+def _start(module: str) -> "subprocess.Popen[str]":
+    command = [sys.executable, "-m", f"demos.group_chat.{module}", "--port", "0"]
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, encoding="utf-8"
+    )
+
+
+def _address(process: "subprocess.Popen[str]") -> str:
+    """Return the address in the line that a server prints when it is ready."""
+    for line in process.stdout or ():
+        if "http://" in line:
+            return line[line.index("http://") :].split()[0].rpartition("/")[0]
+    raise RuntimeError(f"this ended too early: {process.args!r}")
+
+
+def _end(process: "subprocess.Popen[str]") -> None:
+    with process:
+        try:
+            process.wait(STOP_TIME)
+        except subprocess.TimeoutExpired:
+            process.kill()

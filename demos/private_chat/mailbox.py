@@ -1,0 +1,302 @@
+"""B6: the mailbox: every message is stored before it is acknowledged, and waits for its recipient.
+
+All that arrives in the same moment is written in one transaction: a commit costs the same for one
+message as for a hundred. While one is under way, the next gathers.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import gevent
+import pymysql
+from gevent.event import AsyncResult
+from gevent.queue import Queue
+
+from demos.group_chat.logs import log
+from demos.group_chat.messages import NotSaid
+from demos.pool_demo.mysqlhelp import MysqlHelp, Row
+from demos.pool_demo.turnstile import PoolTimeout
+from demos.private_chat.post import NOT_FRIENDS, MayWrite, Post, pair_of
+from demos.private_chat.switchboard import Connection, Event, Switchboard, User
+
+STORE_TIME = 5.0  # seconds until a sender hears that the database does not answer
+AT_ONCE = 500  # messages in one transaction, or in one page of the past
+OVERLAP = 30  # seconds that a page which comes back is shown again: commits can overtake ids
+SWEEP = 2.0  # seconds between looks for messages that have reached nobody
+BODY = 4000  # characters in one message
+
+_COLUMNS = """select m.id, m.sender_id, m.recipient_id, m.client_id, m.body, m.sent_at,
+    m.delivered_at is not null delivered, m.read_at is not null seen from messages m """
+
+
+class _Letter(NamedTuple):
+    """A message to store; `done` says when it is, or why it is not."""
+
+    sender_id: int
+    recipient_id: int
+    client_id: str
+    body: str
+    done: "AsyncResult[None]"
+
+
+class Mailbox(Post):
+    """A post that keeps what it is given."""
+
+    keeps = True
+
+    def __init__(
+        self, db: MysqlHelp, board: Switchboard, may_write: MayWrite | None = None
+    ) -> None:
+        """Open the mailbox; see `Post`."""
+        super().__init__(db, board, may_write)
+        self._letters: Queue[_Letter] = Queue()
+        self._got: Queue[tuple[int, int]] = Queue()  # recipient, message
+        self._names: dict[int, str] = {}
+        work = (self._store_forever, self._mark_forever, self._sweep_forever)
+        self._greenlets = [gevent.spawn(each) for each in work]
+
+    def stop(self) -> None:
+        """End; what is not stored by now was not acknowledged either."""
+        gevent.killall(self._greenlets)
+
+    # What pages ask for.
+
+    def send(self, sender: User, to: str, msg: str, client_id: str) -> None:
+        """Store a message, and hand it over to all pages of both users.
+
+        Raises:
+            NotSaid: there is no such user, or no friend, or the database did not answer in time.
+            pymysql.MySQLError, PoolTimeout: the database is away.
+        """
+        if len(msg) > BODY:
+            raise NotSaid("no_message", f"A message has at most {BODY} characters.")
+        letter = _Letter(sender.id, self.id_of(to), client_id, msg, AsyncResult())
+        self._letters.put(letter)
+        try:
+            letter.done.get(timeout=STORE_TIME)
+        except gevent.Timeout:
+            raise NotSaid("not_stored", "The database does not answer; send it again.") from None
+
+    def connect(self, connection: Connection, since: int) -> None:
+        """Show a new page what it has missed, in order, and let it hear what comes now."""
+        if not connection.rich:
+            connection.got = lambda number: self.got(connection.user, [number])
+        connection.hold()
+        self.board.enter(connection)
+        for row in self._missed(connection.user, since):
+            connection.show(self._event(row))
+        connection.release()
+
+    def got(self, user: User, ids: list[int]) -> None:
+        """Note that messages have reached a page of their recipient."""
+        for number in ids:
+            self._got.put((user.id, number))
+
+    def read(self, user: User, name: str, upto: int) -> None:
+        """Note that a user has seen a conversation up to a message, and tell both."""
+        friend_id = self.id_of(name)
+        self.db.update(
+            "update messages set read_at = utc_timestamp(3),"
+            " delivered_at = coalesce(delivered_at, utc_timestamp(3))"
+            " where sender_id = %s and recipient_id = %s and id <= %s and read_at is null",
+            (friend_id, user.id, upto),
+        )
+        event = {"type": "read", "reader": user.name, "friend": name, "upto": upto}
+        self.board.send(event, {user.id, friend_id})
+
+    def history(self, user: User, name: str, before: int, limit: int) -> list[Event]:
+        """Return a page of a conversation before a message, the oldest first.
+
+        Raises:
+            NotSaid: there is no such user.
+        """
+        rows = self.db.selectall(
+            _COLUMNS + "where m.low_id = %s and m.high_id = %s and m.id < %s"
+            " order by m.id desc limit %s",
+            (*pair_of(user.id, self.id_of(name)), before, limit),
+        )
+        return [self._event(row) for row in reversed(rows)]
+
+    # Storing.
+
+    def _store_forever(self) -> None:
+        while True:
+            letters = _all_of(self._letters)
+            try:
+                self._store(letters)
+            except pymysql.IntegrityError:
+                # One that cannot be stored must not take the others with it.
+                for letter in letters:
+                    self._store_alone(letter)
+            except (pymysql.MySQLError, PoolTimeout) as error:
+                self._fail(letters, error)
+
+    def _store_alone(self, letter: _Letter) -> None:
+        try:
+            self._store([letter])
+        except (pymysql.MySQLError, PoolTimeout) as error:
+            self._fail([letter], error)
+
+    def _fail(self, letters: Sequence[_Letter], error: Exception) -> None:
+        log("not_stored", messages=len(letters), error=error)
+        for letter in letters:
+            letter.done.set_exception(error)
+
+    def _store(self, letters: Sequence[_Letter]) -> None:
+        """Store letters in one transaction; what is committed goes out and is acknowledged."""
+        with self.db.transaction() as tx:
+            allowed = self._allowed(tx, letters)
+            if allowed:
+                # The same letter again changes nothing, and is found below like the others.
+                tx.execute(
+                    "insert into messages(sender_id, recipient_id, client_id, body) values "
+                    + ",".join(["(%s, %s, %s, %s)"] * len(allowed))
+                    + " on duplicate key update id = id",
+                    [field for letter in allowed for field in letter[:4]],
+                )
+            stored = self._stored(tx, allowed)
+        for row in stored:
+            self.board.send(self._event(row), {row["sender_id"], row["recipient_id"]})
+        sent = {(letter.sender_id, letter.client_id) for letter in allowed}
+        for letter in letters:
+            if (letter.sender_id, letter.client_id) in sent:
+                letter.done.set(None)
+            else:
+                letter.done.set_exception(NOT_FRIENDS)
+
+    def _allowed(self, tx: MysqlHelp, letters: Sequence[_Letter]) -> list[_Letter]:
+        if not self.may_write:
+            return list(letters)
+        pairs = {pair_of(letter.sender_id, letter.recipient_id) for letter in letters}
+        friends = self.may_write.among(tx, pairs)
+        return [
+            letter
+            for letter in letters
+            if pair_of(letter.sender_id, letter.recipient_id) in friends
+        ]
+
+    def _stored(self, tx: MysqlHelp, letters: Sequence[_Letter]) -> list[Row]:
+        """Return the rows of these letters, in the order of their ids."""
+        client_ids = defaultdict(list)
+        for letter in letters:
+            client_ids[letter.sender_id].append(letter.client_id)
+        where, param = [], []
+        for sender_id, ids in client_ids.items():
+            where.append(f"m.sender_id = %s and m.client_id in ({_marks(ids)})")
+            param += [sender_id, *ids]
+        if not where:
+            return []
+        return tx.selectall(f"{_COLUMNS} where {' or '.join(where)} order by m.id", param)
+
+    # Delivering.
+
+    def _missed(self, user: User, since: int) -> Iterator[Row]:
+        """Yield what was not delivered yet; for a page that comes back also what came after."""
+        start = since and self._overlap(since)
+        last = 0
+        while True:
+            after = "or m.id >= %s and m.sender_id = %s" if since else ""
+            rows = self.db.selectall(
+                f"{_COLUMNS} where m.id > %s and (m.recipient_id = %s"
+                f" and (m.delivered_at is null or m.id >= %s) {after})"
+                " order by m.id limit %s",
+                (last, user.id, start or 1 << 62, *([start, user.id] if since else []), AT_ONCE),
+            )
+            yield from rows
+            if len(rows) < AT_ONCE:
+                return
+            last = rows[-1]["id"]
+
+    def _overlap(self, since: int) -> int:
+        """Return the first id that a page which has seen `since` may lack."""
+        found = self.db.selectone(
+            "select min(id) id from messages"
+            " where id > %s and sent_at > utc_timestamp(3) - interval %s second",
+            (since - 10 * AT_ONCE, OVERLAP),
+        )
+        return min(since + 1, found["id"] if found and found["id"] else since + 1)
+
+    def _mark_forever(self) -> None:
+        """Note what was delivered, many at a time, and tell the senders."""
+        while True:
+            pairs = set(_all_of(self._got))
+            try:
+                self._mark(pairs)
+            except (pymysql.MySQLError, PoolTimeout) as error:
+                log("not_marked", messages=len(pairs), error=error)  # they come again
+
+    def _mark(self, pairs: set[tuple[int, int]]) -> None:
+        ids = sorted({number for _, number in pairs})
+        with self.db.transaction() as tx:
+            rows = tx.selectall(
+                "select id, sender_id, recipient_id from messages"
+                f" where id in ({_marks(ids)}) and delivered_at is null for update",
+                ids,
+            )
+            # Whoever names a message that was not for them marks nothing.
+            rows = [row for row in rows if (row["recipient_id"], row["id"]) in pairs]
+            if rows:
+                tx.execute(
+                    "update messages set delivered_at = utc_timestamp(3)"
+                    f" where id in ({_marks(rows)})",
+                    [row["id"] for row in rows],
+                )
+        delivered = defaultdict(list)
+        for row in rows:
+            delivered[row["sender_id"], row["recipient_id"]].append(row["id"])
+        for (sender_id, recipient_id), numbers in delivered.items():
+            friend = self._name(recipient_id)
+            self.board.send({"type": "delivered", "friend": friend, "ids": numbers}, {sender_id})
+
+    def _sweep_forever(self) -> None:
+        """Send again what should have arrived by now; a process may have died on the way."""
+        while True:
+            gevent.sleep(SWEEP)
+            here = self.board.here()
+            try:
+                for row in self._overdue(here) if here else ():
+                    self.board.send(self._event(row), {row["recipient_id"]})
+            except (pymysql.MySQLError, PoolTimeout) as error:
+                log("not_swept", error=error)
+
+    def _overdue(self, users: list[int]) -> list[Row]:
+        return self.db.selectall(
+            f"{_COLUMNS} where m.recipient_id in ({_marks(users)}) and m.delivered_at is null"
+            " and m.sent_at < utc_timestamp(3) - interval %s second order by m.id limit %s",
+            [*users, SWEEP, AT_ONCE],
+        )
+
+    def _event(self, row: Row) -> Event:
+        sent_at: datetime = row["sent_at"]
+        return {
+            "type": "message",
+            "id": row["id"],
+            "time": sent_at.isoformat(timespec="milliseconds") + "Z",
+            "from": self._name(row["sender_id"]),
+            "to": self._name(row["recipient_id"]),
+            "msg": row["body"],
+            "client_id": row["client_id"],
+            "delivered": bool(row["delivered"]),
+            "read": bool(row["seen"]),
+        }
+
+    def _name(self, user_id: int) -> str:
+        if user_id not in self._names:
+            found = self.db.selectone("select name from userinfo where id = %s", (user_id,))
+            self._names[user_id] = found["name"] if found else ""
+        return self._names[user_id]
+
+
+def _all_of(queue: "Queue[Any]") -> list[Any]:
+    """Wait for the queue's first item, and return it with what else is there."""
+    items = [queue.get()]
+    while len(items) < AT_ONCE and not queue.empty():
+        items.append(queue.get())
+    return items
+
+
+def _marks(items: Sequence[object]) -> str:
+    """Return a placeholder for each item."""
+    return ", ".join(["%s"] * len(items))

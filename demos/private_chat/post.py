@@ -1,0 +1,104 @@
+"""B4: the post: a message goes to all pages of its recipient, who has to be online.
+
+mailbox.py, a later step, keeps messages for those who are not.
+"""
+
+from collections.abc import Iterable
+from typing import Protocol
+
+from demos.group_chat.logs import now
+from demos.group_chat.messages import NotSaid
+from demos.pool_demo.mysqlhelp import MysqlHelp
+from demos.private_chat.switchboard import Connection, Event, Switchboard, User
+
+Pair = tuple[int, int]  # the ids of two users, the smaller one first
+
+
+class MayWrite(Protocol):
+    """Who decides whether two users may write to each other: friends.py, once it is there."""
+
+    def among(self, db: MysqlHelp, pairs: Iterable[Pair]) -> set[Pair]:
+        """Return those pairs that may."""
+
+
+NOT_FRIENDS = NotSaid("not_friends", "You can write to friends only; ask to be one.")
+
+
+def pair_of(one: int, other: int) -> Pair:
+    """Return two users as a pair."""
+    return (one, other) if one < other else (other, one)
+
+
+class Post:
+    """Hands messages over, and keeps nothing."""
+
+    keeps = False
+
+    def __init__(
+        self, db: MysqlHelp, board: Switchboard, may_write: MayWrite | None = None
+    ) -> None:
+        """Make the post.
+
+        Args:
+            db: holds `userinfo`.
+            board: reaches those who are online.
+            may_write: decides who may write to whom; without it, anybody to anybody.
+        """
+        self.db, self.board, self.may_write = db, board, may_write
+        self._ids: dict[str, int] = {}  # names do not change, so each is looked up once
+
+    def send(self, sender: User, to: str, msg: str, client_id: str) -> None:
+        """Hand a message over.
+
+        Raises:
+            NotSaid: there is no such user, or not online, or no friend.
+            pymysql.MySQLError, PoolTimeout: the database is away.
+        """
+        recipient_id = self.id_of(to)
+        pair = pair_of(sender.id, recipient_id)
+        if self.may_write and not self.may_write.among(self.db, [pair]):
+            raise NOT_FRIENDS
+        if not self.board.is_online(recipient_id):
+            raise NotSaid("not_online", f"{to} is not online.")
+        event = {
+            "type": "message",
+            "id": None,
+            "time": now(),
+            "from": sender.name,
+            "to": to,
+            "msg": msg,
+            "client_id": client_id,
+            "delivered": True,
+            "read": False,
+        }
+        self.board.send(event, {sender.id, recipient_id})
+
+    def connect(self, connection: Connection, since: int) -> None:
+        """Let a new page hear from now on; nothing is kept that it could have missed."""
+        self.board.enter(connection)
+
+    def got(self, user: User, ids: list[int]) -> None:
+        """Note that messages have reached a page; the post does not keep them, so it does not."""
+
+    def read(self, user: User, name: str, upto: int) -> None:
+        """Note that a conversation was seen; the same."""
+
+    def stop(self) -> None:
+        """End; there is nothing to finish."""
+
+    def id_of(self, name: str) -> int:
+        """Return a user's id.
+
+        Raises:
+            NotSaid: there is no such user.
+        """
+        if name not in self._ids:
+            found = self.db.selectone("select id from userinfo where name = %s", (name,))
+            if not found:
+                raise NotSaid("unknown", f"There is no user {name[:32]}.")
+            self._ids[name] = found["id"]
+        return self._ids[name]
+
+    def history(self, user: User, name: str, before: int, limit: int) -> list[Event]:
+        """Return a page of a conversation, the oldest message first; nothing is kept here."""
+        return []

@@ -1,0 +1,155 @@
+"""B4: the page /single and its socket /single_ws, known by the session and not by the address."""
+
+import uuid
+from collections.abc import Callable
+from typing import ParamSpec
+
+import gevent
+import pymysql
+from flask import Blueprint, Response, jsonify, render_template, request
+
+from demos.group_chat.bucket import Bucket
+from demos.group_chat.messages import NotSaid, read_object, text_in
+from demos.pool_demo.mysqlhelp import MysqlHelp
+from demos.pool_demo.turnstile import PoolTimeout
+from demos.private_chat.accounts import logged_in, required
+from demos.private_chat.post import Post
+from demos.private_chat.switchboard import ENDED, Connection, Switchboard
+
+P = ParamSpec("P")
+RICH = "im.v1"  # the subprotocol that asks for the rich format
+RATE, BURST = 20.0, 60.0  # messages a second from one page on average, and at once
+RECIPIENTS = 20  # of one message
+ID_LENGTH = 36  # characters of a client id: a UUID
+PAGE = 50  # messages in one page of a conversation
+BEAT = 8.0  # seconds after which a page hears something, even if nothing happens
+
+
+def single(db: MysqlHelp, board: Switchboard, post: Post, rate: float = RATE) -> Blueprint:
+    """Make the feature.
+
+    Args:
+        db: for the session.
+        board: notes who is connected.
+        post: hands messages over.
+        rate: messages a second from one page.
+    """
+    feature = Blueprint("single", __name__)
+
+    @feature.get("/single")
+    def page() -> str:
+        """The page with the conversations."""
+        user = required(db)
+        return render_template("single.html", user=user, keeps=post.keeps)
+
+    @feature.get("/history")
+    def history() -> Response | tuple[Response, int]:
+        """One page of a conversation, as JSON (docs/wire-formats.md)."""
+        user = required(db)
+        before = request.args.get("before", 1 << 62, int)
+        limit = min(max(request.args.get("limit", PAGE, int), 1), PAGE)
+        try:
+            found = post.history(user, request.args.get("friend", ""), before, limit + 1)
+        except NotSaid as error:
+            return jsonify(reason=error.reason), 404
+        return jsonify(messages=found[-limit:], more=len(found) > limit)
+
+    @feature.route("/single_ws", websocket=True)
+    def converse() -> str:
+        """The socket of one page."""
+        socket = request.environ["wsgi.websocket"]
+        rich = RICH in socket.protocols
+        socket.accept(RICH if rich else None)
+        user = logged_in(db)
+        if not user:
+            socket.close(ENDED, "log in first")
+            return ""
+        connection = Connection(socket, user, rich, Bucket(rate, max(BURST, rate)))
+        if rich:
+            connection.send(
+                {"type": "welcome", "name": user.name, "beat": BEAT, "kept": post.keeps}
+            )
+        try:
+            post.connect(connection, request.args.get("since", 0, int))
+            if not logged_in(db):  # a log-out may have come between
+                socket.close(ENDED, "you have logged out")
+            while (data := socket.receive()) is not None:
+                _hear(connection, post, data)
+        finally:
+            board.leave(connection)
+        return ""
+
+    gevent.spawn(_beat_forever, board)
+    return feature
+
+
+def _beat_forever(board: Switchboard) -> None:
+    while True:
+        gevent.sleep(BEAT)
+        board.tell_all_here({"type": "beat"})
+
+
+def _hear(connection: Connection, post: Post, data: str | bytes) -> None:
+    """Do what a page asks for, or tell it why not."""
+    wait = connection.bucket.wait()
+    client_id = ""
+    try:
+        frame = read_object(data)
+        client_id = _client_id(frame)
+        if wait:
+            gevent.sleep(wait)
+            raise NotSaid("too_fast", "Not so fast, please.")
+        if "got" in frame:
+            post.got(connection.user, _numbers(frame["got"]))
+        elif "read" in frame:
+            (upto,) = _numbers([frame.get("upto")])
+            _try(connection, client_id, post.read, connection.user, text_in(frame, "read"), upto)
+        else:
+            msg = text_in(frame, "msg")
+            for name in _recipients(frame):
+                key = client_id or str(uuid.uuid4())
+                _try(connection, client_id, post.send, connection.user, name, msg, key)
+    except NotSaid as error:
+        connection.complain(NotSaid(error.code, error.reason, client_id))
+
+
+def _try(
+    connection: Connection, client_id: str, act: Callable[P, None], *args: P.args, **kw: P.kwargs
+) -> None:
+    """Do one thing that the database may refuse; tell the page if it does."""
+    try:
+        act(*args, **kw)
+    except NotSaid as error:
+        connection.complain(NotSaid(error.code, error.reason, client_id))
+    except (pymysql.MySQLError, PoolTimeout):
+        reason = "The database cannot be reached; this was not stored. Send it again."
+        connection.complain(NotSaid("not_stored", reason, client_id))
+
+
+def _client_id(frame: dict[str, object]) -> str:
+    client_id = frame.get("client_id", "")
+    if not isinstance(client_id, str) or len(client_id) > ID_LENGTH or not client_id.isascii():
+        raise NotSaid("no_message", f"client_id has to be a text of up to {ID_LENGTH} characters.")
+    return client_id
+
+
+def _recipients(frame: dict[str, object]) -> list[str]:
+    """Return the names in `to`, or in the source's `to_friend`, each once."""
+    found = frame.get("to_friend") if "to" not in frame else [frame["to"]]
+    if (
+        not isinstance(found, list)
+        or not 0 < len(found) <= RECIPIENTS
+        or not all(isinstance(name, str) and name for name in found)
+    ):
+        raise NotSaid("no_message", f"to_friend has to be a list of 1 to {RECIPIENTS} names.")
+    return list(dict.fromkeys(found))
+
+
+def _numbers(found: object) -> list[int]:
+    if (
+        not isinstance(found, list)
+        or len(found) > 1000
+        or not all(type(number) is int and 0 < number < 1 << 63 for number in found)
+    ):
+        raise NotSaid("no_message", "Message ids have to be numbers.")
+    return found

@@ -1,0 +1,264 @@
+"""B1: the switchboard of many processes: the map from user to socket, moved to Redis.
+
+Redis knows which process serves which user. An event goes to the processes where its recipients
+are, each of which hands it to the sockets it holds. While Redis is away each process goes on alone;
+stored messages still arrive, because every process looks for them in the database (mailbox.py).
+"""
+
+import json
+import secrets
+from collections.abc import Iterable
+from typing import Any
+
+import gevent
+import redis
+from gevent.queue import Queue
+
+from demos.group_chat.logs import log
+from demos.private_chat.switchboard import Connection, Event, Switchboard, User
+
+KEYS = "course:private_chat:"  # what our keys in Redis begin with
+PROOF_OF_LIFE = 3.0  # seconds between a process's signs of life; after three it counts as dead
+RETRY = 0.5  # seconds between attempts to reach a lost Redis
+_AT_ONCE = 200  # events routed in one round trip
+
+# Which living processes serve a user. ARGV: key prefix, user.
+_WHERE = """
+local function where(prefix, user)
+  local living = {}
+  for _, process in ipairs(redis.call('SMEMBERS', prefix .. 'where:' .. user)) do
+    if redis.call('EXISTS', prefix .. 'process:' .. process) == 1 then
+      table.insert(living, process)
+    end
+  end
+  return living
+end
+"""
+_ENTER = (
+    _WHERE
+    + """
+local before = #where(ARGV[1], ARGV[2])
+redis.call('SADD', ARGV[1] .. 'where:' .. ARGV[2], ARGV[3])
+redis.call('HSET', ARGV[1] .. 'users:' .. ARGV[3], ARGV[2], ARGV[4])
+return before
+"""
+)
+_LEAVE = (
+    _WHERE
+    + """
+redis.call('SREM', ARGV[1] .. 'where:' .. ARGV[2], ARGV[3])
+redis.call('HDEL', ARGV[1] .. 'users:' .. ARGV[3], ARGV[2])
+return #where(ARGV[1], ARGV[2])
+"""
+)
+_ONLINE = (
+    _WHERE
+    + """
+local online = {}
+for i = 2, #ARGV do online[i - 1] = #where(ARGV[1], ARGV[i]) end
+return online
+"""
+)
+_ROUTE = (
+    _WHERE
+    + """
+local sent = {}
+for i = 4, #ARGV do
+  for _, process in ipairs(where(ARGV[1], ARGV[i])) do
+    if process ~= ARGV[2] and not sent[process] then
+      sent[process] = true
+      redis.call('PUBLISH', ARGV[1] .. 'inbox:' .. process, ARGV[3])
+    end
+  end
+end
+return 0
+"""
+)
+
+
+class RedisSwitchboard(Switchboard):
+    """A switchboard that reaches the pages of other processes. Needs a patched standard library."""
+
+    def __init__(self, url: str) -> None:
+        """Connect.
+
+        Raises:
+            redis.RedisError: nothing answers at `url`.
+            ValueError: `url` is none, such as redis://127.0.0.1:6379/0.
+        """
+        super().__init__()
+        # Our own attempts replace the library's: a lost Redis must not hold anybody up.
+        self._redis = redis.Redis.from_url(
+            url, decode_responses=True, socket_timeout=2, socket_connect_timeout=1, retry=None
+        )
+        self._events = redis.Redis.from_url(  # waits for events, so it needs more time
+            url, decode_responses=True, socket_timeout=8, socket_connect_timeout=1, retry=None
+        )
+        self._enter = self._redis.register_script(_ENTER)
+        self._leave = self._redis.register_script(_LEAVE)
+        self._online = self._redis.register_script(_ONLINE)
+        self._route = self._redis.register_script(_ROUTE)
+        self._process = secrets.token_hex(4)
+        self._to_route: Queue[tuple[Event, list[int]]] = Queue()
+        self.trouble = False
+        self._show_life()
+        work = (self._follow, self._route_forever, self._keep_order)
+        self._greenlets = [gevent.spawn(each) for each in work]
+
+    def stop(self) -> None:
+        """Take this process out of the map."""
+        gevent.killall(self._greenlets)
+        try:
+            self._bury(self._process)
+        except redis.RedisError as error:
+            log("redis_lost", error=error)
+
+    def enter(self, connection: Connection) -> None:
+        """Note a new connection, here and in Redis."""
+        user = connection.user
+        first = user.id not in self._pages
+        self._pages.setdefault(user.id, set()).add(connection)
+        if first and not self._note(user):
+            self._announce(user, True)
+
+    def is_online(self, user_id: int) -> bool:
+        """Say whether a user has a page open, in any process."""
+        return bool(self.online([user_id]))
+
+    def online(self, user_ids: Iterable[int]) -> set[int]:
+        """Return which of these users have a page open, in any process."""
+        asked = list(user_ids)
+        here = {user_id for user_id in asked if user_id in self._pages}
+        if len(here) == len(asked) or self.trouble:
+            return here
+        try:
+            counts: Any = self._online([], [KEYS, *asked])
+        except redis.RedisError as error:
+            self._lose(error)
+            return here
+        return here | {user_id for user_id, count in zip(asked, counts, strict=True) if count}
+
+    def send(self, event: Event, to: Iterable[int]) -> None:
+        """Send an event to all pages of these users, in all processes."""
+        users = list(set(to))
+        super().send(event, users)
+        if not self.trouble:
+            self._to_route.put((event, users))
+
+    def close_login(self, login: int) -> None:
+        """Close the connections of a log-in that has ended, in all processes."""
+        super().close_login(login)
+        try:
+            self._redis.publish(KEYS + "everybody", json.dumps({"close_login": login}))
+        except redis.RedisError as error:
+            self._lose(error)
+
+    def _gone(self, user: User) -> None:
+        if user.id in self._pages:
+            return
+        try:
+            left: Any = self._leave([], [KEYS, user.id, self._process])
+        except redis.RedisError as error:
+            self._lose(error)
+            left = 0
+        if not left:
+            self._announce(user, False)
+
+    def _note(self, user: User) -> int:
+        """Note in Redis that a user is here. Returns in how many processes the user was before."""
+        if self.trouble:
+            return 0
+        try:
+            before: Any = self._enter([], [KEYS, user.id, self._process, user.name])
+        except redis.RedisError as error:
+            self._lose(error)
+            return 0
+        return int(before)
+
+    # Events from one process to another.
+
+    def _route_forever(self) -> None:
+        """Send events to other processes, many in one round trip."""
+        while True:
+            events = [self._to_route.get()]
+            while len(events) < _AT_ONCE and not self._to_route.empty():
+                events.append(self._to_route.get())
+            try:
+                pipe = self._redis.pipeline(transaction=False)
+                for event, users in events:
+                    text = json.dumps({"event": event, "to": users})
+                    self._route([], [KEYS, self._process, text, *users], client=pipe)
+                pipe.execute()
+            except redis.RedisError as error:
+                self._lose(error)
+
+    def _follow(self) -> None:
+        """Hand over what other processes send here."""
+        while True:
+            try:
+                pubsub: Any = self._events.pubsub  # it lacks types
+                with pubsub(ignore_subscribe_messages=True) as inbox:
+                    inbox.subscribe(KEYS + "inbox:" + self._process, KEYS + "everybody")
+                    inbox.get_message(timeout=1)
+                    if self.trouble:
+                        self._return()
+                    while not self.trouble:
+                        message = inbox.get_message(timeout=5)
+                        if message:
+                            self._receive(json.loads(message["data"]))
+            except redis.RedisError as error:
+                self._lose(error)
+            gevent.sleep(RETRY)
+
+    def _receive(self, content: dict[str, Any]) -> None:
+        if "close_login" in content:
+            super().close_login(content["close_login"])
+        else:
+            super().send(content["event"], content["to"])
+
+    # Losing Redis, and finding it again; other processes that die.
+
+    def _lose(self, error: Exception) -> None:
+        if not self.trouble:
+            self.trouble = True
+            log("redis_lost", error=error)
+
+    def _return(self) -> None:
+        """Put this process's users back into the map, and let pages look at their lists again."""
+        self._show_life()
+        self.trouble = False
+        for pages in list(self._pages.values()):
+            for connection in list(pages)[:1]:
+                self._note(connection.user)
+        if not self.trouble:
+            log("redis_back")
+            self.tell_all_here({"type": "friends"})
+
+    def _keep_order(self) -> None:
+        """Show that this process lives, and take those out of the map that do not."""
+        while True:
+            gevent.sleep(PROOF_OF_LIFE)
+            if self.trouble:
+                continue
+            try:
+                self._show_life()
+                members: Any = self._redis.smembers(KEYS + "processes")
+                for process in members:
+                    if not self._redis.exists(KEYS + "process:" + process):
+                        self._bury(process)
+            except redis.RedisError as error:
+                self._lose(error)
+
+    def _show_life(self) -> None:
+        self._redis.sadd(KEYS + "processes", self._process)
+        self._redis.set(KEYS + "process:" + self._process, "", ex=int(3 * PROOF_OF_LIFE))
+
+    def _bury(self, process: str) -> None:
+        """Take a process out of the map, and say of its users that they went."""
+        if not self._redis.srem(KEYS + "processes", process):
+            return  # somebody else has done it
+        users: Any = self._redis.hgetall(KEYS + "users:" + process)
+        for user_id, name in users.items():
+            if not self._leave([], [KEYS, user_id, process]):
+                self._announce(User(int(user_id), name, 0), False)
+        self._redis.delete(KEYS + "process:" + process, KEYS + "users:" + process)

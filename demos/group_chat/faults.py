@@ -108,15 +108,13 @@ def plain_request(url: str) -> Seen:
 def same_nickname(url: str) -> Seen:
     """W4: a second one of the same name makes the first one deaf."""
     with clients(url, "ann", "ann", "bob") as (first, second, bob):
-        taken_in = is_alive(second)
+        second_is = "in" if is_alive(second) else f"refused ({second.close_code})"
         say(bob, "hello, ann")
         is_alive(bob)
         hears = bool(heard(first))
-        refusal = f"the second is refused ({second.close_code})"
     return Seen(
         not hears,
-        f"the first {'hears' if hears else 'hears nothing more'}"
-        + (", the second is in" if taken_in else f", {refusal}"),
+        f"the second is {second_is}, the first {'hears' if hears else 'hears nothing more'}",
     )
 
 

@@ -43,6 +43,9 @@ class WebSocketHandler(PrescribedHandler):  # type: ignore[misc]  # it ships no 
     # Who is connected at the moment; `serving` keeps them alive and says goodbye to them.
     connections: ClassVar[set[WebSocket]] = set()
 
+    # Who hangs up, or does not read its answer in time, is no fault of the server's.
+    ignored_socket_errors = (*PrescribedHandler.ignored_socket_errors, "timed out")
+
     websocket: Any
     _protocol: str | None = None  # the subprotocol that the view has chosen
 

@@ -59,4 +59,5 @@ class History:
     def _number(self, id: str) -> int:
         """Return the number in an id of ours, -1 for any other text."""
         epoch, _, number = id.rpartition("-")
-        return int(number) if epoch == self.epoch and number.isdecimal() else -1
+        is_ours = epoch == self.epoch and number.isdecimal() and len(number) < 20
+        return int(number) if is_ours else -1

@@ -164,12 +164,8 @@ class Room:
 
     def _let_in(self, member: Member, token: str, since: str) -> None:
         """Show a rich member what came before, and let any member hear what comes now."""
-        rich = member.form is Format.RICH
-        messages, missed = self._memory.replay(since) if rich else ([], 0)
-        # From here to the end nothing switches to another greenlet: no message falls between the
-        # replay and the first delivery, and none comes twice.
-        self._fan_out()
-        if rich:
+        if member.form is Format.RICH:
+            messages, missed = self._memory.replay(since)
             content = {
                 "type": "welcome",
                 "name": member.name,
@@ -179,8 +175,16 @@ class Room:
                 "missed": missed,
                 "beat": self._beat,
             }
-            replay = (message_frame(message, Format.RICH) for message in messages)
-            member.socket.send_frame(b"".join([frame_of(content), *replay]))
+            member.socket.send_frame(frame_of(content))
+            while messages:
+                for message in messages:
+                    member.socket.send_frame(message_frame(message, Format.RICH))
+                    member.socket.wait_sent()
+                # What was said while it took its time to read.
+                messages, _ = self._memory.replay(messages[-1].id)
+        # From here to the end nothing switches to another greenlet: no message falls between the
+        # last replay and the first delivery, and none comes twice.
+        self._fan_out()
         if self._memory.trouble:
             member.socket.send_frame(status_frame(self._memory.trouble, member.form))
         self._members[member.form][member.origin] = member

@@ -5,8 +5,8 @@ Source: B2 has the page /chat, which connects by itself to the socket /ql. Clien
 
 See: open the page in three tabs. Your own lines are on the right, those of the others on the left.
 
-Try: close a tab; the others go on. Send something that is no JSON from the browser's console. Then
-do both with the source's server: python -m demos.group_chat.naive.nameless.
+Try: close a tab; the others go on. Write socket.send("junk") in a page's console. Then do both with
+the source's server: python -m demos.group_chat.naive.nameless.
 
 New: in step 2 the server spoke and the pages listened. Here the pages speak, and `sockets` says who
 has to hear it.

@@ -7,8 +7,8 @@ naive/chat.py: read it beside this.
 See: open the page in three tabs with three nicknames, as the source shows it, and chat. More can
 join at any time.
 
-Try: a nickname that is in use, or `ws`. Close a tab and go on in the others. Start naive/chat.py on
-another port and do the same there.
+Try: a nickname that is in use, or `ws`. Close a tab and go on in the others. Then stop this, start
+`python -m demos.group_chat.naive.chat` in its place, and do the same there.
 
 New: in step 3 `sockets` was a set. Here it is a dictionary, so a nickname can be in use, and a
 socket's address says who speaks.

@@ -141,6 +141,11 @@ class WebSocket:
             return False
         return sent == len(frame) or self._queue(frame[sent:])
 
+    def wait_sent(self) -> None:
+        """Wait until nothing is left in the backlog: for those who send much to one client."""
+        if self._drainer:
+            self._drainer.join()
+
     def close(self, code: int = Code.NORMAL, reason: str = "") -> None:
         """Say goodbye with a code and a reason of at most 123 bytes; nothing is sent afterwards."""
         if self.is_open:

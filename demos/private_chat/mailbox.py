@@ -17,7 +17,6 @@ from gevent.queue import Queue
 from demos.group_chat.logs import log
 from demos.group_chat.messages import NotSaid
 from demos.pool_demo.mysqlhelp import MysqlHelp, Row
-from demos.pool_demo.turnstile import PoolTimeout
 from demos.private_chat.post import NOT_FRIENDS, MayWrite, Post, pair_of
 from demos.private_chat.switchboard import Connection, Event, Switchboard, User
 
@@ -73,6 +72,7 @@ class Mailbox(Post):
         if len(msg) > BODY:
             raise NotSaid("no_message", f"A message has at most {BODY} characters.")
         letter = _Letter(sender.id, self.id_of(to), client_id, msg, AsyncResult())
+        self._names.update({letter.sender_id: sender.name, letter.recipient_id: to})
         self._letters.put(letter)
         try:
             letter.done.get(timeout=STORE_TIME)
@@ -125,18 +125,25 @@ class Mailbox(Post):
         while True:
             letters = _all_of(self._letters)
             try:
-                self._store(letters)
+                self._store_twice(letters)
             except pymysql.IntegrityError:
                 # One that cannot be stored must not take the others with it.
                 for letter in letters:
                     self._store_alone(letter)
-            except (pymysql.MySQLError, PoolTimeout) as error:
+            except Exception as error:  # whatever it is, the next letters are stored again
                 self._fail(letters, error)
+
+    def _store_twice(self, letters: Sequence[_Letter]) -> None:
+        """Store letters; after a deadlock or a lost connection once more, which is harmless."""
+        try:
+            self._store(letters)
+        except pymysql.OperationalError:
+            self._store(letters)
 
     def _store_alone(self, letter: _Letter) -> None:
         try:
             self._store([letter])
-        except (pymysql.MySQLError, PoolTimeout) as error:
+        except Exception as error:
             self._fail([letter], error)
 
     def _fail(self, letters: Sequence[_Letter], error: Exception) -> None:
@@ -224,7 +231,7 @@ class Mailbox(Post):
             pairs = set(_all_of(self._got))
             try:
                 self._mark(pairs)
-            except (pymysql.MySQLError, PoolTimeout) as error:
+            except Exception as error:
                 log("not_marked", messages=len(pairs), error=error)  # they come again
 
     def _mark(self, pairs: set[tuple[int, int]]) -> None:
@@ -257,8 +264,8 @@ class Mailbox(Post):
             here = self.board.here()
             try:
                 for row in self._overdue(here) if here else ():
-                    self.board.send(self._event(row), {row["recipient_id"]})
-            except (pymysql.MySQLError, PoolTimeout) as error:
+                    self.board.send_here(self._event(row), {row["recipient_id"]})
+            except Exception as error:
                 log("not_swept", error=error)
 
     def _overdue(self, users: list[int]) -> list[Row]:

@@ -141,7 +141,7 @@ class RedisSwitchboard(Switchboard):
     def send(self, event: Event, to: Iterable[int]) -> None:
         """Send an event to all pages of these users, in all processes."""
         users = list(set(to))
-        super().send(event, users)
+        self.send_here(event, users)
         if not self.trouble:
             self._to_route.put((event, users))
 
@@ -214,7 +214,7 @@ class RedisSwitchboard(Switchboard):
         if "close_login" in content:
             super().close_login(content["close_login"])
         else:
-            super().send(content["event"], content["to"])
+            self.send_here(content["event"], content["to"])
 
     # Losing Redis, and finding it again; other processes that die.
 

@@ -54,9 +54,10 @@ class Connection:
         self._held = []
 
     def show(self, event: Event) -> None:
-        """Send a message of the past, before what waits."""
+        """Send a message of the past, before what waits; wait for a page that reads slowly."""
         self._shown.add(event["id"])
         self._write(event)
+        self.socket.wait_sent()
 
     def release(self) -> None:
         """Send what has waited, but for messages that the past has shown already."""
@@ -129,7 +130,11 @@ class Switchboard:
         return list(self._pages)
 
     def send(self, event: Event, to: Iterable[int]) -> None:
-        """Send an event to all pages of these users."""
+        """Send an event to all pages of these users, anywhere."""
+        self.send_here(event, to)
+
+    def send_here(self, event: Event, to: Iterable[int]) -> None:
+        """Send an event to the pages of these users that this process serves."""
         for user_id in set(to):
             for connection in list(self._pages.get(user_id, ())):
                 connection.send(event)

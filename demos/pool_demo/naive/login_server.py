@@ -21,7 +21,7 @@ from typing import Any
 import pymysql
 from dbutils.pooled_db import PooledDB
 from flask import Flask, request
-from gevent.pywsgi import WSGIServer  # type: ignore[import-untyped]
+from gevent.pywsgi import WSGIServer
 
 from demos.pool_demo.mysqlhelp import MysqlHelp
 from demos.pool_demo.settings import connect_args

@@ -3,7 +3,7 @@
 import os
 import subprocess
 
-from course import environment, place, program, say, target
+from course import environment, place, program, say, target, tools
 
 FOLDERS = ["course", "demos", "tests", "bench"]
 TYPED = ["course", "demos", "bench"]
@@ -23,6 +23,7 @@ def run(arguments: list[str]) -> int:
         say.note(f"Testing against {target.check_external()}, as MYSQL_* in the environment says.")
     else:
         program.ensure()
+    ensure_tools()
     folders = [name for name in FOLDERS if list((place.ROOT / name).rglob("*.py"))]
     commands = [
         ["ruff", "check", *folders],
@@ -37,10 +38,24 @@ def run(arguments: list[str]) -> int:
     return result
 
 
+def ensure_tools() -> None:
+    """Fetch the programs that the tests drive; where one cannot be had, a laptop goes on.
+
+    Raises:
+        CourseError: this is CI, and one cannot be had.
+    """
+    failures = tools.ensure_all(tools.RECIPES)
+    failures.pop("fonts", None)  # without it, the system's own are shown
+    for error in failures.values():
+        if os.environ.get("CI"):
+            raise error
+        say.note(f"The tests that need it will be skipped: {error}\n{error.details}".rstrip())
+
+
 def _workers(arguments: list[str]) -> list[str]:
-    # A debugger needs the terminal for itself.
+    # A debugger needs the terminal for itself. Tests with a browser stay together on one worker.
     chosen = any(word.startswith(("-n", "--numprocesses", "--pdb")) for word in arguments)
-    return [] if chosen else ["-n", str(min(4, os.cpu_count() or 1))]
+    return [] if chosen else ["-n", str(min(4, os.cpu_count() or 1)), "--dist", "loadgroup"]
 
 
 def _run_tool(command: list[str]) -> int:

@@ -101,6 +101,8 @@ def _dispatch(chosen: argparse.Namespace) -> int:
 
 def _setup(with_tests: bool) -> int:
     environment.ensure(*[environment.TEST] if with_tests else [])
+    if with_tests:
+        checks.ensure_tools()
     with target.database() as database:
         say.line(f"Set up: {database.where}. Run the course with: python3 -m course")
     return 0

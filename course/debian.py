@@ -8,7 +8,8 @@ import os
 import shutil
 import subprocess
 import tempfile
-from functools import partial
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from course import say
@@ -31,65 +32,114 @@ def is_here() -> bool:
     return all(map(shutil.which, ("apt-get", "dpkg")))
 
 
-def unpack(names: list[str], target: Path, what: str) -> Path:
-    """Unpack the packages, and those they need that the system lacks, below `target`.
-
-    Returns:
-        `target`. It appears complete or not at all.
-
-    Raises:
-        CourseError: no such package, no network, or no room.
-    """
-    if not is_here():
-        raise CourseError(f"{what} is missing and this system has no apt to fetch it with.")
-    target.parent.mkdir(parents=True, exist_ok=True)
+@contextmanager
+def apt() -> Iterator["Apt"]:
+    """Have apt with folders of its own for a block; they are deleted in the end."""
     # apt dislikes spaces in its folders, and the course's own may have some.
     home = Path(tempfile.mkdtemp(prefix="course-apt-"))
-    new = Path(tempfile.mkdtemp(prefix=".unpack-", dir=target.parent))
     try:
-        with say.progress(f"Fetching {what}") as progress:
-            debs = _download(names, what, home, progress)
-            progress.advance("unpacking")
-            for deb in debs:
-                done = _run(["dpkg", "-x", deb, new])
-                if done.returncode != 0:
-                    raise CourseError(
-                        f"{what} cannot be unpacked: {_cure(done.stderr)}.", _tail(done.stderr)
-                    )
-            shutil.rmtree(target, ignore_errors=True)
-            new.chmod(0o755)
-            new.rename(target)
+        yield Apt(home)
     finally:
         shutil.rmtree(home, ignore_errors=True)
-        shutil.rmtree(new, ignore_errors=True)
-    return target
 
 
-def _download(names: list[str], what: str, home: Path, progress: say.Progress) -> list[Path]:
-    for folder in ("state/lists/partial", "cache/archives/partial", "log"):
-        (home / folder).mkdir(parents=True)
-    (home / "apt.conf").write_text(APT_CONFIG.format(home=home), "utf-8")
-    apt = partial(
-        _run, cwd=home, env={**os.environ, "APT_CONFIG": str(home / "apt.conf"), "LC_ALL": "C"}
-    )
+def unpack(names: list[str], target: Path, what: str) -> Path:
+    """Unpack some packages; see `Apt.unpack`."""
+    with apt() as fetcher:
+        return fetcher.unpack(names, target, what)
 
-    progress.advance("reading package lists")
-    listing = apt(["apt-get", "update"])
-    wanted = apt(["apt-get", "install", "--print-uris", "-qq", "--no-install-recommends", *names])
-    files = [line.split()[1] for line in wanted.stdout.splitlines() if line.startswith("'")]
-    if wanted.returncode != 0 or not files:
-        output = listing.stderr + wanted.stderr
-        raise CourseError(f"apt cannot fetch {what}: {_cure(output)}.", _tail(output))
 
-    progress.advance(f"downloading {len(files)} packages")
-    # A file's name begins with the package's name, up to the first underscore.
-    fetched = apt(["apt-get", "download", *[name.split("_")[0] for name in files]])
-    debs = sorted(home.glob("*.deb"))
-    if fetched.returncode != 0 or len(debs) < len(files):
-        raise CourseError(
-            f"apt cannot fetch {what}: {_cure(fetched.stderr)}.", _tail(fetched.stderr)
+class Apt:
+    """Fetches packages; it reads the package lists once, when they are first needed."""
+
+    def __init__(self, home: Path) -> None:
+        """Keep lists and packages below `home`."""
+        self.home = home
+        self._listing: subprocess.CompletedProcess[str] | None = None
+
+    def unpack(self, names: list[str], target: Path, what: str, alone: bool = False) -> Path:
+        """Unpack the packages, and those they need that the system lacks, below `target`.
+
+        Args:
+            names: the packages.
+            target: the folder, replaced if it is there.
+            what: what is fetched, in words for the user.
+            alone: leave out what the packages need.
+
+        Returns:
+            `target`. It appears complete or not at all.
+
+        Raises:
+            CourseError: no such package, no network, or no room.
+        """
+        if not is_here():
+            raise CourseError(f"{what} is missing and this system has no apt to fetch it with.")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        new = Path(tempfile.mkdtemp(prefix=".unpack-", dir=target.parent))
+        try:
+            with say.progress(f"Fetching {what}") as progress:
+                debs = self._download(names, what, alone, progress)
+                progress.advance("unpacking")
+                for deb in debs:
+                    done = _run(["dpkg", "-x", deb, new])
+                    if done.returncode != 0:
+                        raise CourseError(
+                            f"{what} cannot be unpacked: {_cure(done.stderr)}.", _tail(done.stderr)
+                        )
+                shutil.rmtree(target, ignore_errors=True)
+                new.chmod(0o755)
+                new.rename(target)
+        finally:
+            shutil.rmtree(new, ignore_errors=True)
+        return target
+
+    def _download(
+        self, names: list[str], what: str, alone: bool, progress: say.Progress
+    ) -> list[Path]:
+        if self._listing is None:
+            progress.advance("reading package lists")
+            for folder in ("state/lists/partial", "cache/archives/partial", "log"):
+                (self.home / folder).mkdir(parents=True)
+            (self.home / "apt.conf").write_text(APT_CONFIG.format(home=self.home), "utf-8")
+            self._listing = self._apt("apt-get", "update")
+        missing = names if alone else self._with_needed(names, what)
+        progress.advance(f"downloading {len(missing)} packages")
+        basket = Path(tempfile.mkdtemp(prefix="debs-", dir=self.home))
+        fetched = self._apt("apt-get", "download", *missing, cwd=basket)
+        debs = sorted(basket.glob("*.deb"))
+        if fetched.returncode != 0 or len(debs) < len(missing):
+            output = self._listing.stderr + fetched.stderr
+            raise CourseError(f"apt cannot fetch {what}: {_cure(output)}.", _tail(output))
+        return debs
+
+    def _with_needed(self, names: list[str], what: str) -> list[str]:
+        assert self._listing
+        wanted = self._apt(
+            "apt-get", "install", "--print-uris", "-qq", "--no-install-recommends", *names
         )
-    return debs
+        files = [line.split()[1] for line in wanted.stdout.splitlines() if line.startswith("'")]
+        if wanted.returncode != 0 or not files:
+            output = self._listing.stderr + wanted.stderr
+            raise CourseError(f"apt cannot fetch {what}: {_cure(output)}.", _tail(output))
+        # A file's name begins with the package's name, up to the first underscore.
+        return [name.split("_")[0] for name in files]
+
+    def _apt(self, *command: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+        settings = {"APT_CONFIG": str(self.home / "apt.conf"), "LC_ALL": "C"}
+        return _run(list(command), cwd=cwd or self.home, env={**os.environ, **settings})
+
+
+def libraries(program: Path) -> dict[str, str]:
+    """Return the setting with which a program unpacked outside the system's folders finds its libraries."""
+    home = next((folder for folder in program.parents if folder.name == "usr"), None)
+    home = home or program.parent.parent
+    if home in (Path("/usr"), Path("/")):
+        return {}
+    # Packages put libraries below /usr/lib and below /lib; the sound library has a folder of its own there.
+    folders = [*home.glob("lib/*-linux-gnu*"), *home.parent.glob("lib/*-linux-gnu*")]
+    found = [*folders, *(folder / "pulseaudio" for folder in folders)]
+    existing = [str(folder) for folder in found if folder.is_dir()]
+    return {"LD_LIBRARY_PATH": os.pathsep.join(existing)} if existing else {}
 
 
 def _run(
@@ -109,7 +159,7 @@ def _run(
 
 def _cure(output: str) -> str:
     if "No space left" in output or "enough free space" in output:
-        return "the disk is full; free about 300 MB and run the same command again"
+        return "the disk is full; free about 1 GB and run the same command again"
     if any(
         sign in output
         for sign in ("Temporary failure resolving", "Could not resolve", "Could not connect")

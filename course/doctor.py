@@ -7,7 +7,7 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from course import datadir, debian, environment, place, program, say, server, target
+from course import datadir, debian, environment, place, program, say, server, target, tools
 from course.errors import CourseError
 
 
@@ -39,6 +39,7 @@ def _findings() -> Iterator[Finding]:
     )
     yield _packages()
     yield from (_external() if target.is_external() else _private())
+    yield _tools()
     yield _room()
     yield _port()
 
@@ -91,6 +92,16 @@ def _private() -> Iterator[Finding]:
             f"{place.shown(option_file)} has mode {mode:04o}",
             f"chmod 600 '{option_file}'",
         )
+
+
+def _tools() -> Finding:
+    here = {name: tools.find(name) for name in ("chromium", "redis-server", "node", "nginx")}
+    shown = [place.shown(tool.path) for tool in here.values() if tool]
+    missing = [name for name, tool in here.items() if not tool]
+    text = ", ".join(shown)
+    if missing:
+        text += f"; not here: {', '.join(missing)} (the first command that uses them fetches them)"
+    return Finding(True, "tools", text.removeprefix("; "))
 
 
 def _room() -> Finding:

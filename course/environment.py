@@ -213,7 +213,7 @@ def _pip() -> list[str | Path]:
     if importlib.util.find_spec("pip"):
         return [sys.executable, "-X", "utf8", "-m", "pip", "--python", place.venv_python()]
     tools = debian.unpack(
-        ["python3-pip-whl"], place.state() / "tools", "pip (Debian's wheel of it)"
+        ["python3-pip-whl"], place.state() / "tools/pip", "pip (Debian's wheel of it)"
     )
     for wheel in tools.glob("usr/share/python-wheels/pip-*.whl"):
         return [*python, wheel / "pip"]
@@ -225,7 +225,10 @@ def _pip() -> list[str | Path]:
 
 def _wheel_folders() -> list[Path]:
     # CPython ships a pip wheel inside ensurepip; Debian and Ubuntu keep theirs in a package of its own.
-    folders = [Path("/usr/share/python-wheels"), place.state() / "tools/usr/share/python-wheels"]
+    folders = [
+        Path("/usr/share/python-wheels"),
+        place.state() / "tools/pip/usr/share/python-wheels",
+    ]
     spec = importlib.util.find_spec("ensurepip")
     if spec and spec.origin:
         folders.insert(0, Path(spec.origin).parent / "_bundled")

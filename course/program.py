@@ -175,18 +175,13 @@ def advice() -> str:
 
 
 def _libraries(path: Path) -> dict[str, str]:
-    """Return the setting with which a program outside the system's folders finds its libraries."""
-    home = path.parent.parent
-    if home in (Path("/usr"), Path("/usr/local")):
-        return {}
-    # Packages put libraries below /usr/lib and below /lib.
-    folders = {
-        "LD_LIBRARY_PATH": [*home.glob("lib/*-linux-gnu*"), *home.parent.glob("lib/*-linux-gnu*")],
-        # The client needs a plugin to log in to a MySQL server.
-        "MARIADB_PLUGIN_DIR": home.glob("lib/*-linux-gnu*/libmariadb3/plugin"),
-    }
-    found = {name: os.pathsep.join(map(str, paths)) for name, paths in folders.items()}
-    return {name: value for name, value in found.items() if value}
+    """Return the settings with which a program outside the system's folders finds what it loads."""
+    settings = debian.libraries(path)
+    # The client needs a plugin to log in to a MySQL server.
+    plugins = [*path.parent.parent.glob("lib/*-linux-gnu*/libmariadb3/plugin")]
+    if settings and plugins:
+        settings["MARIADB_PLUGIN_DIR"] = os.pathsep.join(map(str, plugins))
+    return settings
 
 
 def _try(path: Path) -> Program | None:

@@ -3,10 +3,12 @@
 import ast
 import os
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from course import place, say, target
+from course import place, redis_server, say, target, tools
 from course.errors import CourseError
 
 
@@ -74,9 +76,9 @@ def run(words: str, arguments: list[str]) -> int:
 
 def run_module(module: str, arguments: list[str]) -> int:
     """Run a module of demos or bench as a process on the course's database; return its exit code."""
-    with target.database():
+    with target.database(), _redis_for(module) as settings:
         # Where the terminal lacks Chinese letters the module shows escapes.
-        environment = {"PYTHONIOENCODING": ":backslashreplace", **os.environ}
+        environment = {"PYTHONIOENCODING": ":backslashreplace", **os.environ, **settings}
         command = [str(place.venv_python()), "-m", module, *arguments]
         with subprocess.Popen(command, cwd=place.ROOT, env=environment) as process:
             while True:
@@ -84,6 +86,23 @@ def run_module(module: str, arguments: list[str]) -> int:
                     return process.wait()
                 except KeyboardInterrupt:  # Ctrl-C reaches it too; it ends, and then so do we
                     continue
+
+
+@contextmanager
+def _redis_for(module: str) -> Iterator[dict[str, str]]:
+    """Have a private Redis for a module that reads REDIS_URL; nothing for others, or if one is named already."""
+    file = place.ROOT / f"{module.replace('.', '/')}.py"
+    if "REDIS_URL" not in file.read_text("utf-8") or os.environ.get("REDIS_URL"):
+        yield {}
+        return
+    try:
+        tools.ensure("redis-server")
+    except CourseError as error:
+        say.note(f"Going on without Redis: {error}")  # the module knows what it can do without
+        yield {}
+        return
+    with redis_server.running() as server:
+        yield {"REDIS_URL": server.url}
 
 
 def _stage(step: Step, name: str) -> bool:

@@ -38,23 +38,26 @@ CREATE TABLE `stu` (
 
 -- B3: accounts. Names compare by code point: two names that differ are two users. This collation ignores
 -- blanks at the end when it compares, so a name may not start or end with one.
+-- `name_key` is what names that look alike have in common (demos/group_chat/names.py): registration keeps it unique.
 -- A password is stored as a scrypt hash only; a clear one is refused (E14).
 CREATE TABLE `userinfo` (
     id       INT          NOT NULL AUTO_INCREMENT,
     name     VARCHAR(32)  NOT NULL,
+    name_key VARCHAR(600) NULL,
     password VARCHAR(255) NOT NULL,
     PRIMARY KEY (id),
     UNIQUE KEY userinfo_name (name),
+    UNIQUE KEY userinfo_name_key (name_key),
     CONSTRAINT userinfo_name_is_trimmed CHECK (name <> '' AND CHAR_LENGTH(name) = CHAR_LENGTH(TRIM(name))),
     CONSTRAINT userinfo_password_is_hashed CHECK (password LIKE 'scrypt:_%:_%:_%$_%$_%')
 ) ENGINE = InnoDB AUTO_INCREMENT = 5 DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
 
 -- The classroom password of all four is: let-me-learn
-INSERT INTO `userinfo` (id, name, password) VALUES
-    (1, '韩雪', 'scrypt:32768:8:1$XBKNUdyWmx5XAIvO$c59b06500b7b1a9b926d89e273ccfa13a5a175759e4b97ee0d76fb0d55c0d6bce287d87e07ecea99e1d481e4576dec4cf2d6d9f88b79060919365cd67f930899'),
-    (2, '舒畅', 'scrypt:32768:8:1$a4mlGiRRX3RjLL55$c4acd9e10697f6ab66fdac0e031f0073aba3ee84518a3f43784ba2174cf3650f6dfe0af55acb5b7de71e8e086203276b1055922650053649ef7428d238a3b0b5'),
-    (3, '唐嫣', 'scrypt:32768:8:1$hiOcv9x0TA2F3KI0$8d0e9fcc1470a7e31996599e6d1636aaf9c486fe451239f8eae25bb97910cea70b0c5c5eca799267e7084751929f49a4721cb2392b11b4fe29fc51a236ff6e6e'),
-    (4, '小甜甜', 'scrypt:32768:8:1$1vPFXFg1weziTtsn$1b3c6a6ffc1ed5454a606da3dcf0fc87fd61c0b842636e93a7ed2783018383588daa45b80b9c65c1ee22d0cd71d7aed5ad0a024c790ea71d890c725683bd099f');
+INSERT INTO `userinfo` (id, name, name_key, password) VALUES
+    (1, '韩雪', '韩雪', 'scrypt:32768:8:1$XBKNUdyWmx5XAIvO$c59b06500b7b1a9b926d89e273ccfa13a5a175759e4b97ee0d76fb0d55c0d6bce287d87e07ecea99e1d481e4576dec4cf2d6d9f88b79060919365cd67f930899'),
+    (2, '舒畅', '舒畅', 'scrypt:32768:8:1$a4mlGiRRX3RjLL55$c4acd9e10697f6ab66fdac0e031f0073aba3ee84518a3f43784ba2174cf3650f6dfe0af55acb5b7de71e8e086203276b1055922650053649ef7428d238a3b0b5'),
+    (3, '唐嫣', '唐嫣', 'scrypt:32768:8:1$hiOcv9x0TA2F3KI0$8d0e9fcc1470a7e31996599e6d1636aaf9c486fe451239f8eae25bb97910cea70b0c5c5eca799267e7084751929f49a4721cb2392b11b4fe29fc51a236ff6e6e'),
+    (4, '小甜甜', '小甜甜', 'scrypt:32768:8:1$1vPFXFg1weziTtsn$1b3c6a6ffc1ed5454a606da3dcf0fc87fd61c0b842636e93a7ed2783018383588daa45b80b9c65c1ee22d0cd71d7aed5ad0a024c790ea71d890c725683bd099f');
 
 -- B3: one row per log-in. A cookie names its row, so a log-out ends the cookie wherever it was copied to.
 CREATE TABLE `logins` (
@@ -68,14 +71,17 @@ CREATE TABLE `logins` (
 ) ENGINE = InnoDB AUTO_INCREMENT = 1 DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
 
 -- B5: one row per pair, the smaller id first, so that two requests that cross meet in the same row.
--- `actor_id` made the last move: asked, accepted, declined or blocked. Who blocks lifts the block.
+-- `actor_id` made the last move: asked, accepted, declined or parted. A block belongs to one of the two alone: it ends
+-- the friendship, and who is blocked may ask again and is not heard.
 -- All times of this schema are UTC.
 CREATE TABLE `friendships` (
-    low_id     INT         NOT NULL,
-    high_id    INT         NOT NULL,
-    state      ENUM ('requested', 'accepted', 'declined', 'blocked') NOT NULL,
-    actor_id   INT         NOT NULL,
-    changed_at DATETIME(3) NOT NULL DEFAULT (UTC_TIMESTAMP(3)),
+    low_id      INT         NOT NULL,
+    high_id     INT         NOT NULL,
+    state       ENUM ('none', 'requested', 'accepted', 'declined') NOT NULL,
+    actor_id    INT         NOT NULL,
+    low_blocks  BOOLEAN     NOT NULL DEFAULT FALSE,
+    high_blocks BOOLEAN     NOT NULL DEFAULT FALSE,
+    changed_at  DATETIME(3) NOT NULL DEFAULT (UTC_TIMESTAMP(3)),
     PRIMARY KEY (low_id, high_id),
     KEY friendships_of_high (high_id, state),
     KEY friendships_actor (actor_id),
@@ -83,7 +89,8 @@ CREATE TABLE `friendships` (
     CONSTRAINT friendships_high FOREIGN KEY (high_id) REFERENCES `userinfo` (id),
     CONSTRAINT friendships_by FOREIGN KEY (actor_id) REFERENCES `userinfo` (id),
     CONSTRAINT friendships_ordered CHECK (low_id < high_id),
-    CONSTRAINT friendships_actor_in_pair CHECK (actor_id = low_id OR actor_id = high_id)
+    CONSTRAINT friendships_actor_in_pair CHECK (actor_id = low_id OR actor_id = high_id),
+    CONSTRAINT friendships_without_block CHECK (state <> 'accepted' OR NOT (low_blocks OR high_blocks))
 ) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
 
 INSERT INTO `friendships` (low_id, high_id, state, actor_id, changed_at) VALUES

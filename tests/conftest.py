@@ -20,6 +20,8 @@ from demos.pool_demo.settings import connect_args
 # Started in the background, a shell's children ignore Ctrl-C; the processes under test must not inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+pytest_plugins = ["tests.tools", "tests.browser", "tests.servers", "tests.pages"]
+
 RunStep = Callable[..., "subprocess.CompletedProcess[str]"]
 
 

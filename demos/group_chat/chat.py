@@ -86,20 +86,23 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=RATE, help="messages a second and client")
     parser.add_argument("--redis", metavar="URL", help="share the room with other processes")
     chosen = parser.parse_args()
-    memory = _shared(chosen.redis) if chosen.redis else OneProcess()
+    if not chosen.rate > 0:
+        parser.error("argument --rate: has to be more than 0")
+    memory = _shared(chosen.redis, chosen.heartbeat) if chosen.redis else OneProcess()
     app, room = create_app(memory, chosen.rate, chosen.heartbeat / 3)
     serve(app, "ws", chosen, room.stop)
 
 
-def _shared(url: str) -> OneProcess:
+def _shared(url: str, heartbeat: float) -> OneProcess:
     import redis  # without --redis nobody needs it
 
-    from demos.group_chat.many_processes import ManyProcesses
+    from demos.group_chat.many_processes import LIFE, ManyProcesses
 
     try:
-        return ManyProcesses(url)
+        return ManyProcesses(url, min(LIFE, heartbeat))
     except (redis.RedisError, ValueError) as error:
-        sys.exit(f"No Redis answers at {url} ({error}): start one, or leave out --redis.")
+        # Not the URL itself: it may hold a password.
+        sys.exit(f"No Redis can be used there ({error}): start one, or leave out --redis.")
 
 
 if __name__ == "__main__":

@@ -43,11 +43,13 @@ class History:
     def replay(self, since: str) -> tuple[list[Message], int]:
         """Return what came after the id `since`, and how many of those are no longer kept.
 
-        Without `since`, or with an id of another epoch: the last NEWCOMER messages.
+        Without `since`: the last NEWCOMER messages. With an id of another epoch: all of this one.
         """
+        if not since:
+            return list(self._messages)[-NEWCOMER:], 0
         seen = self._number(since)
         if seen < 0:
-            return list(self._messages)[-NEWCOMER:], 0
+            return list(self._messages), 0
         missing = max(0, self.newest - seen)
         messages = list(self._messages)[-missing:] if missing else []
         return messages, missing - len(messages)

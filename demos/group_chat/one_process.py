@@ -1,6 +1,8 @@
 """A10: who is here and what was said, as long as one process serves the whole room."""
 
-from typing import Protocol
+from collections.abc import Iterable
+from time import time
+from typing import NamedTuple, Protocol
 
 from demos.group_chat.history import History
 from demos.group_chat.messages import Message
@@ -12,17 +14,26 @@ class Listener(Protocol):
     def deliver(self, message: Message) -> None:
         """Hand a message to everybody, and to its author as an acknowledgement."""
 
-    def presence(self, joined: str = "", left: str = "") -> None:
-        """Tell everybody that somebody came or went."""
+    def presence(self) -> None:
+        """Tell everybody, in a moment, that the roster has changed."""
 
-    def dismiss(self, origin: str) -> None:
-        """End a connection whose nickname another one has taken over."""
+    def dismiss(self, origin: str, moved: bool) -> None:
+        """End a connection that has lost its nickname; `moved`: to the same page's next one."""
 
     def acknowledge(self, message: Message) -> None:
         """Tell the author of a message that had to wait that it has its id now."""
 
     def status(self) -> None:
         """Tell everybody that `trouble` has begun or ended."""
+
+
+class Holder(NamedTuple):
+    """Who has a nickname, on which connection (`origin`), since when; the token proves it."""
+
+    name: str
+    token: str
+    origin: str
+    since: float
 
 
 class OneProcess:
@@ -33,7 +44,7 @@ class OneProcess:
     def __init__(self) -> None:
         """Start with nobody here and nothing said."""
         self._history = History()
-        self._holders: dict[str, tuple[str, str, str]] = {}  # key: name, token, origin
+        self._holders: dict[str, Holder] = {}
 
     def start(self, listener: Listener) -> None:
         """Begin to tell the room what happens."""
@@ -48,25 +59,25 @@ class OneProcess:
         Whoever has the holder's token is the same page on a new connection, and takes it over.
         """
         holder = self._holders.get(key)
-        if holder and holder[1] != token:
+        if holder and holder.token != token:
             return False
-        self._holders[key] = name, token, origin
+        self._holders[key] = Holder(name, token, origin, time())
         if holder:
-            self._listener.dismiss(holder[2])
-        else:
-            self._here(name)
+            self._listener.dismiss(holder.origin, moved=True)
+            self._gone(holder.name)
+        self._here(name)
         return True
 
     def release(self, key: str, origin: str) -> None:
         """Give a nickname back, unless another connection has taken it over."""
         holder = self._holders.get(key)
-        if holder and holder[2] == origin:
+        if holder and holder.origin == origin:
             del self._holders[key]
-            self._gone(holder[0])
+            self._gone(holder.name)
 
     def roster(self) -> list[str]:
         """Return who is here, in the order of coming."""
-        return [name for name, _, _ in self._holders.values()]
+        return [holder.name for holder in self._holders.values()]
 
     def say(self, message: Message) -> Message | None:
         """Keep the message and hand it to the room; the second time the same, do neither.
@@ -83,8 +94,12 @@ class OneProcess:
         """Return the messages after an id, and how many are lost; see `History.replay`."""
         return self._history.replay(since)
 
+    def unconfirmed(self) -> Iterable[Message]:
+        """Return what was said but is not in the history yet; here that is nothing."""
+        return []
+
     def _here(self, name: str) -> None:
-        self._listener.presence(joined=name)
+        self._listener.presence()
 
     def _gone(self, name: str) -> None:
-        self._listener.presence(left=name)
+        self._listener.presence()

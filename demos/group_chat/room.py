@@ -31,6 +31,7 @@ PRESENCE_TIME = 0.1  # seconds in which joins and leaves are gathered; a thousan
 
 # Close codes of ours (4000 to 4999 are for applications).
 MOVED, BAD_NAME, NAME_IN_USE = 4001, 4400, 4409
+IN_USE = "This nickname is in use; choose another one."
 
 
 @dataclass(eq=False, slots=True)
@@ -64,9 +65,10 @@ class Room:
         self._here = secrets.token_hex(4)  # this process, in origins
         self._numbers = itertools.count(1)
         self._guests = itertools.count(1)
+        self._sockets: dict[str, WebSocket] = {}  # by origin, those on their way in as well
         self._to_deliver: list[Message] = []
-        self._joined: dict[str, None] = {}  # dictionaries, because they keep the order
-        self._left: dict[str, None] = {}
+        self._announced: dict[str, None] = {}  # the roster that everybody knows, in its order
+        self._changed = False  # it will be announced anew in a moment
         memory.start(self)
         self._heart = gevent.spawn(self._beat_forever)
 
@@ -85,27 +87,23 @@ class Room:
         origin = f"{self._here}.{next(self._numbers)}"
         token = token or secrets.token_urlsafe(12)
         refusal = None
-        if form is Format.NAMELESS:
-            while not self._claim(name := f"游客{next(self._guests)}", token, origin):
-                pass
-        elif problem := names.problem(name, self._reserved):
-            refusal = BAD_NAME, problem
-        elif not self._claim(name, token, origin):
-            refusal = NAME_IN_USE, "This nickname is in use; choose another one."
-        if refusal:
-            log("refused", name=name, reason=refusal[1], peer=socket.peer)
-            socket.close(*refusal)
-            return
-        member = Member(socket, name, form, origin, Bucket(self._rate, max(BURST, self._rate)))
-        log("join", name=name, format=form.value, peer=socket.peer)
+        self._sockets[origin] = socket
         try:
-            self._let_in(member, token, since)
-            while (data := socket.receive()) is not None:
-                self._hear(member, data)
+            if form is Format.NAMELESS:
+                while not self._claim(name := f"游客{next(self._guests)}", token, origin):
+                    pass
+            elif problem := names.problem(name, self._reserved):
+                refusal = BAD_NAME, problem
+            elif not self._claim(name, token, origin):
+                refusal = NAME_IN_USE, IN_USE
+            if refusal:
+                log("refused", name=name, reason=refusal[1], peer=socket.peer)
+                socket.close(*refusal)
+                return
+            bucket = Bucket(self._rate, max(BURST, self._rate))
+            self._stay(Member(socket, name, form, origin, bucket), token, since)
         finally:
-            self._members[form].pop(origin, None)
-            self._memory.release(names.key(name), origin)
-            log("leave", name=name, code=int(socket.close_code), peer=socket.peer)
+            del self._sockets[origin]
 
     def __len__(self) -> int:
         """Return how many connections this process has in the room."""
@@ -124,25 +122,17 @@ class Room:
         if len(self._to_deliver) == 1:
             gevent.get_hub().loop.run_callback(self._fan_out)
 
-    def presence(self, joined: str = "", left: str = "") -> None:
-        """Note that somebody came or went; everybody hears of it within PRESENCE_TIME."""
-        if not self._joined and not self._left:
+    def presence(self) -> None:
+        """Note that the roster has changed; everybody hears of it within PRESENCE_TIME."""
+        if not self._changed:
+            self._changed = True
             gevent.spawn_later(PRESENCE_TIME, self._announce)
-        # Who leaves and comes back in that time, such as a page that is reloaded, did neither.
-        if joined in self._left:
-            del self._left[joined]
-        elif joined:
-            self._joined[joined] = None
-        if left in self._joined:
-            del self._joined[left]
-        elif left:
-            self._left[left] = None
 
-    def dismiss(self, origin: str) -> None:
-        """End a connection whose nickname another one has taken over."""
-        for members in self._members.values():
-            if origin in members:
-                members[origin].socket.close(MOVED, "this nickname is connected elsewhere")
+    def dismiss(self, origin: str, moved: bool) -> None:
+        """End a connection that has lost its nickname; `moved`: to the same page's next one."""
+        if origin in self._sockets:
+            elsewhere = MOVED, "this nickname is connected elsewhere"
+            self._sockets[origin].close(*(elsewhere if moved else (NAME_IN_USE, IN_USE)))
 
     def acknowledge(self, message: Message) -> None:
         """Tell the author of a message that had to wait that it is said now."""
@@ -159,18 +149,33 @@ class Room:
 
     # The room's own work.
 
+    def _stay(self, member: Member, token: str, since: str) -> None:
+        """Serve a member from its welcome until it leaves."""
+        log("join", name=member.name, format=member.form.value, peer=member.socket.peer)
+        try:
+            self._let_in(member, token, since)
+            while (data := member.socket.receive()) is not None:
+                self._hear(member, data)
+        finally:
+            self._members[member.form].pop(member.origin, None)
+            self._memory.release(names.key(member.name), member.origin)
+            code = int(member.socket.close_code)
+            log("leave", name=member.name, code=code, peer=member.socket.peer)
+
     def _claim(self, name: str, token: str, origin: str) -> bool:
         return self._memory.claim(names.key(name), name, token, origin)
 
     def _let_in(self, member: Member, token: str, since: str) -> None:
         """Show a rich member what came before, and let any member hear what comes now."""
-        if member.form is Format.RICH:
+        rich, known = member.form is Format.RICH, self._announced
+        if rich:
             messages, missed = self._memory.replay(since)
+            known = self._announced  # by now
             content = {
                 "type": "welcome",
                 "name": member.name,
                 "token": token,
-                "roster": self._memory.roster(),
+                "roster": list(known | {member.name: None}),
                 "replay": len(messages),
                 "missed": missed,
                 "beat": self._beat,
@@ -185,9 +190,19 @@ class Room:
         # From here to the end nothing switches to another greenlet: no message falls between the
         # last replay and the first delivery, and none comes twice.
         self._fan_out()
+        if rich:
+            self._catch_up(member, known)
         if self._memory.trouble:
             member.socket.send_frame(status_frame(self._memory.trouble, member.form))
         self._members[member.form][member.origin] = member
+
+    def _catch_up(self, member: Member, known: dict[str, None]) -> None:
+        """Tell a rich member what has no id yet, and who came or went during its replay."""
+        for message in self._memory.unconfirmed():
+            if message.username != member.name:
+                member.socket.send_frame(message_frame(message, Format.RICH))
+        if change := _change(known, self._announced):
+            member.socket.send_frame(frame_of(change))
 
     def _hear(self, member: Member, data: str | bytes) -> None:
         """Say what a member has sent, or tell it why not."""
@@ -217,6 +232,8 @@ class Room:
     def _fan_out(self) -> None:
         """Send what has gathered: encoded once for each format, written once for each member."""
         messages, self._to_deliver = self._to_deliver, []
+        if not messages:
+            return
         authors = {message.origin for message in messages}
         for form, members in self._members.items():
             if not members:
@@ -236,11 +253,11 @@ class Room:
                     member.socket.send_frame(own)
 
     def _announce(self) -> None:
-        joined, left = list(self._joined), list(self._left)
-        self._joined, self._left = {}, {}
-        if joined or left:
-            count = len(self._memory.roster())
-            self._tell({"type": "presence", "joined": joined, "left": left, "count": count})
+        """Tell the difference; who left and came back, such as a page reloaded, did neither."""
+        before, self._announced = self._announced, dict.fromkeys(self._memory.roster())
+        self._changed = False
+        if change := _change(before, self._announced):
+            self._tell(change)
 
     def _beat_forever(self) -> None:
         while True:
@@ -251,3 +268,12 @@ class Room:
         frame = frame_of(content)
         for member in list(self._members[Format.RICH].values()):
             member.socket.send_frame(frame)
+
+
+def _change(before: dict[str, None], after: dict[str, None]) -> dict[str, object] | None:
+    """Return the presence frame's content that leads from one roster to the next, None: no way."""
+    joined = [name for name in after if name not in before]
+    left = [name for name in before if name not in after]
+    if not joined and not left:
+        return None
+    return {"type": "presence", "joined": joined, "left": left, "count": len(after)}

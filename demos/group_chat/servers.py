@@ -1,4 +1,4 @@
-"""A9: servers of this demo as processes of their own, for as long as a block lasts.
+"""A9: servers of a demo as processes of their own, for as long as a block lasts.
 
 with running("naive.chat", "step4_nicknames") as (theirs, ours):
     ...
@@ -13,15 +13,15 @@ STOP_TIME = 10.0  # seconds
 
 
 @contextmanager
-def running(*modules: str) -> Iterator[list[str]]:
-    """Run each `python -m demos.group_chat.<module>` on a free port and yield their addresses.
+def running(*modules: str, demo: str = "group_chat") -> Iterator[list[str]]:
+    """Run each `python -m demos.<demo>.<module>` on a free port and yield their addresses.
 
     Raises:
         RuntimeError: one of them ended before it said where it is.
     """
     processes: list[subprocess.Popen[str]] = []
     try:
-        processes += map(_start, modules)
+        processes += [_start(f"{demo}.{module}") for module in modules]
         yield [_address(process) for process in processes]
     finally:
         for process in processes:
@@ -31,7 +31,7 @@ def running(*modules: str) -> Iterator[list[str]]:
 
 
 def _start(module: str) -> "subprocess.Popen[str]":
-    command = [sys.executable, "-m", f"demos.group_chat.{module}", "--port", "0"]
+    command = [sys.executable, "-m", f"demos.{module}", "--port", "0"]
     return subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, encoding="utf-8"
     )

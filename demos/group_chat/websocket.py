@@ -72,7 +72,7 @@ class WebSocket:
         self.peer = "{REMOTE_ADDR}:{REMOTE_PORT}".format_map(handler.environ)
         self.accepted = False
         self.is_open = True
-        self.heard = monotonic()  # when the client last sent anything
+        self.heard = monotonic()  # when the client last showed that it lives
         self.close_code: int = Code.ABNORMAL  # why it closed, once it has
         self.close_reason = ""
 
@@ -213,6 +213,7 @@ class WebSocket:
             while self._backlog:
                 sent = self._sock.send(self._backlog)  # gevent's send waits
                 del self._backlog[:sent]
+                self.heard = monotonic()  # there is room again, so the client reads
         except OSError:
             self.abort()
         finally:

@@ -1,17 +1,15 @@
 """B3, B7: register, log in, log out."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import pymysql
-from flask import (
-    Blueprint,
-    abort,
-    redirect,
-    render_template,
-    request,
-    session,
-)
+from flask import Blueprint, abort, flash, redirect, render_template, request, session
 from flask_wtf import FlaskForm
 from gevent.threadpool import ThreadPool
+from limits import parse
 from pymysql.constants import ER
+from werkzeug.exceptions import TooManyRequests
 from werkzeug.security import check_password_hash, generate_password_hash
 from werkzeug.wrappers import Response
 from wtforms import PasswordField, StringField
@@ -21,12 +19,13 @@ from demos.group_chat import names
 from demos.group_chat.logs import log
 from demos.group_chat.messages import SERVER
 from demos.pool_demo.mysqlhelp import MysqlHelp
-from demos.private_chat.app import limiter
+from demos.private_chat.app import limiter, wants_page
+from demos.private_chat.database import find_user
 from demos.private_chat.switchboard import Switchboard, User
 
 HASH = "scrypt:32768:8:1"  # takes about 32 MB and a twentieth of a second, on purpose
+PER_NAME, PER_ADDRESS = parse("5 per minute"), parse("20 per minute")  # wrong passwords
 RESERVED = frozenset({names.key(SERVER), names.key("我")})
-_WRONG = "The name or the password is wrong."
 # What an unknown user's password is compared with, so that the answer takes as long.
 _NOBODY = generate_password_hash("nobody has this password", HASH)
 
@@ -45,14 +44,20 @@ class Registration(Credentials):
     """The same, with what a new account has to have."""
 
     def validate_username(self, field: StringField) -> None:
-        """Refuse names that cannot be told apart from others, or from the server's."""
+        """Refuse names that cannot be told apart from the server's, or from a sentence of B4."""
         if problem := names.problem(field.data, RESERVED):
             raise ValidationError(problem)
+        if ":" in names.key(field.data):
+            raise ValidationError("A name cannot have a colon.")  # 来自韩雪:你好
 
     def validate_password(self, field: PasswordField) -> None:
         """Ask for eight characters; length is what makes a password hard to guess."""
         if len(field.data) < 8:
             raise ValidationError("A password has at least 8 characters.")
+
+
+class WrongPassword(Exception):
+    """There is no such user, or this is not the password; it does not say which."""
 
 
 def accounts(db: MysqlHelp, board: Switchboard) -> Blueprint:
@@ -65,48 +70,46 @@ def accounts(db: MysqlHelp, board: Switchboard) -> Blueprint:
     feature = Blueprint("accounts", __name__)
 
     @feature.route("/register", methods=["GET", "POST"])
-    @limiter.limit("10 per minute", methods=["POST"])
+    @limiter.limit("60 per minute", methods=["POST"])  # a class behind one address
     def register() -> str | Response | tuple[str, int]:
         """Make an account, then go on to the log-in."""
         form = Registration()
         if not form.validate_on_submit():
             return _page("register.html", form)
+        name = form.username.data
         hashed = _hashers.apply(generate_password_hash, (form.password.data, HASH))
         try:
+            # Two unique keys decide who was first: the name, and what names that look alike share.
             db.insert(
-                "insert into userinfo(name, password) values(%s, %s)", (form.username.data, hashed)
+                "insert into userinfo(name, name_key, password) values(%s, %s, %s)",
+                (name, names.key(name), hashed),
             )
         except pymysql.IntegrityError as error:
             if error.args[0] != ER.DUP_ENTRY:
                 raise
             form.username.errors = ["This name is taken."]
             return _page("register.html", form)
-        log("register", name=form.username.data)
+        log("register", name=name)
+        flash("Your account is there: log in.")
         return redirect("login")
 
     @feature.route("/login", methods=["GET", "POST"])
-    @limiter.limit("20 per minute", methods=["POST"], deduct_when=_has_failed)
-    @limiter.limit(
-        "5 per minute", methods=["POST"], key_func=_name_in_form, deduct_when=_has_failed
-    )
+    @limiter.limit("300 per minute", methods=["POST"])
     def login() -> str | Response | tuple[str, int]:
         """Begin a session if name and password are right."""
         form = Credentials()
         if not form.validate_on_submit():
             return _page("login.html", form)
-        found = db.selectone(
-            "select id, name, password from userinfo where name = %s", (form.username.data,)
-        )
-        hashed = found["password"] if found else _NOBODY
-        if not _hashers.apply(check_password_hash, (hashed, form.password.data)) or not found:
-            form.password.errors = [_WRONG]
-            log("login_failed", name=form.username.data, peer=request.remote_addr)
+        try:
+            with _attempt(form.username.data):
+                user = _check(db, form.username.data, form.password.data)
+        except WrongPassword:
+            form.password.errors = ["The name or the password is wrong."]
             return _page("login.html", form, 401)
-        number = db.insert("insert into logins(user_id) values(%s)", (found["id"],))
         # A new session: what somebody planted in the old one is gone.
         session.clear()
-        session.update(is_login=True, user_name=found["name"], user_id=found["id"], login=number)
-        log("login", name=found["name"], peer=request.remote_addr)
+        session.update(is_login=True, user_name=user.name, user_id=user.id, login=user.login)
+        log("login", name=user.name, peer=request.remote_addr)
         return redirect("single")
 
     @feature.post("/logout")
@@ -114,12 +117,57 @@ def accounts(db: MysqlHelp, board: Switchboard) -> Blueprint:
         """End this session, in every place it was copied to, and its open sockets."""
         user = who()
         if user:
-            db.update("update logins set ended_at = utc_timestamp(3) where id = %s", (user.login,))
-            board.close_login(user.login)
+            try:
+                db.update(
+                    "update logins set ended_at = utc_timestamp(3) where id = %s", (user.login,)
+                )
+            finally:
+                board.close_login(user.login)
         session.clear()
         return redirect("login")
 
     return feature
+
+
+@contextmanager
+def _attempt(name: str) -> Iterator[None]:
+    """Count an attempt to log in: while it is made, and for a minute if the password is wrong.
+
+    Counted before the password is checked, or a hundred at once would all be the first.
+
+    Raises:
+        TooManyRequests: there have been too many wrong ones, for this name or from this address.
+    """
+    counted = (PER_NAME, f"name:{name}"), (PER_ADDRESS, f"address:{request.remote_addr}")
+    attempts = limiter.limiter
+    if not all([attempts.hit(limit, "login", key) for limit, key in counted]):
+        log("login_refused", name=name, peer=request.remote_addr)
+        raise TooManyRequests
+    wrong = False
+    try:
+        yield
+    except WrongPassword:
+        log("login_failed", name=name, peer=request.remote_addr)
+        wrong = True
+        raise
+    finally:
+        if not wrong:
+            for limit, key in counted:
+                attempts.hit(limit, "login", key, cost=-1)
+
+
+def _check(db: MysqlHelp, name: str, password: str) -> User:
+    """Return the user, with a new row in `logins`.
+
+    Raises:
+        WrongPassword: name or password are wrong.
+    """
+    found = find_user(db, name)
+    hashed = found["password"] if found else _NOBODY
+    if not _hashers.apply(check_password_hash, (hashed, password)) or not found:
+        raise WrongPassword
+    number = db.insert("insert into logins(user_id) values(%s)", (found["id"],))
+    return User(found["id"], found["name"], int(number))
 
 
 def who() -> User | None:
@@ -140,12 +188,27 @@ def logged_in(db: MysqlHelp) -> User | None:
     return None
 
 
+def close_ended(db: MysqlHelp, board: Switchboard) -> None:
+    """Close sockets of log-ins that have ended; word from another process may have been lost.
+
+    Raises:
+        pymysql.MySQLError, PoolTimeout: the database is away.
+    """
+    logins = list(board.logins_here())
+    if logins:
+        marks = ", ".join(["%s"] * len(logins))
+        for row in db.selectall(
+            f"select id from logins where id in ({marks}) and ended_at is not null", logins
+        ):
+            board.close_login(row["id"])
+
+
 def required(db: MysqlHelp) -> User:
     """Return who is logged in. Anybody else is sent to the log-in page, a script gets a 401."""
     user = logged_in(db)
     if user:
         return user
-    if request.accept_mimetypes.accept_html and request.method == "GET":
+    if wants_page() and request.method == "GET":
         abort(redirect("login"))
     abort(401)
 
@@ -156,11 +219,3 @@ def _page(
     if status is None:
         status = 422 if form.errors else 200
     return render_template(template, form=form), status
-
-
-def _has_failed(response: Response) -> bool:
-    return response.status_code != 302
-
-
-def _name_in_form() -> str:
-    return "name:" + request.form.get("username", "")[:100]

@@ -1,30 +1,55 @@
 """B1: the messenger is put together from features; each is a Flask blueprint."""
 
+import contextlib
 import os
 import secrets
+import tempfile
 from pathlib import Path
 
+import gevent
 import pymysql
-from flask import Blueprint, Flask, Response, jsonify, render_template, request
+from flask import Blueprint, Flask, Response, g, jsonify, render_template, request
 from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
-from flask_wtf.csrf import CSRFError, CSRFProtect
-from werkzeug.exceptions import HTTPException, TooManyRequests
+from flask_wtf.csrf import CSRFProtect
+from werkzeug.exceptions import HTTPException
 
 from demos.group_chat.logs import log
 from demos.pool_demo.settings import ROOT
 from demos.pool_demo.turnstile import PoolTimeout
+from demos.private_chat.look import look
 
-# How often somebody may do a thing; accounts.py says what.
-limiter = Limiter(get_remote_address)
+ANSWER_TIME = 4.5  # seconds; whatever the database does, a page has its answer by then
+HEADERS = {
+    # Scripts, styles and connections of ours only, and in nobody's frame.
+    "Content-Security-Policy": "default-src 'self'; connect-src 'self' ws: wss:; img-src 'self'"
+    " data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",  # a file is what its type says, and no script
+    "Referrer-Policy": "same-origin",  # other sites do not learn our addresses
+    "Cache-Control": "no-store",  # after a log-out the back button shows nothing
+}
+
+# How often somebody may do a thing; accounts.py says what. Counted here while Redis is away.
+limiter = Limiter(get_remote_address, in_memory_fallback_enabled=True)
+
+_REASONS = {
+    400: "This form is too old. Load the page again.",
+    401: "Log in first.",
+    404: "There is nothing at this address.",
+    429: "Too many attempts. Wait a minute and try again.",
+    500: "Something went wrong here. It was written down.",
+}
 
 
-def create_app(*features: Blueprint, https: bool = False, limits_at: str = "memory://") -> Flask:
+class TooSlow(Exception):
+    """An answer took longer than ANSWER_TIME."""
+
+
+def create_app(*features: Blueprint, limits_at: str = "memory://") -> Flask:
     """Make the application.
 
     Args:
         features: blueprints, such as accounts and friends.
-        https: send the cookie over TLS only.
         limits_at: where attempts are counted; a Redis URL counts for several processes.
     """
     app = Flask(__name__)
@@ -33,7 +58,6 @@ def create_app(*features: Blueprint, https: bool = False, limits_at: str = "memo
         SESSION_COOKIE_NAME="messenger",
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
-        SESSION_COOKIE_SECURE=https,
         WTF_CSRF_TIME_LIMIT=None,  # a page may stay open for days
         WTF_CSRF_SSL_STRICT=False,  # the proxy in front of us does TLS
         MAX_CONTENT_LENGTH=64 * 1024,
@@ -41,7 +65,7 @@ def create_app(*features: Blueprint, https: bool = False, limits_at: str = "memo
     )
     CSRFProtect(app)
     limiter.init_app(app)
-    for feature in features:
+    for feature in (look, *features):
         app.register_blueprint(feature)
 
     @app.get("/healthz")
@@ -49,10 +73,25 @@ def create_app(*features: Blueprint, https: bool = False, limits_at: str = "memo
         """For whoever watches over the process."""
         return jsonify(status="ok")
 
-    app.register_error_handler(pymysql.MySQLError, _database_away)
-    app.register_error_handler(PoolTimeout, _database_away)
-    app.register_error_handler(CSRFError, _refused)
-    app.register_error_handler(TooManyRequests, _refused)
+    @app.before_request
+    def start_the_clock() -> None:
+        if "wsgi.websocket" not in request.environ:
+            g.deadline = gevent.Timeout.start_new(ANSWER_TIME, TooSlow)
+
+    @app.teardown_request
+    def stop_the_clock(_: BaseException | None) -> None:
+        if "deadline" in g:
+            g.pop("deadline").close()
+
+    @app.after_request
+    def protect(response: Response) -> Response:
+        for name, value in HEADERS.items():
+            response.headers.setdefault(name, value)  # files bring a Cache-Control of their own
+        return response
+
+    for error in (pymysql.MySQLError, PoolTimeout, TooSlow):
+        app.register_error_handler(error, _database_away)
+    app.register_error_handler(HTTPException, _refused)
     return app
 
 
@@ -67,29 +106,34 @@ def secret_key() -> str:
         return given
     path = Path(os.environ.get("COURSE_STATE_DIR") or ROOT / ".course") / "secret_key"
     path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with open(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:  # noqa: PTH123
+    if not path.exists():
+        # Written elsewhere first: another process finds no file or a whole one. The first wins.
+        with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix="secret_key.") as file:
             file.write(secrets.token_hex(32))
-    except FileExistsError:
-        pass
+            file.flush()
+            with contextlib.suppress(FileExistsError):
+                path.hardlink_to(file.name)
     return path.read_text("ascii")
 
 
 def _database_away(error: Exception) -> tuple[str | Response, int]:
-    log("database", error=error, path=request.path)
-    return _answer("The database cannot be reached. Nothing was changed; try again soon.", 503)
+    log("database", error=repr(error), path=request.path)
+    return _answer("The database does not answer at the moment. Try again soon.", 503)
 
 
 def _refused(error: HTTPException) -> tuple[str | Response, int]:
-    reasons = {
-        400: "This form is too old. Load the page again.",
-        429: "Too many attempts. Wait a minute and try again.",
-    }
-    return _answer(reasons[error.code or 400], error.code or 400)
+    status = error.code or 500
+    return _answer(_REASONS.get(status, f"{error.name}."), status)
+
+
+def wants_page() -> bool:
+    """Say whether a browser asks for a page to show; a script that takes anything gets JSON."""
+    accepts = request.accept_mimetypes
+    return accepts["text/html"] > accepts["application/json"]
 
 
 def _answer(reason: str, status: int) -> tuple[str | Response, int]:
     """Answer a page with a page, and a script with JSON."""
-    if request.accept_mimetypes.accept_html and not request.is_json:
+    if wants_page():
         return render_template("trouble.html", reason=reason), status
     return jsonify(reason=reason), status

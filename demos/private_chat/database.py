@@ -1,6 +1,6 @@
 """B7: the messenger's connection to the database: the course's MysqlHelp, with little patience."""
 
-from demos.pool_demo.mysqlhelp import MysqlHelp
+from demos.pool_demo.mysqlhelp import MysqlHelp, Row
 
 WAIT = 2.0  # seconds for a connection from the pool
 QUERY_LIMIT = 4.0  # seconds for one statement
@@ -9,3 +9,16 @@ QUERY_LIMIT = 4.0  # seconds for one statement
 def database() -> MysqlHelp:
     """Return the helper. A page has to say within five seconds that the database is away."""
     return MysqlHelp(wait=WAIT, query_limit=QUERY_LIMIT)
+
+
+def find_user(db: MysqlHelp, name: str) -> Row | None:
+    """Return id, name and password (a hash) of the user with this name, or None.
+
+    The comparison is exact: the database itself would ignore blanks at the end.
+    """
+    try:
+        name.encode()
+    except UnicodeEncodeError:  # half a character, which no name has
+        return None
+    found = db.selectone("select id, name, password from userinfo where name = %s", (name,))
+    return found if found and found["name"] == name else None

@@ -2,20 +2,33 @@
 
 from collections.abc import Iterable
 
-from flask import Blueprint, Response, jsonify, request
+import pymysql
+from flask import Blueprint, Response, jsonify, request, session
 
 from demos.group_chat.logs import log
 from demos.pool_demo.mysqlhelp import MysqlHelp, Row
+from demos.pool_demo.turnstile import PoolTimeout
 from demos.private_chat.accounts import required
 from demos.private_chat.app import limiter
+from demos.private_chat.database import find_user
 from demos.private_chat.post import Pair, pair_of
 from demos.private_chat.switchboard import Switchboard, User
 
-_UNREAD = "select sender_id, count(*) n from messages where recipient_id = %s and read_at is null"
+_CANNOT_ASK = {
+    "accepted": "You are friends already.",
+    "asked": "You have asked already.",
+    "blocked": "You have blocked this user; unblock first.",
+}
+_UNREAD = """select sender_id, count(*) n, max(id) last from messages
+    where recipient_id = %s and read_at is null group by sender_id"""
+
+
+class NotPossible(Exception):
+    """A move that a user cannot make; the message is a sentence for the page."""
 
 
 class Friendships:
-    """The table `friendships`: one row for each pair, and who made the last move."""
+    """The table `friendships`: one row for each pair, with all that is between the two."""
 
     def __init__(self, db: MysqlHelp, board: Switchboard) -> None:
         """Tell friends who comes and goes."""
@@ -40,10 +53,10 @@ class Friendships:
         return {(row["low_id"], row["high_id"]) for row in rows}
 
     def of(self, user: User) -> list[Row]:
-        """Return all rows of a user: other's id and name, state, and who made the last move."""
+        """Return all rows of a user: other's id and name, and what `_shown` asks for."""
         return self.db.selectall(
-            "select u.id, u.name, f.state, f.actor_id from friendships f"
-            " join userinfo u on u.id = if(f.low_id = %s, f.high_id, f.low_id)"
+            "select u.id, u.name, f.state, f.actor_id, f.low_id, f.low_blocks, f.high_blocks"
+            " from friendships f join userinfo u on u.id = if(f.low_id = %s, f.high_id, f.low_id)"
             " where f.low_id = %s or f.high_id = %s order by u.name",
             (user.id, user.id, user.id),
         )
@@ -53,98 +66,113 @@ class Friendships:
         rows = self.of(user)
         online = self.board.online(row["id"] for row in rows)
         unread = {
-            row["sender_id"]: row["n"]
-            for row in self.db.selectall(f"{_UNREAD} group by sender_id", (user.id,))
+            row["sender_id"]: (row["n"], row["last"])
+            for row in self.db.selectall(_UNREAD, (user.id,))
         }
         shown = []
         for row in rows:
-            mine = row["actor_id"] == user.id
-            state = {
-                "accepted": "accepted",
-                "requested": "asked" if mine else "asks",
-                # Who was blocked, or declined, does not learn it from a list.
-                "blocked": "blocked" if mine else "",
-            }.get(row["state"], "")
+            state = _shown(row, user.id)
             if state:
                 friend = state == "accepted"
+                number, last = unread.get(row["id"], (0, 0)) if friend else (0, 0)
                 shown.append(
                     {
                         "name": row["name"],
                         "state": state,
                         "online": friend and row["id"] in online,
-                        "unread": unread.get(row["id"], 0) if friend else 0,
+                        "unread": number,
+                        "last": last,
                     }
                 )
         return shown
 
-    def move(self, user: User, name: str, what: str) -> str:
+    def move(self, user: User, name: str, what: str) -> None:
         """Make a move: ask, accept, decline, remove, block or unblock.
 
-        Returns:
-            Why it is not possible, as a sentence; "" if it was done.
+        Raises:
+            NotPossible: it is not possible; the sentence says why.
         """
+        other = find_user(self.db, name)
+        if not other:
+            raise NotPossible(f"There is no user {name[:32]}.")
+        if other["id"] == user.id:
+            raise NotPossible("That is you.")
+        pair = pair_of(user.id, other["id"])
         with self.db.transaction() as tx:
-            other = tx.selectone("select id from userinfo where name = %s", (name,))
-            if not other:
-                return f"There is no user {name[:32]}."
-            if other["id"] == user.id:
-                return "That is you."
-            low, high = pair_of(user.id, other["id"])
-            # The two may move at the same time; the row of one of them makes the other wait.
-            tx.selectall(
-                "select id from userinfo where id in (%s, %s) order by id for update", (low, high)
+            # The two may move at the same time. Whoever writes the row first makes the other wait.
+            tx.execute(
+                "insert into friendships(low_id, high_id, state, actor_id)"
+                " values(%s, %s, 'none', %s) on duplicate key update low_id = low_id",
+                (*pair, user.id),
             )
             row = tx.selectone(
-                "select state, actor_id from friendships where low_id = %s and high_id = %s",
-                (low, high),
+                "select low_id, high_id, state, actor_id, low_blocks, high_blocks"
+                " from friendships where low_id = %s and high_id = %s for update",
+                pair,
             )
-            state, problem = _after(what, row, user.id)
-            if problem:
-                return problem
-            if state:
-                tx.execute(
-                    "insert into friendships(low_id, high_id, state, actor_id)"
-                    " values(%s, %s, %s, %s) on duplicate key update state = values(state),"
-                    " actor_id = values(actor_id), changed_at = utc_timestamp(3)",
-                    (low, high, state, user.id),
-                )
-            else:
-                tx.execute(
-                    "delete from friendships where low_id = %s and high_id = %s", (low, high)
-                )
+            assert row
+            after = _after(what, row, user.id)
+            tx.execute(
+                "update friendships set state = %(state)s, actor_id = %(actor_id)s,"
+                " low_blocks = %(low_blocks)s, high_blocks = %(high_blocks)s,"
+                " changed_at = utc_timestamp(3)"
+                " where low_id = %(low_id)s and high_id = %(high_id)s",
+                after,
+            )
         log("friends", user=user.name, move=what, other=name)
-        self.board.send({"type": "friends"}, {low, high})
-        return ""
+        # Who sees nothing new hears nothing either, or a block would show.
+        changed = {one for one in pair if _shown(row, one) != _shown(after, one)}
+        self.board.send({"type": "friends"}, changed)
 
     def _tell_friends(self, user: User, online: bool) -> None:
-        friends = {row["id"] for row in self.of(user) if row["state"] == "accepted"}
+        try:
+            friends = {row["id"] for row in self.of(user) if row["state"] == "accepted"}
+        except (pymysql.MySQLError, PoolTimeout) as error:
+            log("presence_not_told", user=user.name, error=error)
+            return
         self.board.send({"type": "presence", "name": user.name, "online": online}, friends)
 
 
-def _after(what: str, row: Row | None, me: int) -> tuple[str, str]:
-    """Return the state after a move ("" for no row), and why the move is not possible, or ""."""
-    state, actor = (row["state"], row["actor_id"]) if row else ("", 0)
-    mine = actor == me
-    if state == "blocked" and not mine:
-        # Who is blocked does not learn it: a request goes nowhere, as one that is not answered.
-        return state, "" if what == "ask" else "There is nothing to change."
-    if what == "ask" and state == "requested" and not mine:
-        return "accepted", ""  # the two requests met
-    if what == "ask" and state == "blocked":
-        return "", "You have blocked this user; unblock first."
-    if what == "ask":
-        return (
-            ("requested", "") if state in ("", "declined") else (state, "You have asked already.")
-        )
+def _shown(row: Row, me: int) -> str:
+    """Return what one of the two sees of a row: a state of docs/wire-formats.md, or ""."""
+    if _blocks(row, me):
+        return "blocked"
+    if row["state"] == "requested":
+        return "asked" if row["actor_id"] == me else "asks"
+    # Who was declined, or blocked, does not learn it from a list.
+    return "accepted" if row["state"] == "accepted" else ""
+
+
+def _after(what: str, row: Row, me: int) -> Row:
+    """Return the row after a move.
+
+    Raises:
+        NotPossible: the move is not possible.
+    """
+    shown = _shown(row, me)
+    if what == "ask" and shown in _CANNOT_ASK:
+        raise NotPossible(_CANNOT_ASK[shown])
     possible = {
-        "accept": ("accepted", state == "requested" and not mine),
-        "decline": ("declined", state == "requested" and not mine),
-        "remove": ("", state == "accepted" or (state == "requested" and mine)),
-        "block": ("blocked", True),
-        "unblock": ("", state == "blocked"),
+        # The answer to a request may be another request, when the two cross.
+        "ask": "accepted" if shown == "asks" else "requested",
+        "accept": "accepted" if shown == "asks" else "",
+        "decline": "declined" if shown == "asks" else "",
+        "remove": "none" if shown in ("accepted", "asked") else "",
+        "block": "none" if shown != "blocked" else "",
+        "unblock": row["state"] if shown == "blocked" else "",
     }
-    after, may = possible[what]
-    return after, "" if may else "There is nothing to change."
+    if not possible[what]:
+        raise NotPossible("There is nothing to change.")
+    after = row | {"state": possible[what], "actor_id": me}
+    if what in ("block", "unblock"):
+        after["low_blocks" if row["low_id"] == me else "high_blocks"] = what == "block"
+    if what == "unblock":
+        after["actor_id"] = row["actor_id"]  # a request that came meanwhile is still the other's
+    return after
+
+
+def _blocks(row: Row, me: int) -> bool:
+    return bool(row["low_blocks"] if row["low_id"] == me else row["high_blocks"])
 
 
 def friends(friendships: Friendships) -> Blueprint:
@@ -158,7 +186,7 @@ def friends(friendships: Friendships) -> Blueprint:
 
     @feature.post("/add_friends", defaults={"move": "ask"})
     @feature.post("/friends/<any(accept, decline, remove, block, unblock):move>")
-    @limiter.limit("60 per minute")
+    @limiter.limit("60 per minute", key_func=lambda: f"user:{session.get('user_id')}")
     def change(move: str) -> Response | tuple[Response, int]:
         """Make a move towards another user."""
         user = required(friendships.db)
@@ -166,7 +194,10 @@ def friends(friendships: Friendships) -> Blueprint:
         name = asked.get("name") if isinstance(asked, dict) else request.form.get("name")
         if not isinstance(name, str) or not name:
             return jsonify(reason="Say whose name."), 400
-        problem = friendships.move(user, name, move)
-        return (jsonify(reason=problem), 409) if problem else jsonify(reason="")
+        try:
+            friendships.move(user, name, move)
+        except NotPossible as error:
+            return jsonify(reason=str(error)), 409
+        return jsonify(reason="")
 
     return feature

@@ -7,6 +7,7 @@ message as for a hundred. While one is under way, the next gathers.
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from time import monotonic
 from typing import Any, NamedTuple
 
 import gevent
@@ -17,13 +18,14 @@ from gevent.queue import Queue
 from demos.group_chat.logs import log
 from demos.group_chat.messages import NotSaid
 from demos.pool_demo.mysqlhelp import MysqlHelp, Row
-from demos.private_chat.post import NOT_FRIENDS, MayWrite, Post, pair_of
+from demos.private_chat.post import MayWrite, Post, not_friends, pair_of
 from demos.private_chat.switchboard import Connection, Event, Switchboard, User
 
 STORE_TIME = 5.0  # seconds until a sender hears that the database does not answer
 AT_ONCE = 500  # messages in one transaction, or in one page of the past
 OVERLAP = 30  # seconds that a page which comes back is shown again: commits can overtake ids
 SWEEP = 2.0  # seconds between looks for messages that have reached nobody
+RETRY = 1.0  # seconds between attempts to note what was delivered
 BODY = 4000  # characters in one message
 
 _COLUMNS = """select m.id, m.sender_id, m.recipient_id, m.client_id, m.body, m.sent_at,
@@ -71,12 +73,17 @@ class Mailbox(Post):
         """
         if len(msg) > BODY:
             raise NotSaid("no_message", f"A message has at most {BODY} characters.")
-        letter = _Letter(sender.id, self.id_of(to), client_id, msg, AsyncResult())
-        self._names.update({letter.sender_id: sender.name, letter.recipient_id: to})
-        self._letters.put(letter)
+        if client_id.endswith(" "):  # the database takes it for the one without
+            raise NotSaid("no_message", "client_id must not end with a blank.")
+        done: AsyncResult[None] = AsyncResult()
         try:
-            letter.done.get(timeout=STORE_TIME)
+            with gevent.Timeout(STORE_TIME):
+                letter = _Letter(sender.id, self.id_of(to), client_id, msg, done)
+                self._names.update({letter.sender_id: sender.name, letter.recipient_id: to})
+                self._letters.put(letter)
+                done.get()
         except gevent.Timeout:
+            done.set(None)  # whoever comes to this letter later leaves it
             raise NotSaid("not_stored", "The database does not answer; send it again.") from None
 
     def connect(self, connection: Connection, since: int) -> None:
@@ -85,25 +92,35 @@ class Mailbox(Post):
             connection.got = lambda number: self.got(connection.user, [number])
         connection.hold()
         self.board.enter(connection)
-        for row in self._missed(connection.user, since):
-            connection.show(self._event(row))
+        for row in self._missed(connection.user, since if connection.rich else 0):
+            if not connection.show(self._event(row)):
+                return
         connection.release()
 
     def got(self, user: User, ids: list[int]) -> None:
         """Note that messages have reached a page of their recipient."""
         for number in ids:
             self._got.put((user.id, number))
+        while len(self._got) > 10 * AT_ONCE:
+            gevent.sleep(RETRY)  # the database is slow, so the page is read slowly
 
     def read(self, user: User, name: str, upto: int) -> None:
         """Note that a user has seen a conversation up to a message, and tell both."""
         friend_id = self.id_of(name)
+        last = self.db.selectone(
+            "select id from messages where low_id = %s and high_id = %s and id <= %s"
+            " and sender_id = %s order by id desc limit 1",
+            (*pair_of(user.id, friend_id), upto, friend_id),
+        )
+        if not last:
+            return  # the friend, or who is none, has written nothing up to there
         self.db.update(
             "update messages set read_at = utc_timestamp(3),"
             " delivered_at = coalesce(delivered_at, utc_timestamp(3))"
             " where sender_id = %s and recipient_id = %s and id <= %s and read_at is null",
-            (friend_id, user.id, upto),
+            (friend_id, user.id, last["id"]),
         )
-        event = {"type": "read", "reader": user.name, "friend": name, "upto": upto}
+        event = {"type": "read", "reader": user.name, "friend": name, "upto": last["id"]}
         self.board.send(event, {user.id, friend_id})
 
     def history(self, user: User, name: str, before: int, limit: int) -> list[Event]:
@@ -126,7 +143,7 @@ class Mailbox(Post):
             letters = _all_of(self._letters)
             try:
                 self._store_twice(letters)
-            except pymysql.IntegrityError:
+            except (pymysql.IntegrityError, pymysql.DataError):
                 # One that cannot be stored must not take the others with it.
                 for letter in letters:
                     self._store_alone(letter)
@@ -142,7 +159,7 @@ class Mailbox(Post):
 
     def _store_alone(self, letter: _Letter) -> None:
         try:
-            self._store([letter])
+            self._store_twice([letter])
         except Exception as error:
             self._fail([letter], error)
 
@@ -153,6 +170,9 @@ class Mailbox(Post):
 
     def _store(self, letters: Sequence[_Letter]) -> None:
         """Store letters in one transaction; what is committed goes out and is acknowledged."""
+        letters = [letter for letter in letters if not letter.done.ready()]
+        if not letters:
+            return
         with self.db.transaction() as tx:
             allowed = self._allowed(tx, letters)
             if allowed:
@@ -163,15 +183,16 @@ class Mailbox(Post):
                     + " on duplicate key update id = id",
                     [field for letter in allowed for field in letter[:4]],
                 )
-            stored = self._stored(tx, allowed)
-        for row in stored:
+        # Asked afterwards, because a transaction does not see what was committed while it ran: the
+        # same letter, sent to another process before.
+        for row in self._stored(allowed):
             self.board.send(self._event(row), {row["sender_id"], row["recipient_id"]})
         sent = {(letter.sender_id, letter.client_id) for letter in allowed}
         for letter in letters:
             if (letter.sender_id, letter.client_id) in sent:
                 letter.done.set(None)
             else:
-                letter.done.set_exception(NOT_FRIENDS)
+                letter.done.set_exception(not_friends())
 
     def _allowed(self, tx: MysqlHelp, letters: Sequence[_Letter]) -> list[_Letter]:
         if not self.may_write:
@@ -184,7 +205,7 @@ class Mailbox(Post):
             if pair_of(letter.sender_id, letter.recipient_id) in friends
         ]
 
-    def _stored(self, tx: MysqlHelp, letters: Sequence[_Letter]) -> list[Row]:
+    def _stored(self, letters: Sequence[_Letter]) -> list[Row]:
         """Return the rows of these letters, in the order of their ids."""
         client_ids = defaultdict(list)
         for letter in letters:
@@ -195,21 +216,29 @@ class Mailbox(Post):
             param += [sender_id, *ids]
         if not where:
             return []
-        return tx.selectall(f"{_COLUMNS} where {' or '.join(where)} order by m.id", param)
+        return self.db.selectall(f"{_COLUMNS} where {' or '.join(where)} order by m.id", param)
 
     # Delivering.
 
     def _missed(self, user: User, since: int) -> Iterator[Row]:
         """Yield what was not delivered yet; for a page that comes back also what came after."""
-        start = since and self._overlap(since)
+        start = self._overlap(since) if since else 1 << 62
+        yield from self._paged(
+            "m.recipient_id = %s and m.delivered_at is null and m.id < %s", [user.id, start]
+        )
+        if since:
+            yield from self._paged(
+                "m.id >= %s and (m.recipient_id = %s or m.sender_id = %s)",
+                [start, user.id, user.id],
+            )
+
+    def _paged(self, where: str, param: list[object]) -> Iterator[Row]:
+        """Yield messages in the order of their ids, fetched some at a time."""
         last = 0
         while True:
-            after = "or m.id >= %s and m.sender_id = %s" if since else ""
             rows = self.db.selectall(
-                f"{_COLUMNS} where m.id > %s and (m.recipient_id = %s"
-                f" and (m.delivered_at is null or m.id >= %s) {after})"
-                " order by m.id limit %s",
-                (last, user.id, start or 1 << 62, *([start, user.id] if since else []), AT_ONCE),
+                f"{_COLUMNS} where {where} and m.id > %s order by m.id limit %s",
+                [*param, last, AT_ONCE],
             )
             yield from rows
             if len(rows) < AT_ONCE:
@@ -219,20 +248,27 @@ class Mailbox(Post):
     def _overlap(self, since: int) -> int:
         """Return the first id that a page which has seen `since` may lack."""
         found = self.db.selectone(
-            "select min(id) id from messages"
-            " where id > %s and sent_at > utc_timestamp(3) - interval %s second",
-            (since - 10 * AT_ONCE, OVERLAP),
+            "select near.id from messages near join messages seen on seen.id = %s"
+            " where near.id between %s and seen.id"
+            " and near.sent_at > seen.sent_at - interval %s second order by near.id limit 1",
+            (since, since - 10 * AT_ONCE, OVERLAP),
         )
-        return min(since + 1, found["id"] if found and found["id"] else since + 1)
+        return int(found["id"]) if found else since + 1
 
     def _mark_forever(self) -> None:
         """Note what was delivered, many at a time, and tell the senders."""
         while True:
             pairs = set(_all_of(self._got))
-            try:
-                self._mark(pairs)
-            except Exception as error:
-                log("not_marked", messages=len(pairs), error=error)  # they come again
+            while not self._marked(pairs):
+                gevent.sleep(RETRY)
+
+    def _marked(self, pairs: set[tuple[int, int]]) -> bool:
+        try:
+            self._mark(pairs)
+        except Exception as error:
+            log("not_marked", messages=len(pairs), error=error)
+            return False
+        return True
 
     def _mark(self, pairs: set[tuple[int, int]]) -> None:
         ids = sorted({number for _, number in pairs})
@@ -250,29 +286,32 @@ class Mailbox(Post):
                     f" where id in ({_marks(rows)})",
                     [row["id"] for row in rows],
                 )
-        delivered = defaultdict(list)
-        for row in rows:
-            delivered[row["sender_id"], row["recipient_id"]].append(row["id"])
-        for (sender_id, recipient_id), numbers in delivered.items():
-            friend = self._name(recipient_id)
+            delivered = defaultdict(list)
+            for row in rows:
+                delivered[row["sender_id"], self._name(row["recipient_id"])].append(row["id"])
+        for (sender_id, friend), numbers in delivered.items():
             self.board.send({"type": "delivered", "friend": friend, "ids": numbers}, {sender_id})
 
     def _sweep_forever(self) -> None:
         """Send again what should have arrived by now; a process may have died on the way."""
+        swept = monotonic()
         while True:
             gevent.sleep(SWEEP)
-            here = self.board.here()
+            here, now = self.board.here(), monotonic()
             try:
-                for row in self._overdue(here) if here else ():
+                # What is older came when its recipient connected, or in an earlier sweep.
+                for row in self._overdue(here, OVERLAP + now - swept) if here else ():
                     self.board.send_here(self._event(row), {row["recipient_id"]})
+                swept = now
             except Exception as error:
                 log("not_swept", error=error)
 
-    def _overdue(self, users: list[int]) -> list[Row]:
-        return self.db.selectall(
-            f"{_COLUMNS} where m.recipient_id in ({_marks(users)}) and m.delivered_at is null"
-            " and m.sent_at < utc_timestamp(3) - interval %s second order by m.id limit %s",
-            [*users, SWEEP, AT_ONCE],
+    def _overdue(self, users: list[int], age: float) -> Iterator[Row]:
+        return self._paged(
+            f"m.recipient_id in ({_marks(users)}) and m.delivered_at is null"
+            " and m.sent_at > utc_timestamp(3) - interval %s second"
+            " and m.sent_at < utc_timestamp(3) - interval %s second",
+            [*users, age, SWEEP],
         )
 
     def _event(self, row: Row) -> Event:

@@ -6,11 +6,13 @@ from demos.group_chat import names
 from demos.group_chat.bucket import Bucket
 from demos.group_chat.messages import SERVER, NotSaid, frame_of, read_object, text_in
 from demos.group_chat.websocket import WebSocket
+from demos.private_chat.look import look
 
 NOT_ALLOWED, IN_USE = 4400, 4409  # close codes; 4000 to 4999 are for applications
 RESERVED = frozenset({"ws", "static", SERVER})  # our own addresses, and the server's name
 
 app = Flask(__name__)
+app.register_blueprint(look)
 sockets: dict[str, WebSocket] = {}  # nickname → its socket
 
 

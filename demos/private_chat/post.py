@@ -9,6 +9,7 @@ from typing import Protocol
 from demos.group_chat.logs import now
 from demos.group_chat.messages import NotSaid
 from demos.pool_demo.mysqlhelp import MysqlHelp
+from demos.private_chat.database import find_user
 from demos.private_chat.switchboard import Connection, Event, Switchboard, User
 
 Pair = tuple[int, int]  # the ids of two users, the smaller one first
@@ -21,7 +22,9 @@ class MayWrite(Protocol):
         """Return those pairs that may."""
 
 
-NOT_FRIENDS = NotSaid("not_friends", "You can write to friends only; ask to be one.")
+def not_friends() -> NotSaid:
+    """Return the answer to those who may not write to each other."""
+    return NotSaid("not_friends", "You can write to friends only; ask to be one.")
 
 
 def pair_of(one: int, other: int) -> Pair:
@@ -57,7 +60,7 @@ class Post:
         recipient_id = self.id_of(to)
         pair = pair_of(sender.id, recipient_id)
         if self.may_write and not self.may_write.among(self.db, [pair]):
-            raise NOT_FRIENDS
+            raise not_friends()
         if not self.board.is_online(recipient_id):
             raise NotSaid("not_online", f"{to} is not online.")
         event = {
@@ -93,7 +96,7 @@ class Post:
             NotSaid: there is no such user.
         """
         if name not in self._ids:
-            found = self.db.selectone("select id from userinfo where name = %s", (name,))
+            found = find_user(self.db, name)
             if not found:
                 raise NotSaid("unknown", f"There is no user {name[:32]}.")
             self._ids[name] = found["id"]

@@ -18,7 +18,7 @@ from demos.group_chat.logs import log
 from demos.private_chat.switchboard import Connection, Event, Switchboard, User
 
 KEYS = "course:private_chat:"  # what our keys in Redis begin with
-PROOF_OF_LIFE = 3.0  # seconds between a process's signs of life; after three it counts as dead
+PROOF_OF_LIFE = 2.0  # seconds between a process's signs of life; after three it counts as dead
 RETRY = 0.5  # seconds between attempts to reach a lost Redis
 _AT_ONCE = 200  # events routed in one round trip
 
@@ -49,6 +49,26 @@ _LEAVE = (
 redis.call('SREM', ARGV[1] .. 'where:' .. ARGV[2], ARGV[3])
 redis.call('HDEL', ARGV[1] .. 'users:' .. ARGV[3], ARGV[2])
 return #where(ARGV[1], ARGV[2])
+"""
+)
+# Take a dead process out of the map. Returns users who are nowhere now: id, name, id, name...
+_BURY = (
+    _WHERE
+    + """
+local prefix, process = ARGV[1], ARGV[2]
+if redis.call('EXISTS', prefix .. 'process:' .. process) == 1 then return {} end
+local gone = {}
+local users = redis.call('HGETALL', prefix .. 'users:' .. process)
+for i = 1, #users, 2 do
+  redis.call('SREM', prefix .. 'where:' .. users[i], process)
+  if #where(prefix, users[i]) == 0 then
+    table.insert(gone, users[i])
+    table.insert(gone, users[i + 1])
+  end
+end
+redis.call('DEL', prefix .. 'users:' .. process)
+redis.call('SREM', prefix .. 'processes', process)
+return gone
 """
 )
 _ONLINE = (
@@ -96,6 +116,7 @@ class RedisSwitchboard(Switchboard):
         )
         self._enter = self._redis.register_script(_ENTER)
         self._leave = self._redis.register_script(_LEAVE)
+        self._dig = self._redis.register_script(_BURY)
         self._online = self._redis.register_script(_ONLINE)
         self._route = self._redis.register_script(_ROUTE)
         self._process = secrets.token_hex(4)
@@ -109,7 +130,10 @@ class RedisSwitchboard(Switchboard):
         """Take this process out of the map."""
         gevent.killall(self._greenlets)
         try:
+            self._redis.delete(KEYS + "process:" + self._process)
             self._bury(self._process)
+            while not self._to_route.empty():
+                self._route_some()
         except redis.RedisError as error:
             log("redis_lost", error=error)
 
@@ -161,7 +185,9 @@ class RedisSwitchboard(Switchboard):
         except redis.RedisError as error:
             self._lose(error)
             left = 0
-        if not left:
+        if user.id in self._pages:  # back again, while we told Redis the contrary
+            self._note(user)
+        elif not left:
             self._announce(user, False)
 
     def _note(self, user: User) -> int:
@@ -178,19 +204,25 @@ class RedisSwitchboard(Switchboard):
     # Events from one process to another.
 
     def _route_forever(self) -> None:
-        """Send events to other processes, many in one round trip."""
+        """Send events to other processes; while Redis is away they are lost."""
         while True:
-            events = [self._to_route.get()]
-            while len(events) < _AT_ONCE and not self._to_route.empty():
-                events.append(self._to_route.get())
             try:
-                pipe = self._redis.pipeline(transaction=False)
-                for event, users in events:
-                    text = json.dumps({"event": event, "to": users})
-                    self._route([], [KEYS, self._process, text, *users], client=pipe)
-                pipe.execute()
-            except redis.RedisError as error:
+                self._route_some()
+            except Exception as error:  # whatever it is, the next events are routed again
                 self._lose(error)
+
+    def _route_some(self) -> None:
+        """Wait for events, and send what is there in one round trip."""
+        events = [self._to_route.get()]
+        while len(events) < _AT_ONCE and not self._to_route.empty():
+            events.append(self._to_route.get())
+        if self.trouble:
+            return
+        pipe = self._redis.pipeline(transaction=False)
+        for event, users in events:
+            text = json.dumps({"event": event, "to": users})
+            self._route([], [KEYS, self._process, text, *users], client=pipe)
+        pipe.execute()
 
     def _follow(self) -> None:
         """Hand over what other processes send here."""
@@ -206,13 +238,15 @@ class RedisSwitchboard(Switchboard):
                         message = inbox.get_message(timeout=5)
                         if message:
                             self._receive(json.loads(message["data"]))
-            except redis.RedisError as error:
+            except Exception as error:  # whatever it is, we follow again
                 self._lose(error)
             gevent.sleep(RETRY)
 
     def _receive(self, content: dict[str, Any]) -> None:
         if "close_login" in content:
             super().close_login(content["close_login"])
+        elif "look_again" in content:
+            self.tell_all_here({"type": "friends"})
         else:
             self.send_here(content["event"], content["to"])
 
@@ -224,15 +258,19 @@ class RedisSwitchboard(Switchboard):
             log("redis_lost", error=error)
 
     def _return(self) -> None:
-        """Put this process's users back into the map, and let pages look at their lists again."""
+        """Go on after Redis was away."""
         self._show_life()
         self.trouble = False
+        self._note_all()
+        if not self.trouble:
+            log("redis_back")
+
+    def _note_all(self) -> None:
+        """Put our users back into the map; let all pages, anywhere, look at their lists again."""
         for pages in list(self._pages.values()):
             for connection in list(pages)[:1]:
                 self._note(connection.user)
-        if not self.trouble:
-            log("redis_back")
-            self.tell_all_here({"type": "friends"})
+        self._redis.publish(KEYS + "everybody", json.dumps({"look_again": True}))
 
     def _keep_order(self) -> None:
         """Show that this process lives, and take those out of the map that do not."""
@@ -241,24 +279,21 @@ class RedisSwitchboard(Switchboard):
             if self.trouble:
                 continue
             try:
-                self._show_life()
+                if self._show_life():  # we were too slow, and the others have buried us
+                    self._note_all()
                 members: Any = self._redis.smembers(KEYS + "processes")
                 for process in members:
-                    if not self._redis.exists(KEYS + "process:" + process):
-                        self._bury(process)
-            except redis.RedisError as error:
+                    self._bury(process)
+            except Exception as error:  # whatever it is, we look again
                 self._lose(error)
 
-    def _show_life(self) -> None:
-        self._redis.sadd(KEYS + "processes", self._process)
+    def _show_life(self) -> bool:
+        """Note that this process lives; returns whether it was not in the map."""
         self._redis.set(KEYS + "process:" + self._process, "", ex=int(3 * PROOF_OF_LIFE))
+        return bool(self._redis.sadd(KEYS + "processes", self._process))
 
     def _bury(self, process: str) -> None:
-        """Take a process out of the map, and say of its users that they went."""
-        if not self._redis.srem(KEYS + "processes", process):
-            return  # somebody else has done it
-        users: Any = self._redis.hgetall(KEYS + "users:" + process)
-        for user_id, name in users.items():
-            if not self._leave([], [KEYS, user_id, process]):
-                self._announce(User(int(user_id), name, 0), False)
-        self._redis.delete(KEYS + "process:" + process, KEYS + "users:" + process)
+        """Take a process out of the map if it is dead, and say of its users that they went."""
+        gone: Any = self._dig([], [KEYS, process])
+        for user_id, name in zip(gone[::2], gone[1::2], strict=True):
+            self._announce(User(int(user_id), name, 0), False)

@@ -9,12 +9,13 @@ import pymysql
 from flask import Blueprint, Response, jsonify, render_template, request
 
 from demos.group_chat.bucket import Bucket
+from demos.group_chat.logs import log
 from demos.group_chat.messages import NotSaid, read_object, text_in
 from demos.pool_demo.mysqlhelp import MysqlHelp
 from demos.pool_demo.turnstile import PoolTimeout
-from demos.private_chat.accounts import logged_in, required
+from demos.private_chat.accounts import close_ended, logged_in, required
 from demos.private_chat.post import Post
-from demos.private_chat.switchboard import ENDED, Connection, Switchboard
+from demos.private_chat.switchboard import ENDED, Connection, Switchboard, User
 
 P = ParamSpec("P")
 RICH = "im.v1"  # the subprotocol that asks for the rich format
@@ -22,7 +23,10 @@ RATE, BURST = 20.0, 60.0  # messages a second from one page on average, and at o
 RECIPIENTS = 20  # of one message
 ID_LENGTH = 36  # characters of a client id: a UUID
 PAGE = 50  # messages in one page of a conversation
+LISTED = 100  # users to choose from, before there are friends
+NO_ID = 1 << 62  # greater than the id of any message
 BEAT = 8.0  # seconds after which a page hears something, even if nothing happens
+CHECK = 5.0  # seconds between looks for log-ins that have ended
 
 
 def single(db: MysqlHelp, board: Switchboard, post: Post, rate: float = RATE) -> Blueprint:
@@ -40,14 +44,19 @@ def single(db: MysqlHelp, board: Switchboard, post: Post, rate: float = RATE) ->
     def page() -> str:
         """The page with the conversations."""
         user = required(db)
-        return render_template("single.html", user=user, keeps=post.keeps)
+        # Until there are friends, anybody can write to anybody: then the page lists them.
+        friends = post.may_write is not None
+        names = [] if friends else _others(db, user)
+        return render_template(
+            "single.html", user=user, keeps=post.keeps, friends=friends, names=names
+        )
 
     @feature.get("/history")
     def history() -> Response | tuple[Response, int]:
         """One page of a conversation, as JSON (docs/wire-formats.md)."""
         user = required(db)
-        before = request.args.get("before", 1 << 62, int)
-        limit = min(max(request.args.get("limit", PAGE, int), 1), PAGE)
+        before = _argument("before", NO_ID)
+        limit = max(1, min(_argument("limit", PAGE), PAGE))
         try:
             found = post.history(user, request.args.get("friend", ""), before, limit + 1)
         except NotSaid as error:
@@ -70,7 +79,7 @@ def single(db: MysqlHelp, board: Switchboard, post: Post, rate: float = RATE) ->
                 {"type": "welcome", "name": user.name, "beat": BEAT, "kept": post.keeps}
             )
         try:
-            post.connect(connection, request.args.get("since", 0, int))
+            post.connect(connection, _argument("since", 0))
             if not logged_in(db):  # a log-out may have come between
                 socket.close(ENDED, "you have logged out")
             while (data := socket.receive()) is not None:
@@ -80,13 +89,36 @@ def single(db: MysqlHelp, board: Switchboard, post: Post, rate: float = RATE) ->
         return ""
 
     gevent.spawn(_beat_forever, board)
+    gevent.spawn(_check_forever, db, board)
     return feature
+
+
+def _argument(name: str, default: int) -> int:
+    """Return a number of the address that the database can take; the default if it is none."""
+    return max(0, min(request.args.get(name, default, int), NO_ID))
+
+
+def _others(db: MysqlHelp, user: User) -> list[str]:
+    rows = db.selectall(
+        "select name from userinfo where id <> %s order by id limit %s", (user.id, LISTED)
+    )
+    return [row["name"] for row in rows]
 
 
 def _beat_forever(board: Switchboard) -> None:
     while True:
         gevent.sleep(BEAT)
         board.tell_all_here({"type": "beat"})
+
+
+def _check_forever(db: MysqlHelp, board: Switchboard) -> None:
+    """See that nobody stays who has logged out, whatever became of the process that heard it."""
+    while True:
+        gevent.sleep(CHECK)
+        try:
+            close_ended(db, board)
+        except (pymysql.MySQLError, PoolTimeout) as error:
+            log("logins_not_checked", error=error)
 
 
 def _hear(connection: Connection, post: Post, data: str | bytes) -> None:
@@ -105,10 +137,18 @@ def _hear(connection: Connection, post: Post, data: str | bytes) -> None:
             (upto,) = _numbers([frame.get("upto")])
             _try(connection, client_id, post.read, connection.user, text_in(frame, "read"), upto)
         else:
-            msg = text_in(frame, "msg")
-            for name in _recipients(frame):
-                key = client_id or str(uuid.uuid4())
-                _try(connection, client_id, post.send, connection.user, name, msg, key)
+            msg, names = text_in(frame, "msg"), _recipients(frame)
+            # A client_id names one message; to several recipients go several.
+            keys = [client_id if "to" in frame and client_id else str(uuid.uuid4()) for _ in names]
+            # At once, or each would wait for the database in turn.
+            gevent.joinall(
+                [
+                    gevent.spawn(
+                        _try, connection, client_id, post.send, connection.user, name, msg, key
+                    )
+                    for name, key in zip(names, keys, strict=True)
+                ]
+            )
     except NotSaid as error:
         connection.complain(NotSaid(error.code, error.reason, client_id))
 
@@ -136,20 +176,16 @@ def _client_id(frame: dict[str, object]) -> str:
 def _recipients(frame: dict[str, object]) -> list[str]:
     """Return the names in `to`, or in the source's `to_friend`, each once."""
     found = frame.get("to_friend") if "to" not in frame else [frame["to"]]
-    if (
-        not isinstance(found, list)
-        or not 0 < len(found) <= RECIPIENTS
-        or not all(isinstance(name, str) and name for name in found)
-    ):
+    if not isinstance(found, list) or not 0 < len(found) <= RECIPIENTS:
         raise NotSaid("no_message", f"to_friend has to be a list of 1 to {RECIPIENTS} names.")
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(text_in({"name": name}, "name") for name in found))
 
 
 def _numbers(found: object) -> list[int]:
     if (
         not isinstance(found, list)
         or len(found) > 1000
-        or not all(type(number) is int and 0 < number < 1 << 63 for number in found)
+        or not all(type(number) is int and 0 < number < NO_ID for number in found)
     ):
         raise NotSaid("no_message", "Message ids have to be numbers.")
     return found

@@ -19,10 +19,10 @@ monkey.patch_all()  # first: a slow database must not stop the sockets (W12)
 
 from flask import Blueprint, render_template
 
-from demos.group_chat.serving import serve
 from demos.private_chat.accounts import accounts, required
 from demos.private_chat.app import create_app
 from demos.private_chat.database import database
+from demos.private_chat.serving import serve
 from demos.private_chat.switchboard import Switchboard
 
 db, board = database(), Switchboard()
@@ -36,4 +36,4 @@ def single() -> str:
 
 
 if __name__ == "__main__":
-    serve(create_app(accounts(db, board), home), page="login")
+    serve(create_app(accounts(db, board), home))

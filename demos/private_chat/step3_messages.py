@@ -16,11 +16,11 @@ from gevent import monkey
 
 monkey.patch_all()
 
-from demos.group_chat.serving import serve
 from demos.private_chat.accounts import accounts
 from demos.private_chat.app import create_app
 from demos.private_chat.database import database
 from demos.private_chat.post import Post
+from demos.private_chat.serving import serve
 from demos.private_chat.single import single
 from demos.private_chat.switchboard import Switchboard
 
@@ -28,4 +28,4 @@ db, board = database(), Switchboard()
 post = Post(db, board)
 
 if __name__ == "__main__":
-    serve(create_app(accounts(db, board), single(db, board, post)), page="login")
+    serve(create_app(accounts(db, board), single(db, board, post)))

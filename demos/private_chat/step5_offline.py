@@ -16,12 +16,12 @@ from gevent import monkey
 
 monkey.patch_all()
 
-from demos.group_chat.serving import serve
 from demos.private_chat.accounts import accounts
 from demos.private_chat.app import create_app
 from demos.private_chat.database import database
 from demos.private_chat.friends import Friendships, friends
 from demos.private_chat.mailbox import Mailbox
+from demos.private_chat.serving import serve
 from demos.private_chat.single import single
 from demos.private_chat.switchboard import Switchboard
 
@@ -31,4 +31,4 @@ post = Mailbox(db, board, friendships)
 
 if __name__ == "__main__":
     app = create_app(accounts(db, board), friends(friendships), single(db, board, post))
-    serve(app, page="login", at_end=post.stop)
+    serve(app, at_end=post.stop)

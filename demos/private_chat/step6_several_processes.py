@@ -16,12 +16,12 @@ from gevent import monkey
 
 monkey.patch_all()
 
-from demos.group_chat.serving import options, serve
 from demos.private_chat.accounts import accounts
 from demos.private_chat.app import create_app
 from demos.private_chat.database import database
 from demos.private_chat.friends import Friendships, friends
 from demos.private_chat.mailbox import Mailbox
+from demos.private_chat.serving import options, serve
 from demos.private_chat.single import single
 from demos.private_chat.switchboard import Switchboard
 
@@ -41,7 +41,7 @@ def main() -> None:
         post.stop()
         board.stop()
 
-    serve(app, "login", chosen, at_end)
+    serve(app, chosen, at_end)
 
 
 def switchboard(url: str | None) -> Switchboard:

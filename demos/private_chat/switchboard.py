@@ -16,6 +16,8 @@ from demos.group_chat.websocket import WebSocket
 
 ENDED = 4401  # close code: the session has ended
 RELOAD_TIME = 1.0  # seconds in which a page may come back before its user counts as gone
+HELD = 10_000  # events that wait for one page which reads slowly
+REMEMBERED = 10_000  # ids of messages that a connection remembers to have sent
 
 Event = Mapping[str, object]  # a frame of docs/wire-formats.md, before it is encoded
 
@@ -39,33 +41,42 @@ class Connection:
     bucket: Bucket
     # Called with the id of a stored message when it went to a page that cannot say that it has it.
     got: Callable[[int], None] | None = None
-    _held: list[Event] | None = None  # what waits until the past has been shown
-    _shown: set[object] = field(default_factory=set)  # ids that the past has shown
+    # What waits until the past has been shown, by id: a message that comes twice waits once.
+    _held: dict[object, Event] | None = None
+    _shown: dict[object, None] = field(default_factory=dict)  # ids of messages, the newest last
 
     def send(self, event: Event) -> None:
         """Send an event in the format that the page speaks."""
         if self._held is None:
             self._write(event)
-        else:
-            self._held.append(event)
+        elif event.get("id") not in self._shown:
+            self._held[event.get("id") or object()] = event
+            if len(self._held) > HELD:
+                self.socket.abort()  # when it comes back, it gets all of this from the past
 
     def hold(self) -> None:
         """Let events wait from now on, until `release`."""
-        self._held = []
+        self._held = {}
 
-    def show(self, event: Event) -> None:
-        """Send a message of the past, before what waits; wait for a page that reads slowly."""
-        self._shown.add(event["id"])
+    def show(self, event: Event) -> bool:
+        """Send a message of the past, before what waits; wait for a page that reads slowly.
+
+        Returns whether the page is still there.
+        """
         self._write(event)
+        self._remember(event.get("id"))
         self.socket.wait_sent()
+        return self.socket.is_open
 
     def release(self) -> None:
         """Send what has waited, but for messages that the past has shown already."""
-        waiting, shown = self._held or [], self._shown
-        self._held, self._shown = None, set()
-        for event in waiting:
-            if event.get("id") is None or event["id"] not in shown:
-                self._write(event)
+        while self._held:
+            event = self._held.pop(next(iter(self._held)))
+            if event.get("id") not in self._shown:
+                self.show(event)
+        self._held = None
+        if self.rich:  # from now on the page itself knows what it has
+            self._shown.clear()
 
     def complain(self, error: NotSaid) -> None:
         """Tell the page why its frame was not said."""
@@ -82,10 +93,19 @@ class Connection:
             text = f"来自{SERVER}:{event['reason']}"
         elif event["type"] == "message" and event["from"] != self.user.name:
             text = f"来自{event['from']}:{event['msg']}"
-        if text and self.socket.send_frame(encode(TEXT, text.encode())):
-            number = event.get("id")
+        number = event.get("id")
+        if not text or number in self._shown:  # it could not tell that it has this one already
+            return
+        if self.socket.send_frame(encode(TEXT, text.encode())):
+            self._remember(number)
             if self.got and isinstance(number, int):
                 self.got(number)
+
+    def _remember(self, number: object) -> None:
+        if number is not None:
+            self._shown[number] = None
+        if len(self._shown) > REMEMBERED:
+            del self._shown[next(iter(self._shown))]
 
 
 class Switchboard:
@@ -144,6 +164,10 @@ class Switchboard:
         for pages in list(self._pages.values()):
             for connection in list(pages):
                 connection.send(event)
+
+    def logins_here(self) -> set[int]:
+        """Return the log-ins that have a page open in this process."""
+        return {page.user.login for pages in self._pages.values() for page in pages}
 
     def close_login(self, login: int) -> None:
         """Close the connections of a log-in that has ended."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from course import keeper, place, program, server, target
+from course import keeper, place, program, server, target, tools
 from tests.waiting import eventually
 
 
@@ -96,7 +96,10 @@ def server_program() -> program.Program:
 @pytest.fixture(scope="session")
 def clean_environment(server_program: program.Program) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if name not in target.NAMES}
-    return {**kept, "COURSE_MYSQLD": str(server_program.path)}
+    # Nothing that this checkout has is fetched again.
+    found = {recipe.variable: tools.find(name) for name, recipe in tools.RECIPES.items()}
+    named = {variable: str(tool.path) for variable, tool in found.items() if tool}
+    return {**kept, **named, "COURSE_MYSQLD": str(server_program.path)}
 
 
 @pytest.fixture

@@ -48,8 +48,8 @@ function setTime(line, time) {
     : waiting;
 }
 
-/** Put a line into the list: before another one, or, without it, at the end. */
-function place(line, before = null) {
+/** Put a line into the list: before another one, or, without it, at the end. `kept` lines stay. */
+function place(line, before = null, kept = KEPT) {
   if (!drawing) {
     following = isAtEnd(); // before the line makes the list longer
     drawing = true;
@@ -57,7 +57,7 @@ function place(line, before = null) {
   }
   const lines = $("lines");
   lines.insertBefore(line, before);
-  while (lines.childElementCount > KEPT && !lines.firstElementChild.matches(".pending"))
+  while (lines.childElementCount > kept && !lines.firstElementChild.matches(".pending"))
     lines.firstElementChild.remove();
 }
 

@@ -2,7 +2,7 @@
 "use strict";
 
 // What a close code asks of a page (docs/wire-formats.md). All others: connect again soon.
-const STAY_AWAY = [1000, 1001, 4001, 4400, 4409];
+const STAY_AWAY = [1000, 1001, 4001, 4400, 4401, 4409];
 const LATER = [1008, 1013];
 
 /**

@@ -1,0 +1,80 @@
+"""The load client as a process of its own, and how to talk to it."""
+
+import pickle
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar
+
+from bench.chat_load.crowd import Crowd, LoadError
+from bench.chat_native import die_with_parent
+from demos.pool_demo.settings import ROOT
+
+P = ParamSpec("P")
+R = TypeVar("R")
+_COMMAND = [sys.executable, "-c", "from bench.chat_load.process import serve; serve()"]
+
+
+class LoadClient:
+    """A process that plays clients. It ends with the block, or with this process."""
+
+    def __enter__(self) -> Self:
+        """Start the process."""
+        self._process = subprocess.Popen(
+            _COMMAND,
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            start_new_session=True,  # Ctrl-C is for us
+            preexec_fn=die_with_parent(),
+        )
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        """End the process."""
+        self._process.kill()
+        self._process.communicate()
+
+    def connect(self, urls: list[str], dialect: str) -> None:
+        """Forget the last crowd, and make one for these addresses."""
+        self._ask(Crowd, urls, dialect)
+
+    def call(self, method: Callable[Concatenate[Crowd, P], R], *args: P.args, **kw: P.kwargs) -> R:
+        """Let the crowd do something: `call(Crowd.join, 100)`. Raises what it raises."""
+        found: R = self._ask(method, *args, **kw)
+        return found
+
+    def _ask(self, method: Callable[..., Any], *args: object, **named: object) -> Any:  # noqa: ANN401
+        assert self._process.stdin
+        assert self._process.stdout
+        try:
+            pickle.dump((method, args, named), self._process.stdin)
+            self._process.stdin.flush()
+            done, found = pickle.load(self._process.stdout)
+        except (BrokenPipeError, EOFError):
+            raise LoadError("the load client ended") from None
+        if not done:
+            raise found
+        return found
+
+
+def serve() -> None:
+    """Do what is asked on standard input, and answer on standard output, until the input ends."""
+    crowd: Crowd | None = None
+    while True:
+        try:
+            method, args, named = pickle.load(sys.stdin.buffer)
+        except EOFError:
+            return
+        try:
+            if method is Crowd:
+                if crowd:
+                    crowd.leave()
+                crowd, found = Crowd(*args), None
+            else:
+                found = method(crowd, *args, **named)
+        except (LoadError, OSError, ValueError) as error:
+            pickle.dump((False, error), sys.stdout.buffer)
+        else:
+            pickle.dump((True, found), sys.stdout.buffer)
+        sys.stdout.flush()

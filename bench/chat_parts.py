@@ -1,0 +1,272 @@
+"""The parts of the chat benchmark: each measures one thing and returns its figures."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import pairwise
+from statistics import median
+from typing import TypeVar
+
+from bench.chat_load.crowd import Crowd, Delays, LoadError, Rate
+from bench.chat_load.process import LoadClient
+from bench.chat_servers import FLOOR, PYTHON_FLOOR, RICH, ROOM, Contender, ServerError, room
+from demos.pool_demo.measure import Sample, interleave, samples
+
+IN_FLIGHT = (1, 8)
+PACE = 10.0  # messages a second, for the delay
+DEAF_CROWD, DEAF_SIZE, DEAF_PACE = 20, 8000, 200.0  # 1.6 MB a second fill a reader's 4 MB in 3 s
+LATE = 0.01  # seconds beyond the slowest of calm times
+ALONE, WITH_REDIS, TWO = "one process", "one process with Redis", "two processes with Redis"
+
+Found = TypeVar("Found")
+
+
+@dataclass(frozen=True)
+class Depth:
+    """How much to measure. The last two sizes are those that the targets are about.
+
+    Args:
+        sizes: clients.
+        rounds: of throughput and delay; the other parts have fewer.
+        seconds: of each throughput.
+        paced: seconds of each delay.
+        deaf: seconds before a reader stops, and after.
+        few: whether only the room takes part where no target is about its peers.
+    """
+
+    sizes: tuple[int, ...]
+    rounds: int
+    seconds: float
+    paced: float
+    deaf: tuple[float, float]
+    few: bool = False
+
+    @property
+    def few_rounds(self) -> int:
+        """Rounds of the parts that take long or vary little."""
+        return min(2, self.rounds)
+
+    @property
+    def most(self) -> int:
+        """The largest number of clients."""
+        return self.sizes[-1]
+
+
+FULL = Depth((10, 100, 1000), 5, 0.25, 1.5, (1.5, 4.0))
+QUICK = Depth((10, 20), 1, 0.02, 0.2, (0.2, 0.2), few=True)
+
+
+@dataclass(frozen=True)
+class Talk:
+    """One server in one round: deliveries a second by clients and messages in flight, delays.
+
+    Args:
+        rates: by (clients, in flight).
+        work: microseconds of the server's CPU time for a delivery, likewise.
+        delays: at the most clients.
+        words: what the server said when it was ready.
+    """
+
+    rates: Mapping[tuple[int, int], Rate]
+    work: Mapping[tuple[int, int], float]
+    delays: Delays
+    words: str
+
+
+@dataclass(frozen=True)
+class Idle:
+    """What clients cost who only came: kB of memory for each, and seconds until all were in."""
+
+    memory: float
+    joined: float
+
+
+@dataclass(frozen=True)
+class Deaf:
+    """What a reader that stops costs the others.
+
+    Args:
+        extra: seconds by which the slowest delivery was slower than the slowest before.
+        stalls: how often others had to wait longer than that and LATE.
+        lost: deliveries to others that never came.
+        closed: others that the server cut off.
+    """
+
+    extra: float
+    stalls: int
+    lost: int
+    closed: int
+
+
+@dataclass(frozen=True)
+class Shared:
+    """The room in one or two processes: median delay of few clients, deliveries of many."""
+
+    p50: float
+    rate: Rate
+
+
+@dataclass
+class Figures:
+    """All that was measured, and what failed where, by contender."""
+
+    depth: Depth
+    talks: dict[str, list[Talk]] = field(default_factory=dict)
+    idle: dict[str, list[Idle]] = field(default_factory=dict)
+    deaf: dict[str, list[Deaf]] = field(default_factory=dict)
+    shared: dict[str, list[Shared]] = field(default_factory=dict)
+    failures: dict[str, str] = field(default_factory=dict)
+
+    def rates(self, size: int, in_flight: int) -> dict[str, Sample]:
+        """Return the deliveries a second."""
+        return samples(self.talks, lambda one: one.rates[size, in_flight].deliveries)
+
+    def busy(self, name: str, size: int, in_flight: int) -> float:
+        """Return how much of its time the load client was busy, in the middle round."""
+        return median(talk.rates[size, in_flight].busy for talk in self.talks[name])
+
+
+Contenders = Sequence[Contender]
+
+
+def _rounds(
+    title: str,
+    contenders: Contenders,
+    trial: Callable[[Contender], Found],
+    count: int,
+    failures: dict[str, str],
+) -> dict[str, list[Found]]:
+    """Let all take turns; one that fails in any round is left out, and its failure kept."""
+    failed = set()
+
+    def guarded(contender: Contender) -> Found | None:
+        if contender.name in failed:
+            return None
+        try:
+            return trial(contender)
+        except (ServerError, LoadError, OSError) as error:
+            failed.add(contender.name)
+            failures.setdefault(contender.name, f"{title.lower()}: {error}")
+            return None
+
+    trials = {contender.name: partial(guarded, contender) for contender in contenders}
+    done = interleave(title, trials, count)
+    return {
+        name: whole
+        for name, ones in done.items()
+        if len(whole := [one for one in ones if one is not None]) == count
+    }
+
+
+def talks(
+    contenders: Contenders, load: LoadClient, depth: Depth, failures: dict[str, str]
+) -> dict[str, list[Talk]]:
+    """Measure throughput at all sizes, and the delay at the largest."""
+
+    def trial(contender: Contender) -> Talk:
+        rates, work = {}, {}
+        with contender.started() as server:
+            load.connect([server.url], contender.dialect)
+            for size in depth.sizes:
+                load.call(Crowd.join, size)
+                for in_flight in IN_FLIGHT:
+                    before = server.cpu()
+                    warm_up = depth.seconds * 0.6
+                    rate = load.call(Crowd.flood, in_flight, depth.seconds, warm_up)
+                    rates[size, in_flight] = rate
+                    work[size, in_flight] = (server.cpu() - before) * 1e6 / rate.total
+            delays = load.call(Crowd.pace, PACE, depth.paced)
+            if delays.lost or delays.closed:
+                raise LoadError(f"{delays.lost} deliveries did not come")
+            return Talk(rates, work, delays, server.words)
+
+    return _rounds("Throughput and delay", contenders, trial, depth.rounds, failures)
+
+
+def idle(
+    contenders: Contenders, load: LoadClient, depth: Depth, failures: dict[str, str]
+) -> dict[str, list[Idle]]:
+    """Let everybody join a server that just started; look at its memory before and after."""
+
+    def trial(contender: Contender) -> Idle:
+        with contender.started() as server:
+            load.connect([server.url], contender.dialect)
+            load.call(Crowd.join, 1)
+            before = server.memory()
+            joined = load.call(Crowd.join, depth.most)
+            return Idle((server.memory() - before) / (depth.most - 1), joined)
+
+    if depth.few:
+        contenders = _ours(contenders)
+    return _rounds("Joining and memory", contenders, trial, depth.few_rounds, failures)
+
+
+def deaf(
+    contenders: Contenders, load: LoadClient, depth: Depth, failures: dict[str, str]
+) -> dict[str, list[Deaf]]:
+    """Let one reader stop, and see how much longer the others wait than before."""
+
+    def trial(contender: Contender) -> Deaf:
+        with contender.started() as server:
+            load.connect([server.url], contender.dialect)
+            load.call(Crowd.join, DEAF_CROWD, DEAF_SIZE)
+            calm = load.call(Crowd.pace, DEAF_PACE, depth.deaf[0])
+            load.call(Crowd.deafen)
+            after = load.call(Crowd.pace, DEAF_PACE, depth.deaf[1])
+            return Deaf(
+                max(after.slowest) - max(calm.slowest) if not after.lost else math.inf,
+                stalls(after.slowest, max(calm.slowest) + LATE),
+                after.lost,
+                after.closed,
+            )
+
+    # The floors promise nothing, and drop what a receiver has no room for.
+    peers = [one for one in contenders if one.name not in (ROOM, RICH, FLOOR, PYTHON_FLOOR)]
+    rounds, title = depth.few_rounds, "A reader that stops"
+    return _rounds(title, _ours(contenders), trial, rounds, failures) | _rounds(
+        title, [] if depth.few else peers, trial, 1, failures
+    )
+
+
+def _ours(contenders: Contenders) -> Contenders:
+    return [one for one in contenders if one.name in (ROOM, RICH)]
+
+
+def stalls(slowest: Sequence[float], limit: float) -> int:
+    """Return how often a message was later than the limit while the one before was not."""
+    late = [False, *(one > limit for one in slowest)]
+    return sum(now and not before for before, now in pairwise(late))
+
+
+def shared(load: LoadClient, depth: Depth, redis: str) -> dict[str, list[Shared]]:
+    """Compare one process, one with Redis, and two with Redis, which is at the URL `redis`.
+
+    Raises:
+        ServerError: the room does not start with it.
+        LoadError: it did not serve all clients.
+    """
+
+    def trial(processes: int, *arguments: str) -> Shared:
+        with ExitStack() as stack:
+            # Those who share something say goodbye, so that their nicknames are free again.
+            running = room(*arguments).started(patience=5.0)
+            urls = [stack.enter_context(running).url]
+            while len(urls) < processes:
+                another = room(*arguments).started(patience=5.0)
+                urls.append(stack.enter_context(another).url)
+            load.connect(urls, "named")
+            load.call(Crowd.join, depth.sizes[-2])
+            delays = load.call(Crowd.pace, PACE, depth.paced)
+            load.call(Crowd.join, depth.most)
+            rate = load.call(Crowd.flood, max(IN_FLIGHT), depth.seconds * 2)
+            load.call(Crowd.leave)
+            return Shared(delays.p50, rate)
+
+    trials = {
+        ALONE: partial(trial, 1),
+        WITH_REDIS: partial(trial, 1, "--redis", redis),
+        TWO: partial(trial, 2, "--redis", redis),
+    }
+    return interleave("Redis", trials, depth.rounds // 2 + 1)

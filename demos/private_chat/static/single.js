@@ -1,0 +1,301 @@
+// The page of the private chat: what it hears and what it says; docs/wire-formats.md describes the
+// frames. It stands on lasting_socket.js of the group chat (the connection), on talks.js (what was
+// said) and on people.js (who one can write to); step 4 adds friends.js.
+//
+// From top to bottom: the connection, frames that arrive, messages that leave, what has been seen,
+// sentences for the reader, and the events that start it all.
+"use strict";
+
+const LENGTH = 4000; // characters in one message
+const LIMIT = 16 * 1024; // bytes in one frame; the server closes the connection beyond that
+const BROKEN_FRAME = [1002, 1003, 1007, 1009]; // close codes: the last frame was one
+const TRY_LATER = ["not_stored", "too_fast"]; // errors that pass by themselves
+
+const outbox = []; // our messages without an answer, in the order in which they were written
+const arrived = new Set(); // ids that the server does not know yet to be here
+let retry = 0; // timers
+let reporting = 0;
+
+/** Return an id that no other message has. (crypto.randomUUID works under https only.) */
+function newId() {
+  const numbers = crypto.getRandomValues(new Uint32Array(4));
+  return Array.from(numbers, (number) => number.toString(16).padStart(8, "0")).join("");
+}
+
+// --- The connection ---
+
+const connection = new LastingSocket(["im.v1"], {
+  address,
+  connecting: () => show("busy", "Connecting…"),
+  open() {}, // the server has to say "welcome" first
+  frame: (frame) => Object.hasOwn(hear, frame.type) && hear[frame.type](frame),
+  closed: blame,
+  waiting(seconds, reason) {
+    const what = "Not connected" + (reason && ` (${reason})`);
+    show("busy", `${what}. Next attempt in ${Math.ceil(seconds)} s.`);
+  },
+  ended: (code, reason) => (code === 4401 ? logIn() : show("off", `Not connected: ${reason}`)),
+});
+
+/** Return the socket's address: beside the page's own, whatever its host, path and protocol. */
+function address() {
+  const url = new URL(since ? `single_ws?since=${since}` : "single_ws", location.href);
+  url.protocol = url.protocol.replace("http", "ws");
+  return url;
+}
+
+/** The session has ended: back to the log-in, which says so. */
+function logIn() {
+  connection.stop();
+  location.replace("login?ended=yes");
+}
+
+/** The server closed because it could not read a frame: the one that it has not answered. */
+function blame(code, reason) {
+  if (BROKEN_FRAME.includes(code) && outbox.length) fail(outbox[0], reason || "a broken frame");
+}
+
+/** Ask over HTTP; with `content`, ask for a change. Returns the answer, with a `reason` if it failed. */
+async function ask(url, content) {
+  const headers = { Accept: "application/json", "Content-Type": "application/json" };
+  const token = $("logout").elements.csrf_token.value;
+  const change = { method: "POST", body: JSON.stringify(content) };
+  try {
+    const answer = await fetch(
+      url,
+      content ? { headers: { ...headers, "X-CSRFToken": token }, ...change } : { headers },
+    );
+    if (answer.status === 401) logIn();
+    return { reason: answer.ok ? "" : `The server says ${answer.status}.`, ...(await answer.json()) };
+  } catch {
+    return { reason: "The server cannot be reached." };
+  }
+}
+
+// --- Frames that arrive: what to do, by type. Others are younger than this page. ---
+
+const hear = { welcome, message, delivered, read, error, beat };
+
+function welcome({ name, beat: seconds }) {
+  if (name !== me) return location.reload(); // somebody else has logged in, in another tab
+  connection.admit(seconds);
+  show("on", `Connected as ${me}`);
+  // Without an id we could not say what we have seen last: then the past is fetched again.
+  if (!since) for (const talk of talks.values()) talk.loaded = false;
+  // The last connection may have broken between a frame and its answer. The server knows the
+  // client_id of a message, and stores it once.
+  transmit();
+  beat();
+}
+
+/** The connection lives: do what could not be done before. */
+function beat() {
+  report();
+  if (current && keeps && !current.loaded) fetchPast(current);
+}
+
+/** A message to us, or one of ours: then it is the answer to it. */
+function message(frame) {
+  const mine = frame.from === me;
+  const talk = talkWith(mine ? frame.to : frame.from);
+  since = Math.max(since, frame.id);
+  const isNew = put(talk, frame);
+  if (mine) settle(frame.client_id);
+  else {
+    if (isNew && !frame.read) count(talk, frame.id);
+    if (frame.id && !frame.delivered) arrived.add(frame.id);
+    if (!withFriends) talk.state = "accepted"; // perhaps somebody who was not in the list yet
+    reportSoon();
+  }
+  forgetOldest(talk);
+  see();
+}
+
+function delivered({ friend, ids }) {
+  for (const each of talkWith(friend).messages)
+    if (each.from === me && ids.includes(each.id)) mark(each, "delivered");
+}
+
+/** A friend has seen what we wrote, or we ourselves, in another tab, what the friend wrote. */
+function read({ reader, friend, upto }) {
+  const talk = talkWith(reader === me ? friend : reader);
+  if (reader !== me) {
+    for (const each of talk.messages)
+      if (each.from === me && each.id && each.id <= upto) mark(each, "read");
+    return;
+  }
+  talk.seen = Math.max(talk.seen, upto);
+  talk.confirmed = Math.max(talk.confirmed, upto);
+  talk.unread = newer(talk, talk.seen);
+  listPeople();
+}
+
+function error({ code, reason, client_id }) {
+  const message = outbox.find((each) => each.client_id === client_id);
+  if (!message) return; // about a mark; it goes out again with the next beat
+  if (!TRY_LATER.includes(code)) return fail(message, reason);
+  warn(`Not sent yet; this page tries again. ${reason}`);
+  clearTimeout(retry);
+  retry = setTimeout(transmit, 2000);
+}
+
+// --- Messages that leave ---
+
+/** Take a text for sending. Returns false, and tells the reader why, if it is not taken. */
+function say(text) {
+  if (!text.trim() || tooLong(text)) return false;
+  for (const name of recipients()) send(name, text);
+  following = true; // the reader's own line comes into sight
+  return true;
+}
+
+/** Show a message as waiting, and keep it until the server answers. */
+function send(to, msg, client_id = newId()) {
+  put(talkWith(to), { id: null, time: "", from: me, to, msg, client_id });
+  outbox.push({ to, msg, client_id });
+  if (outbox.length === 1) transmit();
+}
+
+function tooLong(text) {
+  const letters = [...text].length - LENGTH;
+  // In UTF-8 most Chinese characters take 3 bytes; names and ids need some room as well.
+  const bytes = new TextEncoder().encode(JSON.stringify(text)).length + 400 - LIMIT;
+  if (letters > 0) warn(`Too long by ${letters} characters.`);
+  else warn(bytes > 0 ? `Too long by ${bytes} bytes.` : "");
+  return letters > 0 || bytes > 0;
+}
+
+/** Send the first message without an answer. One at a time keeps their order, come what may. */
+function transmit() {
+  clearTimeout(retry);
+  if (outbox.length) connection.send(JSON.stringify(outbox[0]));
+}
+
+/** The server has answered: the next one can leave. */
+function settle(client_id) {
+  const at = outbox.findIndex((each) => each.client_id === client_id);
+  if (at < 0) return;
+  outbox.splice(at, 1);
+  warn("");
+  transmit();
+}
+
+/** The server has refused a message of ours. */
+function fail({ to, msg, client_id }, reason) {
+  settle(client_id);
+  const talk = talkWith(to);
+  const refused = find(talk, { from: me, client_id });
+  refused.after = since; // what comes from now on comes below
+  refused.line.classList.replace("pending", "failed");
+  setTime(refused.line, "");
+  const again = element("button", "quiet", "Send again ");
+  again.type = "button";
+  again.append(chinese("重发"));
+  again.addEventListener("click", () => {
+    talk.messages = talk.messages.filter((each) => each !== refused);
+    refused.line.remove();
+    send(to, msg, client_id);
+    $("text").focus();
+  });
+  const why = element("p", "problem", `Not sent: ${reason} `);
+  why.setAttribute("role", "alert");
+  why.append(again);
+  refused.line.append(why);
+  if (talk !== current) warn(`Not sent to ${to}: ${reason}`);
+}
+
+// --- What has been seen ---
+
+/** Count a message that nobody has seen, unless the server's number holds it already. */
+function count(talk, id) {
+  if (id && id <= talk.counted) return;
+  talk.unread += 1;
+  listPeople();
+}
+
+/** What is on the screen, with its end in sight and the page in front, has been seen. */
+function see() {
+  if (!current || document.hidden || !following || (keeps && !current.loaded)) return;
+  const newest = current.messages.findLast((each) => each.from !== me && each.id)?.id ?? 0;
+  if (newest > current.seen) reportSoon();
+  current.seen = Math.max(current.seen, newest);
+  if (current.unread) {
+    current.unread = 0;
+    listPeople();
+  }
+}
+
+/** Tell the server soon, and all at once: many frames would be too fast for it. */
+function reportSoon() {
+  reporting ||= setTimeout(report, 200);
+}
+
+/** Tell which messages are here and which were seen. The server's answer to the latter is `read`. */
+function report() {
+  clearTimeout(reporting);
+  reporting = 0;
+  const got = [...arrived].slice(0, 1000);
+  if (got.length && connection.send(JSON.stringify({ got })))
+    got.forEach((id) => arrived.delete(id));
+  for (const { name, seen, confirmed } of talks.values())
+    if (seen > confirmed) connection.send(JSON.stringify({ read: name, upto: seen }));
+}
+
+// --- Sentences for the reader ---
+
+/** Show the connection's state in words. */
+function show(state, sentence) {
+  $("state").dataset.state = state;
+  $("state").textContent = sentence;
+}
+
+/** Say at the message box what is wrong; "" takes the sentence back. */
+function warn(sentence) {
+  if ($("hint").textContent !== sentence) $("hint").textContent = sentence;
+}
+
+// --- What starts it all ---
+
+$("compose").addEventListener("submit", (event) => {
+  event.preventDefault();
+  if (say($("text").value.trimEnd())) $("text").value = "";
+});
+
+// Enter sends. While Chinese is being composed it only confirms (229 is how Safari says that).
+$("text").addEventListener("keydown", (event) => {
+  if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229) return;
+  event.preventDefault();
+  $("compose").requestSubmit();
+});
+
+$("text").addEventListener("input", () => tooLong($("text").value));
+
+$("log").addEventListener("scroll", () => {
+  if (current?.more && $("log").scrollTop < 300) fetchPast(current);
+  see();
+});
+
+// A mark or a sentence below a line makes the list longer: its end stays in sight.
+new ResizeObserver(() => following && toEnd()).observe($("lines"));
+
+document.addEventListener("visibilitychange", see);
+$("logout").addEventListener("submit", () => connection.stop());
+
+// What was not sent survives a reload; another user of this tab gets none of it.
+addEventListener("pagehide", () => {
+  sessionStorage.setItem("outbox", JSON.stringify({ me, outbox }));
+});
+
+addEventListener("pageshow", (event) => {
+  const saved = JSON.parse(sessionStorage.getItem("outbox"));
+  sessionStorage.removeItem("outbox");
+  // A page that comes from the browser's memory has forgotten nothing.
+  if (event.persisted || saved?.me !== me) return;
+  for (const { to, msg, client_id } of saved.outbox) send(to, msg, client_id);
+});
+
+// All scripts are here now.
+addEventListener("DOMContentLoaded", () => {
+  startList();
+  connection.start();
+});

@@ -1,0 +1,305 @@
+"""The chat benchmark: servers do the same work or are named, verdicts follow figures, a quick run reports."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import uuid
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from websockets.sync.client import connect
+
+from bench import chat, chat_parts, chat_report, chat_targets
+from bench.chat_load import crowd, pump
+from bench.chat_load.crowd import Crowd, Delays, LoadError, Rate
+from bench.chat_load.process import LoadClient
+from bench.chat_parts import Deaf, Idle, Shared, Talk
+from bench.chat_servers import (
+    AIOHTTP,
+    CONTENDERS,
+    FLOOR,
+    NODE,
+    PYTHON_FLOOR,
+    RICH,
+    ROOM,
+    SOCKETIO,
+    SOURCE,
+    WEBSOCKETS,
+    Contender,
+    ServerError,
+)
+from course.place import ROOT
+from tests.waiting import eventually
+
+BY_NAME = {one.name: one for one in CONTENDERS}
+SIZES = chat_parts.FULL.sizes
+
+
+def talk(rate, delay=0.01, busy=0.5):
+    rates = {
+        (size, count): Rate(rate, busy, 1000) for size in SIZES for count in chat_parts.IN_FLIGHT
+    }
+    delays = Delays(delay / 2, delay, [delay], 0, 0)
+    return Talk(rates, dict.fromkeys(rates, 5.0), delays, "ws 1 on Node v1 at http://127.0.0.1:1")
+
+
+def figures(**changes):
+    """Figures in which every target is reached."""
+    rates = {one.name: 100e3 for one in CONTENDERS} | {SOURCE: 70e3, ROOM: 150e3, FLOOR: 200e3}
+    found = chat_parts.Figures(
+        chat_parts.FULL,
+        talks={name: [talk(rate, 0.009 if name == ROOM else 0.01)] for name, rate in rates.items()},
+        idle={ROOM: [Idle(20, 0.5)], RICH: [Idle(25, 1.5)]},
+        deaf={ROOM: [Deaf(0.05, 1, 0, 0)], RICH: [Deaf(0.0, 0, 0, 0)]},
+        shared={
+            chat_parts.ALONE: [Shared(0.001, Rate(100e3, 0.5, 1))],
+            chat_parts.WITH_REDIS: [Shared(0.002, Rate(90e3, 0.5, 1))],
+            chat_parts.TWO: [Shared(0.002, Rate(160e3, 0.5, 1))],
+        },
+    )
+    return replace(found, **changes)
+
+
+def talks(**changes):
+    names = {"room": ROOM, "source": SOURCE, "aiohttp": AIOHTTP, "floor": FLOOR}
+    return figures().talks | {names[name]: [one] for name, one in changes.items()}
+
+
+def test_good_figures_reach_every_target():
+    assert {target.reached for target in chat_targets.targets(figures())} == {True}
+
+
+@pytest.mark.parametrize(
+    ("changes", "missed"),
+    [
+        ({"talks": talks(aiohttp=talk(151e3))}, ["ahead of"] * 4),
+        ({"talks": talks(source=talk(76e3))}, ["2 x source"] * 4),
+        ({"talks": talks(floor=talk(220e3))}, ["70% of floor, C"] * 4),
+        ({"talks": talks(aiohttp=talk(100e3, 0.008))}, ["p99 delay"]),
+        ({"idle": {ROOM: [Idle(31, 0.5)], RICH: [Idle(30, 2.1)]}}, ["30 kB", "1,000 joins"]),
+        ({"deaf": {ROOM: [Deaf(0.061, 1, 0, 0)], RICH: [Deaf(0, 2, 0, 0)]}}, ["a reader that"] * 2),
+        (
+            {"deaf": {ROOM: [Deaf(float("inf"), 1, 99, 1)], RICH: [Deaf(0, 0, 0, 0)]}},
+            ["a reader that stops"],
+        ),
+        (
+            {"shared": figures().shared | {chat_parts.TWO: [Shared(0.0026, Rate(1e5, 0.5, 1))]}},
+            ["1.7 x", "1.5 ms"],
+        ),
+    ],
+)
+def test_a_figure_that_falls_short_is_a_missed_target(changes, missed):
+    found = [one for one in chat_targets.targets(figures(**changes)) if one.reached is False]
+    assert len(found) == len(missed)
+    assert all(word in target.text for word, target in zip(missed, found, strict=True))
+    assert all("MISSED" in str(target) for target in found)
+
+
+def test_what_is_missing_leaves_targets_open_and_is_named():
+    found = figures(
+        talks={name: ones for name, ones in talks().items() if name not in (NODE, FLOOR)},
+        shared={},
+        failures={NODE: "it rains"},
+    )
+    open_targets = [one for one in chat_targets.targets(found) if one.reached is None]
+    assert [one.text for one in open_targets if "ahead" in one.text]
+    assert len(open_targets) == 4 + 2
+    assert any(PYTHON_FLOOR in one.text for one in chat_targets.targets(found))
+    text = chat_report.markdown(chat_report.Run(found, True, 0.0))
+    assert f"- {NODE} is missing; it rains." in text
+    assert f"not measured: {NODE}" in text
+
+
+def test_nothing_measured_is_a_report_too():
+    empty = chat_parts.Figures(chat_parts.QUICK, failures={ROOM: "it rains"})
+    assert {one.reached for one in chat_targets.targets(empty)} == {None}
+    assert "it rains" in chat_report.markdown(chat_report.Run(empty, True, 0.0))
+
+
+def test_a_busy_load_client_is_said():
+    found = figures(talks=talks(floor=talk(200e3, busy=0.96)))
+    assert "200 *" in chat_report.throughput(found, 1)
+    limited = [one for one in chat_targets.targets(found) if "limited by the load" in one.measured]
+    assert len(limited) == 4
+
+
+def test_the_report_has_no_host_name_and_no_path():
+    text = chat_report.markdown(chat_report.Run(figures(), False, 0.0))
+    assert os.uname().nodename not in text.split()
+    assert str(ROOT) not in text
+    assert "127.0.0.1" not in text
+    assert "too short to believe" not in text
+
+
+def test_stalls_are_counted_once_each():
+    assert chat_parts.stalls([0.1, 0.3, 0.4, 0.1, 0.5], 0.2) == 2
+    assert chat_parts.stalls([0.1, 0.1], 0.2) == 0
+
+
+@pytest.mark.parametrize("name", [one.name for one in CONTENDERS if one.dialect == "named"])
+def test_every_server_does_the_same_work(name):
+    try:
+        with BY_NAME[name].started() as server:
+            url = server.url.replace("http", "ws")
+            with connect(f"{url}/anna") as anna, connect(f"{url}/bert") as bert:
+                # What one has said and the other heard proves that both are in.
+                anna.send(json.dumps({"username": "anna", "msg": "一"}))
+                assert json.loads(bert.recv(5)) == {"username": "anna", "msg": "一"}
+                bert.send(json.dumps({"username": "bert", "msg": "二"}))
+                assert json.loads(anna.recv(5)) == {"username": "bert", "msg": "二"}
+    except ServerError as error:
+        pytest.skip(str(error))
+
+
+@pytest.mark.parametrize("name", [PYTHON_FLOOR, ROOM, RICH, SOCKETIO])
+def test_the_load_client_counts_every_delivery(name):
+    contender = BY_NAME[name]
+    try:
+        with contender.started() as server, LoadClient() as load:
+            load.connect([server.url], contender.dialect)
+            assert load.call(Crowd.join, 12) > 0
+            assert load.call(Crowd.flood, 8, 0.05).deliveries > 0
+            paced = load.call(Crowd.pace, 100, 0.1)
+            assert len(paced.slowest) == 10
+            assert paced.lost == 0
+            assert 0 < paced.p50 <= paced.p99 <= max(paced.slowest) + 1e-6
+    except ServerError as error:
+        pytest.skip(str(error))
+
+
+@pytest.mark.parametrize("inner_loop", [pump.pump, pump.pump_in_python])
+def test_both_inner_loops_do_the_same(inner_loop):
+    with BY_NAME[PYTHON_FLOOR].started() as server:
+        clients = Crowd([server.url], "named")
+        clients.join(5)
+        plan = pump.Plan(1, 0.2, interval=0.02, delays=True)
+        found = inner_loop(clients._members, plan)
+        assert found.said == 10
+        assert (found.all, found.lost, found.closed) == (4 * found.said, 0, 0)
+        assert len(found.delays) == found.all
+        assert len(found.slowest) == found.said
+        assert max(found.delays) == max(found.slowest) > 0
+        clients.leave()
+
+
+def served(code):
+    """A server of this test's own: a program that gets a listening socket's address to print."""
+    program = f"from websockets.sync.server import serve\n{code}\n"
+    program += "with serve(chat, '127.0.0.1', 0) as server:\n"
+    program += "    print('http://127.0.0.1:%d' % server.socket.getsockname()[1], flush=True)\n"
+    program += "    server.serve_forever()\n"
+    return Contender("mine", lambda: [sys.executable, "-c", program])
+
+
+EVERYBODY = """
+all = set()
+def chat(one):
+    all.add(one)
+    for text in one:
+        for other in list(all):
+            other.send(text)
+"""
+NOBODY = """
+def chat(one):
+    for text in one:
+        pass
+"""
+FAREWELL = """
+def chat(one):
+    one.recv()
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "sentence"),
+    [
+        (EVERYBODY, "came twice, or to those who said them"),
+        (NOBODY, "8 deliveries did not come"),
+        (FAREWELL, "the server cut off"),
+    ],
+)
+def test_a_server_that_does_other_work_is_found_out(code, sentence, monkeypatch):
+    monkeypatch.setattr(crowd, "GRACE", 0.2)
+    with served(code).started() as server:
+        clients = Crowd([server.url], "named")
+        clients.join(3)
+        with pytest.raises(LoadError, match=sentence):
+            clients.flood(4, 0.05, warm_up=0.0)
+        clients.leave()
+
+
+def test_a_server_that_fails_is_named_with_its_last_words():
+    absent = Contender("absent", lambda: [sys.executable, "-c", "import no_such_package"])
+    deaf = Contender("deaf", lambda: [sys.executable, "-c", "print('http://127.0.0.1:1')"])
+    failures = {}
+    with LoadClient() as load:
+        assert chat_parts.talks([absent, deaf], load, chat_parts.QUICK, failures) == {}
+    assert "No module named 'no_such_package'" in failures["absent"]
+    assert "refused" in failures["deaf"]
+
+
+def processes(mark):
+    """The ids of all processes that have this mark in their environment."""
+    found = []
+    for environment in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            if mark.encode() in environment.read_bytes():
+                found.append(int(environment.parent.name))
+        except OSError:  # it ended meanwhile, or is another user's
+            continue
+    return found
+
+
+def has_server(mark):
+    """Whether a bench with this mark has a server running."""
+    commands = [Path(f"/proc/{one}/cmdline").read_bytes() for one in processes(mark)]
+    return any(b"--port" in command or b"server.js" in command for command in commands)
+
+
+def bench(tmp_path, mark, **environment):
+    return subprocess.Popen(
+        [sys.executable, "-m", "bench.chat", "--quick", "--out", str(tmp_path)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+        env={**os.environ, "PYTHONUTF8": "1", "BENCH_MARK": mark, **environment},
+    )
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_an_interrupted_run_leaves_no_process(number, tmp_path):
+    mark = uuid.uuid4().hex
+    running = bench(tmp_path, mark)
+    assert eventually(lambda: has_server(mark))
+    running.send_signal(number)
+    assert running.wait(20) != 0
+    assert eventually(lambda: not processes(mark))
+    assert "Traceback" not in running.communicate()[1]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_quick_run_writes_report_and_plot(tmp_path, redis_server):
+    mark = uuid.uuid4().hex
+    running = bench(tmp_path, mark, REDIS_URL=redis_server.url)
+    said, errors = running.communicate(timeout=100)
+    assert (running.returncode, errors) == (0, "")
+    text = (tmp_path / "chat.md").read_text("utf-8")
+    assert [one.name for one in CONTENDERS if one.name not in text] == []
+    assert len(said.splitlines()) == len(chat_targets.targets(figures()))
+    not_measured = [line for line in said.splitlines() if line.startswith("not measured")]
+    assert not [line for line in not_measured if "Redis" in line]
+    assert "<svg" in (tmp_path / "chat.svg").read_text("utf-8")
+    assert redis_server.url not in text
+    assert processes(mark) == []
+
+
+def test_the_last_report_is_of_this_benchmark():
+    text = (chat.RESULTS / "chat.md").read_text("utf-8")
+    for name in (ROOM, RICH, SOURCE, WEBSOCKETS, AIOHTTP, SOCKETIO, NODE, FLOOR):
+        assert name in text
+    assert "too short to believe" not in text
+    assert (chat.RESULTS / "chat.svg").exists()

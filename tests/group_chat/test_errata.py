@@ -1,0 +1,69 @@
+"""W1 to W5 and W7 to W11: there in the source's code, absent in ours. W13, the page's: test_step_pages.py."""
+
+import pytest
+
+from demos.group_chat.faults import FAULTS, heard, is_alive
+
+from . import promises
+
+# What the naive server writes about it; "" if it stays silent.
+LOGGED = {
+    "W1": "",
+    "W2": "TypeError: the JSON object must be str, bytes or bytearray, not NoneType",
+    "W3": "AttributeError: 'NoneType' object has no attribute 'receive'",
+    "W5": "json.decoder.JSONDecodeError",
+    "W10": "RuntimeError: dictionary changed size during iteration",
+}
+
+
+@pytest.fixture(params=FAULTS, ids=lambda fault: f"{fault.erratum}-{fault.provoke.__name__}")
+def fault(request):
+    return request.param
+
+
+def test_the_source_has_it(start, fault):
+    server = start(fault.naive, tracebacks=True)
+    seen = fault.provoke(server.url)
+    assert seen.broken, seen.what
+    expected = LOGGED.get(fault.erratum)
+    assert expected is None or (expected in server.log if expected else server.log == "")
+
+
+def test_our_step_has_not(shared, fault):
+    seen = fault.provoke(shared(fault.right).url)
+    assert not seen.broken, seen.what
+
+
+def test_the_finished_room_has_not(start, fault):
+    seen = fault.provoke(start("step5_room_that_holds").url)
+    assert not seen.broken, seen.what
+
+
+def test_every_erratum_of_the_group_chat_is_among_them():
+    numbers = {int(fault.erratum[1:]) for fault in FAULTS}
+    of_private_chat, of_the_page = {6, 12, 14}, {13}
+    assert numbers | of_private_chat | of_the_page == set(range(1, 15))
+
+
+def test_w05_nulls_reach_everybody(start):
+    server = start("naive.chat", tracebacks=True)
+    eve, ann = promises.named(server, "Eve", "Ann")
+    ann.send("{}")
+    assert promises.hear(eve) == {"username": None, "msg": None}
+
+
+def test_w11_the_second_error_raises_from_except(start):
+    server = start("naive.nameless", tracebacks=True)
+    ann, bob = promises.nameless(server, 2)
+    ann.send("no JSON")
+    assert is_alive(ann)
+    assert "Traceback" not in server.log
+    ann.send("no JSON")
+    assert not is_alive(ann)
+    assert "ValueError: list.remove(x): x not in list" in server.log
+    assert heard(bob) == []
+
+
+def test_naive_pages_are_served(start):
+    assert "ws://127.0.0.1:5000/" in start("naive.chat").get("/ws").body
+    assert "static/nameless.js" in start("naive.nameless").get("/chat").body

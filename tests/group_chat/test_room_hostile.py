@@ -1,0 +1,336 @@
+"""A client that floods, sends junk, reads slowly or vanishes costs the others of the finished room nothing."""
+
+import asyncio
+import json
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from course import place
+from tests.group_chat import hostile
+from tests.group_chat.rich import RICH, Page, crowd, log_fields, refusal
+from tests.waiting import eventually
+
+FAST = ("--rate", "1000")  # tests speak faster than people
+LIMIT = 16 * 1024  # bytes in a message
+TRY_AGAIN_LATER, POLICY, TOO_BIG, RESTART = 1013, 1008, 1009, 1012
+
+# What a client may send by mistake or on purpose, and the code of the error frame that answers it.
+JUNK = [
+    ("", "not_json"),
+    ("hello", "not_json"),
+    ("{", "not_json"),
+    ('{"msg": "x"', "not_json"),
+    ("[" * 15_000, "not_json"),
+    ('{"a":' * 3000, "not_json"),
+    ('{"msg": "x", "n": ' + "9" * 5000 + "}", "not_json"),
+    ("null", "no_message"),
+    ("7", "no_message"),
+    ("NaN", "no_message"),
+    ('"text"', "no_message"),
+    ("[]", "no_message"),
+    ("{}", "no_message"),
+    ('{"msg": null}', "no_message"),
+    ('{"msg": 7}', "no_message"),
+    ('{"msg": ["x"]}', "no_message"),
+    ('{"msg": {"msg": "x"}}', "no_message"),
+    ('{"msg": ""}', "no_message"),
+    ('{"msg": " \\n\\t"}', "no_message"),
+    ('{"msg": "\\ud800"}', "no_message"),
+    ('{"msg": "x", "client_id": 7}', "no_message"),
+    ('{"msg": "x", "client_id": "\\udfff"}', "no_message"),
+    ('{"msg": "x", "client_id": "' + "c" * 65 + '"}', "no_message"),
+    (b"\x00\xff", "not_text"),
+    (b'{"msg": "x"}', "not_text"),
+]
+
+
+@pytest.fixture
+def chat(shared):
+    """A server that all tests of this file share, for those that leave it as it was."""
+    return shared("chat", *FAST)
+
+
+def connections(server):
+    return json.loads(server.get("/healthz").body)["connections"]
+
+
+# Junk.
+
+
+@pytest.mark.parametrize(("junk", "code"), JUNK, ids=lambda value: ascii(value)[:30])
+def test_junk_is_answered_and_the_connection_stays(chat, junk, code):
+    listener, page = Page.join(chat, "listener"), Page.join(chat, "junk")
+    page.socket.send(junk)
+    answer = page.next("error")
+    assert answer["code"] == code
+    assert answer["reason"].endswith(".")
+    assert "client_id" not in answer
+    page.say("the room still hears me")
+    assert listener.message()["msg"] == "the room still hears me"
+
+
+def test_an_error_says_which_message_it_concerns(chat):
+    page = Page.join(chat, "junk")
+    page.send("", "mine-1")
+    answer = page.next("error")
+    assert (answer["code"], answer["client_id"]) == ("no_message", "mine-1")
+
+
+def test_a_client_of_the_sources_formats_hears_of_junk_in_its_own_format(chat):
+    named, nameless = chat.ws("junk"), chat.ws("ql")
+    for socket_ in (named, nameless):
+        socket_.send("hello")
+    frame = json.loads(named.recv(10))
+    assert frame == {"username": "服务器", "msg": "Send JSON; this was something else."}
+    assert json.loads(nameless.recv(10)) == {"msg": f"服务器: {frame['msg']}"}
+
+
+def test_a_message_of_16_kb_is_the_longest(chat):
+    listener, page = Page.join(chat, "listener"), Page.join(chat, "junk")
+    longest = "x" * (LIMIT - len(json.dumps({"msg": "", "client_id": "long-1"})))
+    assert page.say(longest, "long-1")["id"]
+    page.send(longest + "x", "long-2")
+    assert page.ended()[0] == TOO_BIG
+    assert listener.message()["msg"] == longest
+
+
+# Too much, too slow, gone.
+
+
+def test_a_flood_is_slowed_down_then_ended_and_the_others_hear_only_what_is_allowed(start):
+    rate = 100
+    chat = start("chat", "--rate", str(rate))
+    speaker, listener = Page.join(chat, "speaker"), Page.join(chat, "listener")
+    with hostile.Client(chat.url, "/flooder", Sec_WebSocket_Protocol=RICH) as flooder:
+        began = time.monotonic()
+        for number in range(500):
+            flooder.send(hostile.text(json.dumps({"msg": "flood", "client_id": f"{number}"})))
+        speaker.say("I am still heard")
+        before, code, reason = flooder.ended()
+        seconds = time.monotonic() - began
+    assert (code, reason) == (POLICY, "too many messages")
+    frames = [json.loads(payload) for opcode, payload in before if opcode == hostile.TEXT]
+    refused = [frame for frame in frames if frame["type"] == "error"]
+    assert {frame["code"] for frame in refused} == {"too_fast"}
+    assert all(frame["client_id"] for frame in refused)
+    acknowledged = sum(frame["type"] == "ack" for frame in frames)
+    assert eventually(lambda: connections(chat) == 2)
+    speaker.say("the end")
+    heard = [listener.message()["msg"]]
+    while heard[-1] != "the end":
+        heard.append(listener.message()["msg"])
+    assert "I am still heard" in heard
+    assert acknowledged <= heard.count("flood") <= rate * (1 + seconds)  # at once, and then
+
+
+def test_a_flood_of_junk_ends_as_well(start):
+    chat = start("chat", "--rate", "100")
+    with hostile.Client(chat.url, "/flooder") as flooder:
+        flooder.send(hostile.text("junk") * 500)
+        assert flooder.ended()[1:] == (POLICY, "too many messages")
+
+
+def test_a_reader_that_stops_is_cut_off_and_the_others_miss_nothing(start):
+    chat = start("chat", *FAST)
+    speaker, listener = Page.join(chat, "speaker"), Page.join(chat, "listener")
+    long, count = "x" * 15_000, 150
+    with hostile.Client(chat.url, "/slow", Sec_WebSocket_Protocol=RICH):  # it never reads
+        assert listener.sees("slow")
+        said = []
+        for _ in range(count):
+            said.append(speaker.say(long)["id"])
+            assert listener.message()["id"] == said[-1]
+        assert listener.sees(gone={"slow"})
+    assert "event=leave name=slow code=1013" in chat.log
+    assert connections(chat) == 2
+
+
+def test_clients_that_vanish_are_gone(start):
+    """One process is killed; another is halted, so that its connection stays open and silent."""
+    chat = start("chat", "--heartbeat", "2")
+    watcher = Page.join(chat, "watcher")
+    code = (
+        "import sys; from websockets.sync.client import connect\n"
+        "with connect(sys.argv[1], proxy=None, ping_interval=None) as socket: socket.recv()"
+    )
+    clients = []
+    for name in ("killed", "halted"):
+        url = f"{chat.url}/{name}".replace("http", "ws", 1)
+        clients.append(subprocess.Popen([sys.executable, "-c", code, url]))
+    try:
+        assert watcher.sees("killed", "halted")
+        clients[0].kill()
+        clients[1].send_signal(signal.SIGSTOP)
+        assert watcher.sees(gone={"killed", "halted"})
+    finally:
+        for client in clients:
+            client.kill()
+            client.wait()
+    assert "event=no_heartbeat" in chat.log
+    assert connections(chat) == 1
+    watcher.say("I have answered every ping")
+
+
+def test_a_thousand_joins_and_leaves_are_announced_in_batches_and_leave_nothing_behind(start):
+    count = 1000
+    chat = start("chat")
+    watcher = Page.join(chat, "watcher")
+    names = [f"guest {number}" for number in range(count)]
+    descriptors = Path(f"/proc/{chat.process.pid}/fd")
+    before = len([*descriptors.iterdir()]) if descriptors.exists() else 0
+    began = time.monotonic()
+
+    async def come_and_go():
+        async with crowd([chat], names) as clients:
+            assert watcher.sees(*names)
+            # Who came in the middle knows everybody as well, those before and those after.
+            roster = set()
+            while len(roster) <= count:
+                frame = json.loads(await asyncio.wait_for(clients[count // 2].recv(), 20))
+                roster |= {*frame.get("roster", ()), *frame.get("joined", ())}
+            assert connections(chat) == count + 1
+
+    asyncio.run(come_and_go())
+    assert watcher.sees(gone=names)
+    presence = [frame for frame in watcher.frames if frame["type"] == "presence"]
+    assert len(presence) <= (time.monotonic() - began) / 0.1 + 1
+    assert presence[-1]["count"] == len(watcher.roster) == 1
+    assert connections(chat) == 1
+    if before:
+        assert eventually(lambda: len([*descriptors.iterdir()]) <= before)
+
+
+def test_long_messages_in_the_history_keep_nobody_out(start):
+    """Together they are more than network and backlog of one client hold."""
+    chat = start("chat", *FAST)
+    speaker, reader = Page.join(chat, "speaker"), Page.join(chat, "reader")
+    speaker.say("heard")
+    reader.message()
+    reader.close()
+    long = "长" * 5000
+    said = [speaker.say(long)["id"] for _ in range(60)]
+    newcomer = Page.join(chat, "newcomer", sock=_narrow(chat))
+    assert [frame["id"] for frame in newcomer.replay] == said[-50:]
+    back = reader.again(chat, sock=_narrow(chat))
+    assert [frame["id"] for frame in back.replay] == said
+    end = speaker.say("the end")["id"]
+    assert newcomer.message()["id"] == back.message()["id"] == end
+
+
+def _narrow(server):
+    """Connect through a window as small as that of a far and slow line."""
+    line = socket.socket()
+    line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    line.connect(("127.0.0.1", int(server.url.rpartition(":")[2])))
+    return line
+
+
+# The server as such.
+
+
+def test_the_log_has_one_line_for_each_event_whatever_clients_call_themselves(start):
+    chat = start("chat", *FAST)
+    names = ["a event=join name=admin", '"quoted"', "a=b", "back\\slash", "中文", "% {0}"]
+    for name in names:
+        page = Page.join(chat, name)
+        page.say("one\n2026-01-01T00:00:00.000Z event=forged")
+        page.close()
+    refusal(chat, "new\nline event=forged")
+    chat.get("/new%0A2026-01-01T00:00:00.000Z%20event=forged")
+    with pytest.raises(InvalidStatus):
+        Page(chat, "foreign", origin='http://evil.example" event=forged x="')
+    chat.stop()
+    lines = [log_fields(line) for line in chat.log.splitlines()]
+    events = [line["event"] for line in lines]
+    assert "forged" not in events
+    assert [line["name"] for line in lines if line["event"] == "join"] == names
+    assert sorted(line["name"] for line in lines if line["event"] == "leave") == sorted(names)
+    assert (
+        events.count("refused") == events.count("http") - 1 == events.count("foreign_origin") == 1
+    )
+    assert events[-2:] == ["stopping", "stopped"]
+    assert all(re.fullmatch(r"[-\d]{10}T[:\d]{8}\.\d{3}Z", line["time"]) for line in lines)
+
+
+def test_a_stop_tells_everybody_to_come_back(start):
+    chat = start("chat")
+    page, named, nameless = Page.join(chat, "rich"), chat.ws("named"), chat.ws("ql")
+    assert page.sees("rich", "named") and eventually(lambda: connections(chat) == 3)
+    assert chat.stop() == 0
+    assert page.ended() == (RESTART, "the server restarts")
+    for socket_ in (named, nameless):
+        with pytest.raises(ConnectionClosed) as closed:
+            socket_.recv(10)
+        assert closed.value.rcvd.code == RESTART
+
+
+def test_health_tells_how_many_are_connected(start):
+    chat = start("chat")
+    assert json.loads(chat.get("/healthz").body) == {"status": "ok", "connections": 0}
+    Page.join(chat, "one")
+    chat.ws("two")
+    assert eventually(lambda: connections(chat) == 2)
+
+
+@pytest.mark.parametrize("path", ["/Bob", "/ql", "/favicon.ico", "/ws/Bob"])
+def test_a_plain_request_to_a_socket_gets_426_and_a_sentence(chat, path):
+    answer = chat.get(path)
+    assert answer.status == 426
+    assert answer.headers["Upgrade"] == "websocket"
+    assert "This address is a WebSocket" in answer.body
+
+
+def test_a_page_of_another_site_may_connect_only_where_it_is_allowed(start):
+    chat = start("chat", "--origin", "https://chat.example.org")
+    for origin in ("http://evil.example", chat.url.replace("127.0.0.1", "localhost"), "null"):
+        with pytest.raises(InvalidStatus) as refused:
+            Page(chat, "guest", origin=origin)
+        assert refused.value.response.status_code == 403
+    for origin in (chat.url, "https://chat.example.org"):
+        Page.join(chat, "guest", origin=origin).close()
+
+
+def test_a_port_that_is_taken_is_replaced_by_a_free_one(start):
+    port = int(start("chat").url.rpartition(":")[2])
+    second = start("chat", port=port)
+    assert f"Port {port} is taken" in second.output
+    assert second.get("/healthz").status == 200
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="elsewhere 127.0.0.2 is no address of this machine"
+)
+def test_it_is_seen_from_outside_only_if_asked(start):
+    """127.0.0.2 stands for the outside: a server on all addresses would answer there, too."""
+    chat = start("chat")
+    port = int(chat.url.rpartition(":")[2])
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.2", port), 5)
+    outside = start("chat", "--host", "127.0.0.2")
+    assert outside.url.startswith("http://127.0.0.2:")
+    Page.join(outside, "guest").say("hello")
+
+
+@pytest.mark.parametrize("rate", ["0", "nan"])
+def test_a_rate_that_lets_nobody_speak_is_refused(rate):
+    command = [sys.executable, "-m", "demos.group_chat.chat", "--port", "0", "--rate", rate]
+    done = subprocess.run(
+        command, cwd=place.ROOT, capture_output=True, text=True, timeout=20, check=False
+    )
+    assert done.returncode == 2
+    assert "--rate" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_without_redis_nothing_imports_redis(start, tmp_path):
+    (tmp_path / "redis.py").write_text("raise RuntimeError('redis was imported')")
+    chat = start("chat", env={"PYTHONPATH": str(tmp_path)})
+    assert Page.join(chat, "guest").say("hello")["id"]

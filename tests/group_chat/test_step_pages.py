@@ -1,0 +1,364 @@
+"""The pages of steps 1 to 4 in a real browser, and W13 on the source's own page."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.waiting import eventually
+
+# Addresses that the naive page builds itself, all led to the server under test.
+LED_HERE = """
+window.asked = [];
+window.WebSocket = class extends WebSocket {
+  constructor(address) {
+    window.asked.push(address);
+    super(address.replace("127.0.0.1:5000", location.host));
+  }
+};
+"""
+HOSTILE = [
+    "<img src=x onerror=alert(1)>",
+    "<script>alert(2)</script>",
+    "&lt;b&gt; \u202e<b>",
+    "javascript:alert(3)",
+]
+
+
+def lines(page):
+    """Whose line it is, and its text, for each line of the list."""
+    found = page.locator("#lines .line")
+    return [
+        (
+            "mine" if "mine" in line.get_attribute("class").split() else "theirs",
+            line.locator(".text").inner_text(),
+        )
+        for line in found.all()
+    ]
+
+
+def overflow(page):
+    """How far the page is wider than its window."""
+    return page.evaluate("document.documentElement.scrollWidth - innerWidth")
+
+
+# Step 1.
+
+
+@pytest.fixture
+def echo(start, new_page):
+    """The echo's page, connected, and its server."""
+    server = start("step1_echo")
+    page = new_page(server.page)
+    expect(page.locator("#readyState")).to_have_text("–")
+    page.click("#connect")
+    expect(page.locator("#readyState")).to_have_text("1 OPEN")
+    return page, server
+
+
+def happened(page):
+    """The events so far, each with its detail."""
+    found = page.locator("#events li").all()
+    return [(line.get_attribute("data-event"), line.locator("span").inner_text()) for line in found]
+
+
+def test_echo_shows_events_as_they_happen(echo):
+    page, _ = echo
+    page.fill("#words", "你好")
+    page.click("text=Send text")
+    expect(page.locator("[data-event=message]")).to_have_count(1)
+    page.click("#binary")
+    expect(page.locator("[data-event=message]")).to_have_count(2)
+    assert happened(page) == [
+        ("new WebSocket", ""),
+        ("open", ""),
+        ("send", "text, 6 bytes: 你好"),
+        ("send", "binary, 8 bytes: 00 01 02 03 fc fd fe ff"),
+        ("message", "text, 6 bytes: 你好"),
+        ("message", "binary, 8 bytes: 00 01 02 03 fc fd fe ff"),
+    ] or [kind for kind, _ in happened(page)] == [
+        "new WebSocket",
+        "open",
+        "send",
+        "message",
+        "send",
+        "message",
+    ]
+
+
+def test_echo_shows_buffered_amount_rise_and_fall(echo):
+    page, _ = echo
+    page.click("#pieces")
+    expect(page.locator("[data-event=message]")).to_have_count(20)
+    expect(page.locator("#highest")).to_have_text("200,000")
+    expect(page.locator("#bufferedAmount")).to_have_text("0")
+
+
+def test_echo_shows_1009_for_a_large_message(echo):
+    page, _ = echo
+    page.click("#tooBig")
+    expect(page.locator("#readyState")).to_have_text("3 CLOSED")
+    why = 'code 1009, reason "a message may have 16384 bytes"'
+    expect(page.locator("[data-event=close] span")).to_contain_text(why)
+    # A closed socket would take a message and drop it.
+    page.click("text=Send text")
+    assert happened(page)[-1] == ("not sent", "the socket is not open")
+
+
+def test_echo_closes_with_code_and_reason(echo):
+    page, server = echo
+    page.fill("#code", "3001")
+    page.fill("#reason", "再见")
+    page.click("#closing .quiet")
+    expect(page.locator("[data-event=close] span")).to_contain_text("code 3001")
+    assert eventually(lambda: re.search('code=3001 reason="?再见', server.log))
+    page.click("#connect")
+    expect(page.locator("[data-event=open]")).to_have_count(2)
+    page.fill("#code", "1001")
+    page.click("#closing .quiet")
+    expect(page.locator("#refused")).to_contain_text("1001")
+    expect(page.locator("#readyState")).to_have_text("1 OPEN")
+    page.fill("#code", "")
+    page.click("#closing .quiet")
+    expect(page.locator("[data-event=close] span").nth(1)).to_contain_text("code 1005")
+
+
+def test_echo_shows_that_the_server_has_stopped(start, new_page):
+    server = start("step1_echo")
+    page = new_page(server.page, tolerate="console: WebSocket connection")
+    page.click("#connect")
+    expect(page.locator("#readyState")).to_have_text("1 OPEN")
+    assert server.stop() == 0
+    expect(page.locator("[data-event=close] span")).to_contain_text(
+        'code 1012, reason "the server restarts"'
+    )
+    page.click("#connect")
+    expect(page.locator("[data-event=error]")).to_have_count(1)
+    expect(page.locator("[data-event=close] span").nth(1)).to_contain_text("code 1006")
+
+
+# Step 2.
+
+
+def cells(page):
+    """For each lane: messages, requests, bytes per message, as numbers."""
+    return {
+        row.get_attribute("data-lane"): [
+            int(row.locator(f".{column}").inner_text().replace(",", ""))
+            for column in ("messages", "requests", "each")
+        ]
+        for row in page.locator("[data-lane]").all()
+    }
+
+
+def test_push_shows_all_lanes_side_by_side(start, new_page):
+    server = start("step2_push_techniques", "--every", "0.05")
+    page = new_page(server.page)
+    page.select_option("#every", "0.1")
+    page.click("#start")
+    expect(page.locator("#state")).to_have_text("Running")
+    enough = "() => [...document.querySelectorAll('.messages')].every((cell) => parseInt(cell.textContent) >= 20)"
+    page.wait_for_function(enough)
+    shown = cells(page)
+    assert shown["events"][1] == shown["socket"][1] == 1
+    assert shown["long-poll"][1] > shown["poll"][1] > 1
+    assert shown["long-poll"][2] > 2 * shown["socket"][2]
+    assert all(
+        re.fullmatch(r"-?[\d.]+ ms", cell) for cell in page.locator(".median").all_inner_texts()
+    )
+    assert "out of order" not in page.inner_text("table")
+    page.click("#stop")
+    expect(page.locator("#state")).to_have_text("Stopped")
+    stopped = page.inner_text("table")
+    page.click("#start")
+    expect(page.locator("#state")).to_have_text("Running")
+    page.wait_for_function(
+        "(old) => document.querySelector('table').innerText !== old", arg=stopped
+    )
+
+
+def test_push_says_that_the_server_has_stopped(start, new_page):
+    server = start("step2_push_techniques", "--every", "0.1")
+    page = new_page(server.page, tolerate="console: Failed to load|console: WebSocket")
+    page.click("#start")
+    expect(page.locator("#state")).to_have_text("Running")
+    assert server.stop() == 0
+    expect(page.locator("#state")).to_contain_text("Stopped: ")
+    expect(page.locator("#stop")).to_be_disabled()
+
+
+# Step 3.
+
+
+def room_pages(server, new_page, count):
+    pages = [new_page(server.page) for _ in range(count)]
+    for page in pages:
+        expect(page.locator("#state")).to_have_text("Connected")
+    return pages
+
+
+def test_three_pages_chat_without_names(start, new_page):
+    first, *_ = pages = room_pages(start("step3_nameless_room"), new_page, 3)
+    said = []
+    for page, text in zip(pages, ["大家好", "hello", "第三个"], strict=True):
+        page.fill("#text", text)
+        page.press("#text", "Enter")
+        assert page.input_value("#text") == ""
+        said.append((page, text))
+        for other in pages:
+            expect(other.locator("#lines .text")).to_have_text([text for _, text in said])
+    for page in pages:
+        assert lines(page) == [
+            ("mine" if page is author else "theirs", text) for author, text in said
+        ]
+    # Own lines stand on the right, the others on the left.
+    boxes = [line.bounding_box() for line in first.locator("#lines .line").all()]
+    room = first.locator("#log").bounding_box()
+    middle = room["x"] + room["width"] / 2
+    assert [box["x"] + box["width"] / 2 > middle for box in boxes] == [True, False, False]
+
+
+def test_the_nameless_page_explains_its_design(start, new_page):
+    (page,) = room_pages(start("step3_nameless_room"), new_page, 1)
+    explanation = page.locator("#design").inner_text()
+    assert "/ql" in explanation
+    assert '{"msg": ' in explanation
+
+
+def test_nothing_hostile_is_executed(start, new_page):
+    first, second = room_pages(start("step3_nameless_room"), new_page, 2)
+    for text in HOSTILE:
+        first.fill("#text", text)
+        first.press("#text", "Enter")
+    for page in (first, second):
+        expect(page.locator("#lines .text")).to_have_text(HOSTILE)
+        assert page.locator("#lines img, #lines script, #lines b").count() == 0
+
+
+def test_what_is_not_sent_is_not_shown(start, new_page):
+    server = start("step3_nameless_room")
+    page = new_page(server.page, tolerate="console: WebSocket connection")
+    expect(page.locator("#state")).to_have_text("Connected")
+    page.fill("#text", "x" * 17_000)
+    page.press("#text", "Enter")
+    expect(page.locator("#hint")).to_contain_text("Too long")
+    server.kill()
+    expect(page.locator("#state")).to_contain_text("Not connected")
+    page.fill("#text", "does anybody hear me?")
+    page.press("#text", "Enter")
+    expect(page.locator("#hint")).to_contain_text("Nothing was sent")
+    assert lines(page) == []
+    assert page.input_value("#text") == "does anybody hear me?"
+    again = start("step3_nameless_room", port=int(server.url.rpartition(":")[2]))
+    assert again.url == server.url
+    expect(page.locator("#state")).to_have_text("Connected", timeout=15_000)
+    expect(page.locator("#hint")).to_have_text("")
+    other = again.ws("ql")
+    page.press("#text", "Enter")
+    assert other.recv(timeout=10) == '{"msg": "does anybody hear me?"}'
+    assert lines(page) == [("mine", "does anybody hear me?")]
+
+
+def test_the_finished_room_serves_the_nameless_page(start, new_page):
+    server = start("step5_room_that_holds")
+    first, second = (new_page(f"{server.url}/chat") for _ in range(2))
+    for page in (first, second):
+        expect(page.locator("#state")).to_have_text("Connected")
+    first.fill("#text", "大家好")
+    first.press("#text", "Enter")
+    expect(second.locator("#lines .text")).to_have_text(["大家好"])
+
+
+# Step 4 has the page many_people.html, with tests of its own.
+
+
+def test_three_pages_chat_under_nicknames(start, new_page):
+    server = start("step4_nicknames")
+    pages = {name: new_page(server.page) for name in ("韩雪", "舒畅", "唐嫣")}
+    for name, page in pages.items():
+        page.fill("#nickname", name)
+        page.press("#nickname", "Enter")
+        expect(page.locator("#state")).to_contain_text("Connected")
+    pages["韩雪"].fill("#text", "大家好")
+    pages["韩雪"].press("#text", "Enter")
+    for name, page in pages.items():
+        expect(page.locator("#lines .line")).to_have_count(1)
+        assert ("我" if name == "韩雪" else "韩雪") in page.inner_text("#lines")
+        assert "大家好" in page.inner_text("#lines")
+
+
+# All pages.
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("step", ["step1_echo", "step2_push_techniques", "step3_nameless_room"])
+def test_pages_fit_a_phone(shared, new_page, step, scheme):
+    page = new_page(shared(step).page, viewport={"width": 320, "height": 640}, color_scheme=scheme)
+    assert overflow(page) <= 0
+    assert page.locator("h1").count() == 1
+    fields = "input:not([type=hidden]), textarea, select"
+    assert page.locator(fields).evaluate_all(
+        "fields => fields.every((field) => field.labels.length === 1)"
+    )
+
+
+@pytest.mark.parametrize("step", ["step1_echo", "step2_push_techniques", "step3_nameless_room"])
+def test_pages_need_no_inline_script(shared, new_page, step):
+    html = shared(step).get("/" + shared(step).page.partition("//")[2].partition("/")[2]).body
+    assert not re.search(r"<script(?![^>]*\ssrc=)", html)
+    assert not re.search(r"\son\w+=", html)
+
+
+# W13: the source's page.
+
+
+@pytest.fixture
+def naive_page(start, new_page):
+    """The source's page, and its server."""
+    server = start("naive.chat", tracebacks=True)
+    page = new_page(tolerate="Cannot read properties of null|console: WebSocket")
+    page.add_init_script(LED_HERE)
+    page.goto(server.page)
+    return page, server
+
+
+def test_w13_the_address_is_hard_wired(naive_page):
+    page, server = naive_page
+    page.fill("#nickname", "Ann")
+    page.click("text=连接")
+    assert page.evaluate("asked") == ["ws://127.0.0.1:5000/Ann"]
+    assert ":5000" not in server.url
+
+
+def test_w13_three_clicks_make_three_sockets(naive_page):
+    page, _ = naive_page
+    sockets = []
+    page.on("websocket", lambda socket: sockets.append(socket))
+    page.fill("#nickname", "Ann")
+    for _ in range(3):
+        page.click("text=连接")
+    assert eventually(lambda: page.evaluate("asked.length") == 3 == len(sockets))
+    assert not any(socket.is_closed() for socket in sockets)
+
+
+def test_w13_sending_before_connecting_is_a_type_error(naive_page):
+    page, _ = naive_page
+    page.fill("#text", "hello?")
+    with page.expect_event("pageerror") as caught:
+        page.click("text=发送")
+    assert "Cannot read properties of null (reading 'send')" in str(caught.value)
+    assert page.inner_text("#list") == ""
+
+
+def test_w13_a_message_is_shown_though_never_sent_and_the_end_goes_unnoticed(naive_page):
+    page, server = naive_page
+    page.fill("#nickname", "Ann")
+    page.click("text=连接")
+    page.wait_for_function("ws.readyState === WebSocket.OPEN")
+    looks = page.inner_text("body")
+    server.kill()
+    page.wait_for_function("ws.readyState === WebSocket.CLOSED")
+    assert page.inner_text("body") == looks
+    page.fill("#text", "does anybody hear me?")
+    page.click("text=发送")
+    assert page.inner_text("#list") == "我: does anybody hear me?"

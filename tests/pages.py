@@ -1,0 +1,129 @@
+"""What tests of pages share: connections that fail between a page and its server, and text that can be read.
+
+line = wire(server)                    # a port in front of the server
+page = new_page(line.url + "/ws", tolerate=BROKEN)
+line.break_off()
+with stopped(server): ...
+assert [text for text, contrast, size in page.evaluate(CONTRASTS) if contrast < 4.5] == []
+"""
+
+import os
+import signal
+import socket
+import threading
+from contextlib import contextmanager, suppress
+from urllib.parse import urlsplit
+
+import pytest
+
+# The browser's console says this when a connection cannot be made, as in tests of faults.
+BROKEN = "console: WebSocket connection to"
+
+# The contrast of each visible text against what is behind it, as WCAG 2 computes it; and its size.
+CONTRASTS = """() => {
+    const rgb = (color) => color.match(/[\\d.]+/g).map(Number);
+    const luminance = ([r, g, b]) => [[r, 0.2126], [g, 0.7152], [b, 0.0722]].reduce((sum, [value, weight]) => {
+        value /= 255;
+        return sum + weight * (value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4);
+    }, 0);
+    const behind = (node) => {
+        for (; node; node = node.parentElement) {
+            const color = rgb(getComputedStyle(node).backgroundColor);
+            if (color.length === 3 || color[3] === 1) return color;
+        }
+        return [255, 255, 255];
+    };
+    return [...document.querySelectorAll("body *")].filter((node) => node.checkVisibility()
+        && [...node.childNodes].some((child) => child.nodeType === Node.TEXT_NODE && child.data.trim())
+        || node.matches("input, textarea")).map((node) => {
+        const [one, two] = [luminance(rgb(getComputedStyle(node).color)), luminance(behind(node))];
+        return [node.textContent.trim().slice(0, 80), (Math.max(one, two) + 0.05) / (Math.min(one, two) + 0.05),
+            parseFloat(getComputedStyle(node).fontSize)];
+    });
+}"""
+
+
+class Wire:
+    """A port in front of a server.
+
+    `cut`: no connection holds. `deaf`: what the server sends gets lost, its farewell too. `numb`: the server does not
+    feel that a connection has ended. `ask` and `answer` change the bytes of requests and answers, as a proxy does.
+    """
+
+    def __init__(self, url, ask=bytes, answer=bytes):
+        self.upstream = (urlsplit(url).hostname, urlsplit(url).port)
+        self.ask, self.answer = ask, answer
+        self.cut = self.deaf = self.numb = False
+        self.pages, self.servers = [], []  # the two ends of all connections
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def break_off(self):
+        self.cut = True
+        for page in self.pages:
+            _end(page)
+
+    def close(self):
+        _end(self.listener)
+        self.listener.close()
+        self.break_off()
+        for server in self.servers:
+            _end(server)
+
+    def _accept(self):
+        with suppress(OSError):
+            while True:
+                page, _ = self.listener.accept()
+                if self.cut:
+                    page.close()
+                    continue
+                server = socket.create_connection(self.upstream)
+                self.pages.append(page)
+                self.servers.append(server)
+                threading.Thread(target=self._there, args=(page, server), daemon=True).start()
+                threading.Thread(target=self._back, args=(page, server), daemon=True).start()
+
+    def _there(self, page, server):
+        with suppress(OSError):
+            while data := page.recv(65536):
+                server.sendall(self.ask(data))
+        if not self.numb:
+            _end(server)
+
+    def _back(self, page, server):
+        with suppress(OSError):
+            while data := server.recv(65536):
+                if not self.deaf:
+                    page.sendall(self.answer(data))
+        if not self.deaf:
+            _end(page)
+
+
+def _end(end):
+    with suppress(OSError):
+        end.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.fixture
+def wire():
+    """Put a Wire in front of a server: `wire(server, ask, answer) -> Wire`."""
+    wires = []
+
+    def lay(server, **changes):
+        wires.append(Wire(server.url, **changes))
+        return wires[-1]
+
+    yield lay
+    for each in wires:
+        each.close()
+
+
+@contextmanager
+def stopped(server):
+    """A server that hangs: its process gets no time."""
+    os.kill(server.process.pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(server.process.pid, signal.SIGCONT)

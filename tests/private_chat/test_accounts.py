@@ -1,0 +1,250 @@
+"""B3: register, log in, log out: what a user may be called, who is let in, and how a session ends."""
+
+import re
+import secrets
+
+import pytest
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from werkzeug.security import check_password_hash
+
+from tests.waiting import all_at_once
+
+from .people import Person, ask, new_name, newcomer, stranger
+
+TAKEN = "This name is taken."
+ENDED = 4401
+
+
+@pytest.fixture
+def server(shared):
+    return shared("step5_offline", "--proxies", "1")
+
+
+def users():
+    return ask("select count(*) as n from userinfo")[0]["n"]
+
+
+def complaints(answer):
+    """Return the text of the page without tags, in which the errors stand."""
+    return re.sub(r"<[^>]*>", " ", answer.body)
+
+
+# Registration.
+
+
+def test_who_registers_can_log_in(server):
+    person = Person(server, new_name("小甜甜"), "correct horse 电池")
+    answer = person.register()
+    assert (answer.status, answer.headers["Location"]) == (302, "login")
+    assert "messenger" not in ask("select password from userinfo where name = %s", person.name)
+    person.log_in()
+    assert person.name in person.get("/single").body
+
+
+def test_a_password_is_stored_as_a_scrypt_hash_and_written_nowhere_else(server):
+    secret = f"do not keep this {secrets.token_hex(8)}"
+    person = Person(server, new_name(), secret)
+    assert person.register().status == 302
+    person.log_in()
+    (row,) = ask("select * from userinfo where name = %s", person.name)
+    assert re.fullmatch(r"scrypt:32768:8:1\$[^$]{8,}\$[0-9a-f]{128}", row["password"])
+    assert check_password_hash(row["password"], secret)
+    assert secret not in str(row)
+    assert secret not in server.log + server.output
+
+
+def test_the_same_password_is_stored_differently(server):
+    names = [new_name(), new_name()]
+    for name in names:
+        assert Person(server, name, "one for both").register().status == 302
+    hashes = {
+        row["password"]
+        for name in names
+        for row in ask("select password from userinfo where name = %s", name)
+    }
+    assert len(hashes) == 2
+
+
+REFUSED = {
+    "": "Enter a name.",
+    " ": "",
+    " Ann": "begin or end with a space",
+    "Ann ": "begin or end with a space",
+    "\u3000": "",
+    "a/b": "slash",
+    "x" * 33: "",
+    "好" * 33: "",
+    "a\nb": "control characters",
+    "a\0b": "control characters",
+    "\u202eAnn": "control characters",
+    "服务器": "reserved",
+    "我": "reserved",
+    "服务器\u200d": "",
+    "Ann:hello": "colon",  # 来自Ann:hello would read as if Ann had said hello
+    "Ann：hello": "colon",
+}
+
+
+@pytest.mark.parametrize("name", REFUSED, ids=ascii)
+def test_names_that_are_refused(server, name):
+    before = users()
+    answer = stranger(server).register(username=name)
+    assert answer.status == 422
+    assert REFUSED[name] in complaints(answer)
+    assert users() == before
+
+
+@pytest.mark.parametrize(
+    "name", ["n" * 32, "好" * 32, "👩‍👧 ❤️", "O'Brien & Söhne", "%s {{7*7}}", "ws"]
+)
+def test_names_that_are_fine(server, name):
+    person = Person(server, name)
+    assert person.register().status == 302
+    assert person.log_in().page().welcome["name"] == name
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [("Bob", "bob"), ("Eve", "ＥＶＥ"), ("ﬁn", "FIN"), ("ann\u0301", "anń"), ("Zoe", "Z\u200doe")],
+    ids=ascii,
+)
+def test_a_name_that_looks_like_a_taken_one_is_taken(server, first, second):
+    mark = secrets.token_hex(3)
+    assert Person(server, first + mark).register().status == 302
+    for name in (first, second):
+        answer = Person(server, name + mark).register()
+        assert answer.status == 422
+        assert TAKEN in complaints(answer)
+
+
+PASSWORDS = {
+    "": 422,
+    "1234567": 422,
+    "x" * 129: 422,
+    "12345678": 302,
+    "x" * 128: 302,
+    "好" * 8: 302,
+}
+
+
+@pytest.mark.parametrize("password", PASSWORDS, ids=lambda password: f"{len(password)}")
+def test_length_of_a_password(server, password):
+    person = Person(server, new_name(), password)
+    assert person.register().status == PASSWORDS[password]
+    assert len(ask("select id from userinfo where name = %s", person.name)) == (
+        PASSWORDS[password] == 302
+    )
+
+
+def test_a_password_counts_to_the_last_letter(server):
+    person = Person(server, new_name(), "  Blanks count  ")
+    assert person.register().status == 302
+    for wrong in ("Blanks count", "  Blanks count ", "  blanks count  "):
+        assert person.try_to_log_in(password=wrong).status == 401, wrong
+    person.log_in()
+
+
+def test_two_who_register_the_same_name_at_once(server):
+    """One wins, the others read why not; the database decides, not who looked first."""
+    name = new_name("Bob")
+    spellings = iter([name, name.lower(), name.upper(), name])
+
+    def register():
+        answer = Person(server, next(spellings)).register()
+        return answer.status, TAKEN in complaints(answer)
+
+    results = all_at_once(4, register)
+    assert sorted(results) == [(302, False)] + [(422, True)] * 3
+    assert len(ask("select id from userinfo where name_key = %s", name.lower())) == 1
+
+
+# Log-in and log-out.
+
+
+def test_the_classroom_users_of_the_seed(server):
+    person = Person(server, "韩雪").log_in()
+    assert set(person.friends()) == {"舒畅", "唐嫣", "小甜甜"}
+
+
+@pytest.mark.parametrize("path", ["/single", "/friends", "/history"])
+def test_who_is_not_logged_in_is_sent_to_the_log_in(server, path):
+    nobody = stranger(server)
+    answer = nobody.get(path)
+    assert (answer.status, answer.headers["Location"]) == (302, "login")
+    assert nobody.fetch(path).status == 401
+    assert nobody.fetch(path).json == {"reason": "Log in first."}
+    assert nobody.fetch(path, Accept="*/*").status == 401, "a script that asks for nothing special"
+
+
+@pytest.mark.parametrize("step", ["step3_messages", "step5_offline"])
+def test_who_is_not_logged_in_has_no_socket(shared, step):
+    nobody = stranger(shared(step, "--proxies", "1"))
+    for rich in (True, False):
+        socket = nobody.server.ws("single_ws", subprotocols=["im.v1"] if rich else None)
+        with pytest.raises(ConnectionClosed) as caught:
+            socket.recv(timeout=20)
+        assert caught.value.rcvd.code == ENDED
+
+
+def test_a_log_out_ends_the_session_and_its_sockets_only(server):
+    here = newcomer(server)
+    there = Person(server, here.name).log_in()
+    mine, tab, theirs = here.page(), here.page(rich=False), there.page()
+    here.log_out()
+    assert mine.ended() == tab.ended() == (ENDED, "you have logged out")
+    assert here.get("/single").status == 302
+    assert theirs.is_open()
+    assert there.get("/single").status == 200
+    assert theirs.say("nobody", "hello")["code"] == "unknown"
+    assert here.log_in().page().is_open()
+
+
+@pytest.mark.parametrize("step", ["step2_accounts", "step3_messages", "step4_friends"])
+def test_a_log_out_of_every_step(shared, step):
+    person = newcomer(shared(step, "--proxies", "1"))
+    pages = [] if step == "step2_accounts" else [person.page()]
+    copied = person.twin()
+    person.log_out()
+    assert [page.ended() for page in pages] == [(ENDED, "you have logged out")] * len(pages)
+    assert person.get("/single").headers["Location"] == "login"
+    assert copied.get("/single").headers["Location"] == "login"
+
+
+def test_a_copied_cookie_is_dead_after_the_log_out(server):
+    person = newcomer(server)
+    thief = person.twin()
+    stolen = thief.page()
+    assert thief.fetch("/friends").status == 200
+    person.log_out()
+    assert stolen.ended()[0] == ENDED
+    assert thief.fetch("/friends").status == 401
+    assert thief.fetch("/history?friend=x").status == 401
+    assert thief.fetch("/add_friends", {"name": "韩雪"}).status in (400, 401)
+    with pytest.raises(ConnectionClosed) as caught:
+        thief.page()
+    assert caught.value.rcvd.code == ENDED
+
+
+def test_a_log_in_that_ended_elsewhere_closes_its_sockets(server):
+    """The process that heard of the log-out may have died before it could say so."""
+    person, other = newcomer(server), newcomer(server)
+    page, stays = person.page(), other.page()
+    ask("update logins set ended_at = utc_timestamp(3) where user_id = %s", person.id)
+    assert page.ended()[0] == ENDED
+    assert stays.is_open()
+
+
+def test_log_out_is_no_link(server):
+    """A picture with that address on some page would log people out."""
+    person = newcomer(server)
+    assert person.get("/logout").status == 405
+    assert person.get("/single").status == 200
+
+
+def test_a_page_request_to_the_socket_is_answered_with_a_sentence(server):
+    answer = newcomer(server).get("/single_ws")
+    assert answer.status == 426
+    assert "WebSocket" in answer.body
+    with pytest.raises(InvalidStatus) as caught:
+        server.ws("single")
+    assert caught.value.response.status_code == 400

@@ -1,0 +1,197 @@
+"""A database that is slow, full or away: the log-in says so, open sockets stay, and all recovers by itself.
+
+The messenger of this file has a database server of its own, which the tests stop, halt, lock and fill.
+"""
+
+import os
+import signal
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import pymysql
+import pytest
+
+from course import program
+from course import server as database_server
+from demos.pool_demo.seed import restore
+from demos.pool_demo.settings import connect_args
+from tests.waiting import eventually
+
+from .people import Person, ask, befriend, newcomer, stranger
+
+PROMISED = 5.0  # seconds until a page says that the database is away
+SENTENCE = "The database does not answer at the moment. Try again soon."
+WAITING = """select count(*) as n from information_schema.processlist
+    where db = database() and state like 'Waiting for table metadata lock%%'"""
+IS_FULL = """create trigger {0}_is_full before insert on {0} for each row
+    signal sqlstate 'HY000' set mysql_errno = 1114, message_text = 'The table is full'"""
+
+
+@pytest.fixture(scope="module")
+def lease(_surroundings, tmp_path_factory):
+    """A database server of this file's own; MYSQL_* lead to it."""
+    if program.find() is None:
+        pytest.skip("MYSQL_* names a server, so none of our own is installed here")
+    with (
+        database_server.Lease(tmp_path_factory.mktemp("server") / "state") as lease,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        for name, value in lease.status.as_environment().items():
+            patch.setenv(name, value)
+        restore()
+        yield lease
+
+
+@pytest.fixture
+def server(lease, shared):
+    return shared("step5_offline", "--proxies", "1")
+
+
+@pytest.fixture
+def pair(server):
+    """Two friends and their pages, who have written to each other, and who have forms to send."""
+    ann, bob = newcomer(server), newcomer(server)
+    befriend(ann, bob)
+    page, other = ann.page(), bob.page()
+    page.say(bob, "before")
+    other.say(ann, "before")
+    assert other.message()["msg"] == page.message()["msg"] == "before"
+    return ann, page, other
+
+
+def patient(server):
+    """Somebody who looks at the form while all is well."""
+    person = stranger(server)
+    person.get("/login")
+    return person
+
+
+def says_so(person, path="/login"):
+    """Send the form and see that the answer comes in time, and is a page with a sentence."""
+    began = time.monotonic()
+    answer = person.post(path, username="韩雪", password="let-me-learn")
+    took = time.monotonic() - began
+    assert answer.status == 503
+    assert SENTENCE in answer.body
+    assert took < PROMISED + 0.5  # on its way through a busy machine
+    for secret in ("select", "insert", "MySQL", "127.0.0.1", "(2003", "logins"):
+        assert secret not in answer.body
+    return took
+
+
+def all_is_well(ann, page, other):
+    """The same sockets work on, without a restart, and so does a new log-in."""
+    bob = other.person
+    assert eventually(lambda: page.say(bob, "and now")["type"] == "message")
+    while other.message()["msg"] != "and now":
+        pass
+    assert newcomer(ann.server).page().is_open()
+    assert Person(ann.server, ann.name).log_in().friends()[bob.name]["online"]
+
+
+@contextmanager
+def halted(lease):
+    os.kill(lease.status.server_pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(lease.status.server_pid, signal.SIGCONT)
+
+
+def test_a_database_that_halts(lease, server, pair):
+    ann, page, other = pair
+    forms = [patient(server) for _ in range(3)]
+    with halted(lease), ThreadPoolExecutor(4) as elsewhere:
+        answers = [elsewhere.submit(says_so, form) for form in forms]
+        lists = elsewhere.submit(ann.fetch, "/friends")
+        refused = page.say(other.person, "not stored")
+        assert refused["code"] == "not_stored"
+        assert page.is_open() and other.is_open()
+        for answer in answers:
+            answer.result()
+        assert lists.result().status == 503
+        assert lists.result().json == {"reason": SENTENCE}
+        assert server.get("/healthz").status == 200
+    all_is_well(*pair)
+
+
+def test_a_database_that_is_away(lease, server, pair):
+    _, page, other = pair
+    form = patient(server)
+    os.kill(lease.status.server_pid, signal.SIGKILL)
+    assert eventually(lambda: not lease.is_good())
+    assert page.say(other.person, "not stored")["code"] == "not_stored"
+    for _ in range(6):  # more than the wrong passwords that are allowed
+        says_so(form)
+    form.get("/register")
+    says_so(form, "/register")
+    assert page.is_open() and other.is_open()
+    lease.renew()
+    all_is_well(*pair)
+    assert form.try_to_log_in("韩雪").status == 302, "what the database did was not her fault"
+
+
+@contextmanager
+def locked(table):
+    """Hold a table as a long ALTER TABLE would."""
+    with pymysql.connect(**connect_args(autocommit=True)) as keeper, keeper.cursor() as cursor:
+        cursor.execute(f"lock tables {table} write")
+        yield
+
+
+@pytest.mark.parametrize("table", ["userinfo", "logins"])
+def test_w12_a_locked_table_delays_nobody_elses_messages(server, pair, table):
+    ann, page, other = pair
+    forms = [patient(server) for _ in range(12)]  # more than the pool has connections
+    for form in forms:
+        form.get("/login")
+    with ThreadPoolExecutor(len(forms)) as elsewhere:
+        with locked(table):
+            answers = [elsewhere.submit(says_so, form) for form in forms]
+            assert eventually(lambda: ask(WAITING)[0]["n"] >= 2)
+            for number in range(3):
+                assert page.say(other.person, f"{number}")["type"] == "message"
+                assert other.message()["msg"] == f"{number}"
+            assert ask(WAITING)[0]["n"] >= 1, "somebody still waits for the table"
+            for answer in answers:
+                answer.result()
+    all_is_well(*pair)
+
+
+def test_a_table_that_is_full(server, pair):
+    ann, page, other = pair
+    form = patient(server)
+    for table in ("logins", "messages"):
+        ask(IS_FULL.format(table))
+    try:
+        says_so(form)
+        assert page.say(other.person, "not stored")["code"] == "not_stored"
+        assert page.is_open() and other.is_open()
+        history = ann.fetch(f"/history?friend={other.person.name}").json["messages"]
+        assert "not stored" not in [message["msg"] for message in history]
+    finally:
+        for table in ("logins", "messages"):
+            ask(f"drop trigger {table}_is_full")
+    all_is_well(*pair)
+
+
+def test_a_server_without_a_free_connection(server, pair):
+    ann, page, other = pair
+    form = patient(server)
+    with pymysql.connect(**connect_args(autocommit=True)) as keeper, keeper.cursor() as cursor:
+        cursor.execute("show variables like 'max_connections'")
+        (_, before) = cursor.fetchone()
+        cursor.execute("set global max_connections = 10")
+        crowd = []
+        try:
+            with pytest.raises(pymysql.OperationalError):
+                for _ in range(30):
+                    crowd.append(pymysql.connect(**connect_args()))
+            assert page.is_open() and other.is_open()
+            says_so(form)
+        finally:
+            for one in crowd:
+                one.close()
+            cursor.execute(f"set global max_connections = {before}")
+    all_is_well(*pair)

@@ -1,0 +1,71 @@
+"""W4, W6, W8, W11, W12 and W14 in the private chats: there in the source's code, absent in ours."""
+
+import re
+
+import pytest
+
+from demos.group_chat.faults import heard
+from demos.private_chat.faults import FAULTS
+
+# What the naive server writes about it, where it writes anything.
+LOGGED = {
+    "nobody_there": ["KeyError: 'nobody'", "TypeError: unhashable type: 'list'"],
+    "deaf_zombie": ["KeyError: '韩雪'"],
+}
+
+
+BY_SESSION = [fault for fault in FAULTS if fault.right != "step1_by_name"]
+
+
+def name_of(fault):
+    return f"{fault.erratum}-{fault.provoke.__name__}"
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=name_of)
+def test_the_source_has_it(shared, fault):
+    server = shared(fault.naive, tracebacks=True)
+    seen = fault.provoke(server.url)
+    assert seen.broken, seen.what
+    for line in LOGGED.get(fault.provoke.__name__, []):
+        assert line in server.log
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=name_of)
+def test_our_step_has_not(shared, fault):
+    seen = fault.provoke(shared(fault.right).url)
+    assert not seen.broken, seen.what
+
+
+@pytest.mark.parametrize("fault", BY_SESSION, ids=name_of)
+def test_the_finished_messenger_has_not(shared, fault):
+    seen = fault.provoke(shared("step6_several_processes").url)
+    assert not seen.broken, seen.what
+
+
+def test_every_erratum_of_the_private_chat_is_among_them():
+    assert {"W4", "W6", "W11", "W12", "W14"} <= {fault.erratum for fault in FAULTS}
+
+
+def test_w14_the_second_error_of_nobody_is_a_key_error_of_none(start):
+    server = start("naive.single_chat", tracebacks=True)
+    nobody = server.ws("single_ws")
+    nobody.send("no JSON")
+    assert nobody.ping().wait(10)
+    assert "Traceback" not in server.log
+    nobody.send("no JSON")
+    assert heard(nobody) == []
+    assert "KeyError: None" in server.log
+
+
+def test_naive_pages_are_served(shared):
+    naive = shared("naive.single_chat", tracebacks=True)
+    assert naive.get("/login").status == naive.get("/single").status == 200
+    assert shared("naive.one_chat", tracebacks=True).get("/ws").status == 200
+
+
+def test_step5b_shows_each_fault_in_the_source_and_none_in_ours(run_step):
+    done = run_step("private_chat.step5b_what_breaks")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    assert done.stdout.strip().endswith("Conclusion: of 9 faults, the source's code has 9, ours 0.")
+    assert re.findall(r"^ (W\d+)", done.stdout, re.M) == [fault.erratum for fault in FAULTS]

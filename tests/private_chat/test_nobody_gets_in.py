@@ -1,0 +1,610 @@
+"""Nobody gets in who is not let in: the session, the cookie, forms and sockets, conversations, what pages give away."""
+
+import json
+import re
+import secrets
+import stat
+import statistics
+import subprocess
+import time
+
+import pytest
+from flask import Flask
+from flask.sessions import SecureCookieSessionInterface
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from werkzeug.security import generate_password_hash
+
+from course.place import ROOT
+from demos.private_chat.accounts import HASH, accounts
+from demos.private_chat.app import create_app, secret_key
+from demos.private_chat.friends import Friendships, friends
+from demos.private_chat.post import Post
+from demos.private_chat.single import single
+from demos.private_chat.switchboard import Switchboard
+from tests.group_chat.rich import log_fields
+from tests.waiting import all_at_once
+
+from .people import PASSWORD, Page, Person, ask, befriend, new_name, newcomer, stranger
+
+ENDED = 4401
+TOO_MANY = "Too many attempts. Wait a minute and try again."
+COOKIE = "messenger"
+
+
+@pytest.fixture
+def server(shared):
+    return shared("step5_offline", "--proxies", "1")
+
+
+def closed(page):
+    with pytest.raises(ConnectionClosed) as caught:
+        page.socket.recv(timeout=20)
+    return caught.value.rcvd.code
+
+
+def set_cookie(answer):
+    """Return the attributes of the session cookie that an answer sets, in lower case."""
+    (line,) = (one for one in answer.headers.get_all("Set-Cookie") if one.startswith(COOKIE))
+    return {word.strip().lower() for word in line.split(";")[1:]}
+
+
+# Guessing.
+
+
+def test_wrong_passwords_are_counted_for_a_name(server):
+    """Also from other addresses; and the right one has to wait as well, or guessing would go on."""
+    person = newcomer(server)
+    for _ in range(5):
+        assert stranger(server).try_to_log_in(person.name, "a guess").status == 401
+    refused = stranger(server).try_to_log_in(person.name, "a guess")
+    assert refused.status == 429
+    assert TOO_MANY in refused.body
+    assert Person(server, person.name).try_to_log_in().status == 429
+    assert newcomer(server), "others log in"
+
+
+def test_many_guesses_at_once_are_not_all_the_first(server):
+    person = newcomer(server)
+    statuses = all_at_once(20, lambda: stranger(server).try_to_log_in(person.name, "x").status)
+    assert sorted(statuses) == [401] * 5 + [429] * 15
+
+
+def test_wrong_passwords_are_counted_for_an_address(server):
+    """Of unknown users as of known ones; names are tried one after the other with the same password."""
+    guesser = stranger(server)
+    statuses = [guesser.try_to_log_in(new_name(), "123456").status for _ in range(22)]
+    assert statuses == [401] * 20 + [429] * 2
+    assert newcomer(server), "from other addresses people log in"
+
+
+def test_right_passwords_are_not_counted(server):
+    person = newcomer(server)
+    for _ in range(7):
+        assert person.try_to_log_in().status == 302
+    assert person.try_to_log_in(password="a slip").status == 401
+    assert person.try_to_log_in().status == 302
+
+
+def test_a_name_with_blanks_behind_it_is_not_another_way_in(server):
+    """The database would find the user, and the guesses would count for another name."""
+    person = newcomer(server)
+    for blanks in (" ", "  ", "\t", "\u3000"):
+        assert person.try_to_log_in(person.name + blanks).status == 401
+
+
+def test_an_address_that_a_client_claims_counts_only_behind_a_proxy(shared):
+    server = shared("step5_offline")
+    statuses = [stranger(server).try_to_log_in(new_name(), "123456").status for _ in range(21)]
+    assert statuses == [401] * 20 + [429]
+
+
+def test_the_same_answer_for_an_unknown_user_and_a_wrong_password(server):
+    person, nobody = newcomer(server), new_name()
+    answers = []
+    for name in (person.name, nobody):
+        answer = stranger(server).try_to_log_in(name, "a guess")
+        text = re.sub(r'value="[^"]*"', "", answer.body).replace(name, "")
+        answers.append((answer.status, text, sorted(answer.headers.keys())))
+    assert answers[0] == answers[1]
+    assert answers[0][0] == 401
+
+
+def test_the_same_time_for_an_unknown_user_and_a_wrong_password(server):
+    hashed = generate_password_hash(PASSWORD, HASH)
+    took = {"known": [], "unknown": []}
+    for _ in range(9):
+        for kind, times in took.items():
+            name = new_name()
+            if kind == "known":
+                ask("insert into userinfo(name, password) values(%s, %s)", name, hashed)
+            guesser = stranger(server)
+            guesser.get("/login")
+            began = time.perf_counter()
+            assert guesser.post("/login", username=name, password="a guess").status == 401
+            times.append(time.perf_counter() - began)
+    ratio = statistics.median(took["known"]) / statistics.median(took["unknown"])
+    assert 0.4 < ratio < 2.5
+
+
+def test_processes_count_together(start, redis_server):
+    options = ["--redis", redis_server.url, "--proxies", "1"]
+    servers = [start("step6_several_processes", *options) for _ in range(2)]
+    person = newcomer(servers[0])
+    for number in range(5):
+        guesser = stranger(servers[number % 2])
+        assert guesser.try_to_log_in(person.name, "a guess").status == 401
+    for server in servers:
+        assert stranger(server).try_to_log_in(person.name, "a guess").status == 429
+
+    # A log-out is heard by the other process, too.
+    here = newcomer(servers[0])
+    there = here.twin()
+    there.server = servers[1]
+    pages = [here.page(), there.page()]
+    there.get("/single")
+    there.log_out()
+    assert [closed(page) for page in pages] == [ENDED, ENDED]
+
+    # Without Redis each process goes on alone; log-outs are found in the database.
+    redis_server.kill()
+    assert stranger(servers[0]).try_to_log_in(person.name, "a guess").status in (401, 429)
+    here = Person(servers[0], here.name).log_in()
+    there = here.twin()
+    there.server = servers[1]
+    pages = [here.page(), there.page()]
+    here.log_out()
+    assert [closed(page) for page in pages] == [ENDED, ENDED]
+
+
+# The session and its cookie.
+
+
+def test_a_session_is_a_new_one_after_the_log_in(server):
+    """Somebody plants the cookie of his own session, and waits until the victim logs in with it."""
+    attacker, victim = stranger(server), newcomer(server)
+    attacker.get("/login")
+    planted = attacker.twin()
+    planted.name = victim.name
+    planted.log_in()
+    assert attacker.cookies != planted.cookies
+    assert attacker.fetch("/friends").status == 401
+    # A token that was good before is good no more.
+    assert planted.post("/logout", csrf_token=attacker.token).status == 400
+    assert planted.fetch("/friends").status == 200
+
+
+def test_a_log_in_over_another_ones_session_leaves_nothing_of_it(server):
+    first, second = newcomer(server), newcomer(server)
+    shared_browser = first.twin()
+    shared_browser.name = second.name
+    shared_browser.log_in()
+    assert shared_browser.page().welcome["name"] == second.name
+    assert first.page().welcome["name"] == first.name
+    assert first.cookies[COOKIE] != shared_browser.cookies[COOKIE]
+
+
+def test_every_log_in_is_another_one(server):
+    person = newcomer(server)
+    cookies = {person.log_in().cookies[COOKIE] for _ in range(3)}
+    assert len(cookies) == 3
+    assert len(ask("select id from logins where user_id = %s", person.id)) == 4
+
+
+def test_the_cookie_is_for_the_server_only(server):
+    person = newcomer(server)
+    for answer in (stranger(server).get("/login"), person.try_to_log_in()):
+        attributes = set_cookie(answer)
+        assert {"httponly", "samesite=lax", "path=/"} <= attributes
+        assert "secure" not in attributes
+        assert not any(word.startswith(("domain", "expires", "max-age")) for word in attributes)
+
+
+def test_behind_tls_the_cookie_travels_over_tls_only(start):
+    assert "secure" in set_cookie(stranger(start("step2_accounts", "--https")).get("/login"))
+
+
+def forged(content, key):
+    """Return the cookie that a server with this key would make."""
+    app = Flask("forger")
+    app.secret_key = key
+    return SecureCookieSessionInterface().get_signing_serializer(app).dumps(content)
+
+
+def test_a_cookie_that_was_tampered_with_is_worth_nothing(server):
+    person, victim = newcomer(server), newcomer(server)
+    (login,) = ask("select id from logins where user_id = %s", victim.id)
+    content = {"is_login": True, "user_name": victim.name, "user_id": victim.id} | {
+        "login": login["id"]
+    }
+    good = person.cookies[COOKIE]
+    payload, moment, signature = good.rsplit(".", 2)
+    other = forged(content, "the tests' own")  # what the attacker would like to have
+    wrong = [
+        "",
+        "x",
+        forged(content, "another key"),
+        forged(content, "secret"),
+        f"{other.rsplit('.', 2)[0]}.{moment}.{signature}",
+        f"{payload}.{moment}.{signature[:-2]}AA",
+        f"{payload}.{moment}.",
+        f"{payload}.{moment}",
+        good + "A",
+        json.dumps(content).replace('"', "'"),
+    ]
+    for value in wrong:
+        person.cookies = {COOKIE: value}
+        assert person.fetch("/friends").status == 401, value
+        assert closed(Page(person)) == ENDED, value
+    person.cookies = {COOKIE: other}
+    assert person.page().welcome["name"] == victim.name, "with the key it would have worked"
+
+
+def test_a_login_that_never_was_is_none(server):
+    """The signature is good, and the row it names is another user's, ended, or missing."""
+    person, victim = newcomer(server), newcomer(server)
+    (login,) = ask("select id from logins where user_id = %s", person.id)
+    for number in (login["id"], 1 << 40, -1):
+        content = {"is_login": True, "user_name": victim.name, "user_id": victim.id}
+        person.cookies = {COOKIE: forged(content | {"login": number}, "the tests' own")}
+        assert person.fetch("/friends").status == 401
+        assert closed(Page(person)) == ENDED
+
+
+def test_the_secret_key_is_made_once_and_kept_to_oneself(start, tmp_path):
+    env = {"SECRET_KEY": "", "COURSE_STATE_DIR": str(tmp_path / "state")}
+    first = start("step3_messages", env=env)
+    second = start("step3_messages", env=env)
+    person = newcomer(first)
+    other = person.twin()
+    other.server = second
+    assert other.fetch("/history").status != 401
+    assert other.page().welcome["name"] == person.name
+    key = tmp_path / "state" / "secret_key"
+    assert re.fullmatch("[0-9a-f]{64}", key.read_text())
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600
+    assert list(key.parent.iterdir()) == [key]
+    first.stop()
+    other.server = start("step3_messages", env=env)
+    assert other.page().welcome["name"] == person.name, "a restart logs nobody out"
+    assert key.read_text() not in first.log + first.output
+
+
+def test_processes_that_start_together_agree_on_the_key(tmp_path, monkeypatch):
+    monkeypatch.delenv("SECRET_KEY")
+    for number in range(20):
+        monkeypatch.setenv("COURSE_STATE_DIR", str(tmp_path / str(number)))
+        (key,) = set(all_at_once(8, secret_key))
+        assert len(key) == 64
+
+
+def test_the_key_is_not_in_the_repository():
+    tracked = subprocess.run(
+        ["git", "check-ignore", ".course/secret_key"], cwd=ROOT, capture_output=True, check=False
+    )
+    if tracked.returncode == 128:
+        pytest.skip("this is no git checkout")
+    assert tracked.stdout.strip() == b".course/secret_key"
+
+
+# Forms and sockets of other sites.
+
+CHANGES = {
+    "/register": {"username": "Mallory", "password": PASSWORD},
+    "/login": {"username": "韩雪", "password": PASSWORD},
+    "/logout": {},
+    "/add_friends": {"name": "韩雪"},
+    **{f"/friends/{move}": {"name": "韩雪"} for move in ("accept", "remove", "block", "unblock")},
+    "/friends/decline": {"name": "小甜甜"},
+}
+
+
+def test_every_change_is_among_them():
+    board = Switchboard()
+    features = accounts(None, board), friends(Friendships(None, board))
+    app = create_app(*features, single(None, board, Post(None, board)))
+    rules = {
+        rule.rule for rule in app.url_map.iter_rules() if rule.methods - {"GET", "HEAD", "OPTIONS"}
+    }
+    named = {re.sub(r"/friends/\w+", "/friends/*", path) for path in CHANGES}
+    assert {re.sub(r"<any.*>", "*", rule) for rule in rules} == named
+
+
+@pytest.mark.parametrize("path", CHANGES)
+def test_every_change_needs_the_token_of_this_session(server, path):
+    person, other = newcomer(server), newcomer(server)
+    before = ask("select count(*) as n from userinfo"), ask("select * from friendships")
+    for token in (None, "", "x", other.token, person.token[:-1]):
+        answer = person.post(path, csrf_token=token, **CHANGES[path])
+        assert answer.status == 400, token
+        assert "Load the page again" in answer.body
+        answer = person.fetch(path, CHANGES[path], X_CSRFToken=token or "")
+        assert answer.status == 400
+        assert answer.json == {"reason": "This form is too old. Load the page again."}
+    assert person.fetch("/friends").json == {"friends": []}
+    assert before == (ask("select count(*) as n from userinfo"), ask("select * from friendships"))
+
+
+def test_pages_of_other_origins_open_no_socket(server):
+    """The browser would add the cookie: for another port of the same host it is the same site."""
+    person = newcomer(server)
+    host, port = server.url.removeprefix("http://").split(":")
+    for origin in (
+        "https://elsewhere.example",
+        f"http://{host}:{int(port) - 1}",
+        f"http://{host}",
+        f"http://localhost:{port}",
+        f"{server.url}.elsewhere.example",
+        "null",
+        "file://",
+    ):
+        for rich in (True, False):
+            with pytest.raises(InvalidStatus) as caught:
+                person.page(rich, origin=origin)
+            assert caught.value.response.status_code == 403, origin
+    assert person.page(origin=server.url).is_open()
+
+
+# Input that is no input.
+
+INJECTIONS = [
+    "' or '1'='1",
+    '" or "1"="1" -- ',
+    "韩雪' -- ",
+    '韩雪"-- ',
+    "x'; drop table logins; -- ",
+    "%s %(name)s %%",
+    "\\' or 1=1 #",
+    "x' union select 1, name, 1--",
+    "韩雪\0",
+    "韩雪\ufeff",
+    "%' or name like '%",
+]
+
+
+@pytest.mark.parametrize("text", INJECTIONS, ids=ascii)
+def test_sql_in_every_input_is_only_text(server, text):
+    ann, bob = newcomer(server), newcomer(server)
+    befriend(ann, bob)
+    page, other = ann.page(), bob.page()
+    tables = ask("show tables")
+    nobody = stranger(server)
+    for name, password in ((text, text), (ann.name, text)):
+        assert nobody.try_to_log_in(name, password).status == 401
+    assert nobody.get("/single").status == 302
+    for path in ("/add_friends", "/friends/accept", "/friends/block", "/friends/unblock"):
+        assert ann.fetch(path, {"name": text}).json == {"reason": f"There is no user {text}."}
+    assert (
+        ann.fetch(f"/history?friend={text.replace('%', '%25').replace('#', '%23')}").status == 404
+    )
+    for query in ("before", "limit"):
+        assert ann.fetch(f"/history?friend={bob.name}&{query}=1' or 1=1").status == 200
+    assert page.say(text, "hello")["code"] == "unknown"
+    sent = page.say(bob, text, client_id=f"{secrets.token_hex(3)}' or '1'='1")
+    assert (sent["type"], sent["msg"]) == ("message", text)
+    assert other.message()["msg"] == text
+    page.send({"read": text, "upto": 1})
+    assert page.next("error")["code"] == "unknown"
+    assert bob.fetch(f"/history?friend={ann.name}").json["messages"][0]["msg"] == text
+    page = ann.page(since="1' or '1'='1")
+    assert page.is_open()
+    assert ask("show tables") == tables
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "<script>alert(1)<script>",
+        '"><img src=x onerror=alert(1)>',
+        "O'Brien & <b>Söhne<b>",
+        "{{ 7*7 }}{% raw %}",
+        "--><title><textarea>",
+        "javascript&colon;alert(1)",
+    ],
+)
+def test_a_name_that_needs_escaping_is_escaped(server, name):
+    person = Person(server, name)
+    assert person.register().status == 302
+    person.log_in()
+    for answer in (
+        person.get("/single"),
+        Person(server).register(username=person.name),
+        stranger(server).try_to_log_in(person.name, "a guess"),
+    ):
+        for tag in ("<script>alert", "<img src=x", "<b>S", "<title><textarea>"):
+            assert tag not in answer.body
+        assert "49" not in re.sub(r'value="[^"]*"|content="[^"]*"', "", answer.body)
+    friend = newcomer(server)
+    assert friend.move("ask", person) == 200
+    assert friend.friends()[person.name]["name"] == person.name, "in JSON it is as it was"
+
+
+NOT_UNICODE = ["\ud800", "a\udfffb", "\ud83d"]
+NUMBERS = ["-1", "0", str(1 << 63), str(1 << 64), "1e9", "1.5", "9" * 400, "٣", "NaN", " 7 ", ""]
+
+
+def test_numbers_and_halves_of_characters_break_nothing(server):
+    ann, bob = newcomer(server), newcomer(server)
+    befriend(ann, bob)
+    page = ann.page()
+    for number in NUMBERS:
+        for query in ("before", "limit"):
+            answer = ann.fetch(f"/history?friend={bob.name}&{query}={number}")
+            assert answer.status == 200, (query, number)
+        assert ann.page(since=number).is_open(), number
+    for name in NOT_UNICODE:
+        assert ann.fetch("/add_friends", {"name": name}).status == 409
+        assert page.say(name, "hello")["code"] == "no_message"
+        page.send({"to_friend": [name], "msg": "hello"})
+        assert page.next("error")["code"] == "no_message"
+    assert page.is_open()
+
+
+def test_nobody_starts_a_line_of_the_log(server):
+    forged = "x\n2026-11-20T17:00:00.000Z event=login name=韩雪 peer=1.2.3.4"
+    stranger(server).try_to_log_in(forged[:32], "x")
+    stranger(server).post("/login", username=forged, password="x")
+    newcomer(server).fetch("/add_friends", {"name": forged})
+    for line in server.log.splitlines():
+        assert log_fields(line)["event"]
+    assert not [
+        line for line in server.log.splitlines() if "peer=1.2.3.4" in line and "韩雪" in line
+    ]
+
+
+# Other people's conversations.
+
+
+def test_nobody_writes_in_anothers_name(server):
+    ann, bob, eve = (newcomer(server) for _ in range(3))
+    befriend(bob, ann, eve)
+    page, at_bobs = eve.page(), bob.page()
+    claims = {"from": ann.name, "sender": ann.name, "username": ann.name, "from_user": ann.name}
+    more = {"sender_id": ann.id, "user_id": ann.id, "type": "message", "id": 1, "login": 1}
+    page.send({"to": bob.name, "msg": "it was ann", "client_id": "e1", **claims, **more})
+    assert page.message()["from"] == at_bobs.message()["from"] == eve.name
+    old = eve.page(rich=False)
+    old.send({"to_friend": [bob.name], "msg": "it was ann", **claims})
+    assert at_bobs.message()["from"] == eve.name
+    listening = bob.page(rich=False)
+    old.send({"to_friend": [bob.name], "msg": "again", **claims})
+    assert listening.text().startswith(f"来自{eve.name}:")
+
+
+def test_nobody_reads_a_conversation_that_is_not_theirs(server):
+    ann, bob, eve = (newcomer(server) for _ in range(3))
+    befriend(ann, bob, eve)
+    befriend(bob, eve)
+    listening = eve.page()
+    sent = ann.page().say(bob, "not for eve")
+    for friend in (ann.name, bob.name, f"{ann.name}' or '1'='1", ""):
+        assert "not for eve" not in eve.fetch(f"/history?friend={friend}").body
+    for more in (f"&user={bob.name}", f"&sender_id={ann.id}&recipient_id={bob.id}", "&before=-1"):
+        assert eve.fetch(f"/history?friend={ann.name}{more}").json["messages"] == []
+    late = eve.page(since="1")
+    assert "message" not in [*listening.heard(), *late.heard()]
+    assert bob.fetch(f"/history?friend={ann.name}").json["messages"][0]["id"] == sent["id"]
+
+
+def test_nobody_marks_a_message_that_was_not_for_them(server):
+    ann, bob, eve = (newcomer(server) for _ in range(3))
+    befriend(ann, bob, eve)
+    page, hostile = ann.page(), eve.page()
+    sent = page.say(bob, "for bob")
+    hostile.send({"got": [sent["id"], sent["id"] + 1]})
+    for friend in (ann.name, bob.name, eve.name):
+        hostile.send({"read": friend, "upto": sent["id"] + 100})
+    page.send({"got": [sent["id"]]})  # nor does its sender
+    page.send({"read": bob.name, "upto": sent["id"]})
+    assert hostile.is_open()
+    # The marks are written together, in the order they came: when this one is, so are those.
+    own = page.say(eve, "for eve")
+    hostile.send({"got": [own["id"]]})
+    assert page.next("delivered")["ids"] == [own["id"]]
+    (row,) = ask("select delivered_at, read_at from messages where id = %s", sent["id"])
+    assert row == {"delivered_at": None, "read_at": None}
+    assert "read" not in page.heard()
+
+
+def test_a_read_mark_is_not_ahead_of_what_there_is(server):
+    ann, bob = newcomer(server), newcomer(server)
+    befriend(ann, bob)
+    page = ann.page()
+    sent = page.say(bob, "for bob")
+    bob.page().send({"read": ann.name, "upto": 1 << 60})
+    assert page.next("read")["upto"] == sent["id"]
+
+
+def test_strangers_get_no_frames_through(server):
+    """Not a message, and no mark either: nothing of somebody whom one does not know appears."""
+    ann, eve = newcomer(server), newcomer(server)
+    page, hostile = ann.page(), eve.page()
+    hostile.say(ann, "hello")
+    for frame in ({"read": ann.name, "upto": 5}, {"got": [1, 2, 3]}):
+        hostile.send(frame)
+    assert hostile.is_open()
+    assert [kind for kind in page.heard() if kind != "beat"] == ["welcome"]
+
+
+# What pages give away.
+
+
+def test_there_is_no_open_redirect(server):
+    person = newcomer(server)
+    evil = "https://elsewhere.example/"
+    for query in ("next", "url", "redirect", "return_to", "continue"):
+        fresh = Person(server, person.name)
+        fresh.get(f"/login?{query}={evil}")
+        answer = fresh.post(
+            f"/login?{query}={evil}",
+            {"Referer": evil, "X-Forwarded-Host": "elsewhere.example"},
+            username=person.name,
+            password=PASSWORD,
+            **{query: evil},
+        )
+        assert (answer.status, answer.headers["Location"]) == (302, "single")
+    answer = stranger(server).get(f"/single?next={evil}", Host="elsewhere.example")
+    assert answer.headers["Location"] == "login"
+
+
+def test_error_pages_say_one_sentence_and_no_more(server):
+    person = newcomer(server)
+    nobody = stranger(server)
+    big = {"name": "x" * 70_000}
+    answers = {
+        404: [nobody.get("/nothing"), nobody.get("/.git/config"), nobody.get("/static/../app.py")],
+        405: [nobody.get("/logout"), nobody.fetch("/single", {})],
+        400: [nobody.post("/login"), person.fetch("/add_friends", {}, X_CSRFToken="x")],
+        401: [nobody.fetch("/friends")],
+        413: [person.fetch("/add_friends", big), person.post("/login", username="x" * 70_000)],
+        422: [stranger(server).register(username="")],
+    }
+    for status, group in answers.items():
+        for answer in group:
+            assert answer.status in (status, 400, 404), answer
+            for secret in ("Traceback", 'File "', "pymysql", "werkzeug", "select ", str(ROOT)):
+                assert secret not in answer.body
+            for header in ("Server", "X-Powered-By"):
+                assert "ython" not in answer.headers.get(header, "")
+
+
+PATHS = [
+    "/login",
+    "/register",
+    "/single",
+    "/friends",
+    "/history",
+    "/healthz",
+    "/nothing",
+    "/single_ws",
+]
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_headers_of_every_answer(server, path):
+    person = newcomer(server)
+    for answer in (person.get(path), person.fetch(path), stranger(server).get(path)):
+        policy = dict(
+            part.strip().partition(" ")[::2]
+            for part in answer.headers["Content-Security-Policy"].split(";")
+        )
+        assert policy["default-src"] == "'self'"
+        assert policy["connect-src"] == "'self' ws: wss:"
+        assert policy["frame-ancestors"] == policy["base-uri"] == "'none'"
+        assert policy["form-action"] == "'self'"
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert answer.headers["Referrer-Policy"] == "same-origin"
+        assert answer.headers["Cache-Control"] == "no-store"
+
+
+def test_files_have_the_headers_and_may_be_kept(server):
+    page = stranger(server).get("/login").body
+    (style, *_) = re.findall(r'href="(static/[^"]+)"', page)
+    answer = stranger(server).get(f"/{style}")
+    assert answer.status == 200
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert "no-store" not in answer.headers["Cache-Control"]
+    assert "<script>" not in page and " style=" not in page, "the policy allows neither"
+
+
+def test_the_health_check_needs_no_log_in_and_tells_nothing(server):
+    assert stranger(server).fetch("/healthz").json == {"status": "ok"}

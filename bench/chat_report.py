@@ -189,10 +189,10 @@ def _deaf(figures: Figures) -> list[str]:
             ],
         ),
         f"{DEAF_PACE:g} messages of {DEAF_SIZE:,} bytes a second fill the kernel's buffers of the"
-        " one that stopped. The figures are those of the others, beside the slowest delivery of the"
-        f" time before: how much slower it became, and how often it was {LATE * 1000:g} ms slower or"
-        " more; deliveries that had not come 2 s after the last message; connections that the"
-        " server ended.",
+        " one that stopped. The figures are those of the others: how much slower their slowest"
+        " delivery was than the slowest before; how often others had to wait"
+        f" {LATE * 1000:g} ms longer than that; deliveries that had not come 2 s after the last"
+        " message; connections that the server ended.",
     ]
 
 

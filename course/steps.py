@@ -2,6 +2,7 @@
 
 import ast
 import os
+import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -81,6 +82,7 @@ def run_module(module: str, arguments: list[str]) -> int:
         environment = {"PYTHONIOENCODING": ":backslashreplace", **os.environ, **settings}
         command = [str(place.venv_python()), "-m", module, *arguments]
         with subprocess.Popen(command, cwd=place.ROOT, env=environment) as process:
+            signal.signal(signal.SIGTERM, lambda *_: process.terminate())
             while True:
                 try:
                     return process.wait()

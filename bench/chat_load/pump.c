@@ -152,7 +152,7 @@ void pump(struct client *clients, const struct plan *plan, struct found *found, 
             said++;
             next += plan->interval;
         }
-        if (found->closed && !paced)
+        if (found->closed && (!paced || found->closed > receivers))
             break;
         double until = paced && said < most ? next : time < end ? end : last;
         int ready = epoll_wait(poll, events, EVENTS, (int)fmax(0, ceil((until - time) * 1e3)));

@@ -6,11 +6,12 @@ See: two addresses, served by two processes. Open a page on each: they chat as i
 Both count the same roster, and a nickname in use on one is refused on the other.
 
 Try: end one of the two with kill -9 and its number. The other says within ten seconds who is gone.
-Start the step again: the last messages are still there. Stop Redis, go on chatting, start it again.
+With a Redis of your own, which REDIS_URL names, start the step again: the last messages are still
+there. Stop that Redis, go on chatting in each process, and start it again.
 
 New: step 5 kept names and history in dictionaries of its own (one_process.py). Here they are in
 Redis (many_processes.py), which REDIS_URL names; chat.py is the same. This file only starts it
-twice. `python3 -m course step` starts a Redis as well.
+twice. `python3 -m course step` has a Redis for as long as the step runs.
 """
 
 import os

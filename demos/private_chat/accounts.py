@@ -140,11 +140,12 @@ def _attempt(name: str) -> Iterator[None]:
     """
     counted = (PER_NAME, f"name:{name}"), (PER_ADDRESS, f"address:{request.remote_addr}")
     attempts = limiter.limiter
-    if not all([attempts.hit(limit, "login", key) for limit, key in counted]):
-        log("login_refused", name=name, peer=request.remote_addr)
-        raise TooManyRequests
+    few = [attempts.hit(limit, "login", key) for limit, key in counted]
     wrong = False
     try:
+        if not all(few):
+            log("login_refused", name=name, peer=request.remote_addr)
+            raise TooManyRequests
         yield
     except WrongPassword:
         log("login_failed", name=name, peer=request.remote_addr)

@@ -231,6 +231,18 @@ def test_a_server_that_does_other_work_is_found_out(code, sentence, monkeypatch)
         clients.leave()
 
 
+@pytest.mark.parametrize("inner_loop", [pump.pump, pump.pump_in_python])
+def test_clients_that_a_server_cuts_off_are_counted(inner_loop):
+    with served(FAREWELL).started() as server:
+        clients = Crowd([server.url], "named")
+        clients.join(4)
+        found = inner_loop(clients._members, pump.Plan(1, 0.06, interval=0.02, grace=0.3))
+        # Each is cut off when it has said something, and nobody hears it.
+        assert (found.said, found.closed, found.all) == (3, 3, 0)
+        assert found.lost == 3 * 3
+        clients.leave()
+
+
 def test_a_server_that_fails_is_named_with_its_last_words():
     absent = Contender("absent", lambda: [sys.executable, "-c", "import no_such_package"])
     deaf = Contender("deaf", lambda: [sys.executable, "-c", "print('http://127.0.0.1:1')"])

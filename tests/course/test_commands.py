@@ -1,5 +1,8 @@
 """The smaller commands: step, db shell and env, doctor, and how they print."""
 
+import re
+import signal
+import socket
 import subprocess
 import sys
 
@@ -8,7 +11,7 @@ import pytest
 from course import place
 from tests.waiting import eventually
 
-from .conftest import Course, alive
+from .conftest import Course, alive, read_until
 
 
 def test_steps_are_listed_with_their_titles(course: Course):
@@ -18,7 +21,8 @@ def test_steps_are_listed_with_their_titles(course: Course):
 
 
 @pytest.mark.parametrize(
-    "name", ["pool_demo/step2", "step2", "demos/pool_demo/step2_borrow_and_return.py", "borrow"]
+    "name",
+    ["pool_demo/step2", "step2_borrow", "demos/pool_demo/step2_borrow_and_return.py", "borrow"],
 )
 def test_step_is_found_by_any_clear_name(course: Course, name: str):
     done = course.run("step", name)
@@ -135,3 +139,12 @@ time.sleep(60)
     parent.kill()
     parent.communicate()
     assert eventually(lambda: not alive(pid))
+
+
+def test_sigterm_ends_the_step_too(course: Course):
+    command = course.start("step", "group_chat/step1", "--port", "0")
+    address = re.search(r"127\.0\.0\.1:(\d+)", read_until(command, "Open "))
+    command.send_signal(signal.SIGTERM)
+    command.communicate(timeout=30)
+    with socket.socket() as probe, pytest.raises(ConnectionRefusedError):
+        probe.connect(("127.0.0.1", int(address[1])))

@@ -6,6 +6,7 @@ changes what others look at takes `book` as well, or users of its own (people.py
 
 import pytest
 
+from demos.pool_demo.mysqlhelp import MysqlHelp
 from demos.pool_demo.seed import restore
 
 
@@ -16,3 +17,4 @@ def _surroundings(database):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SECRET_KEY", "the tests' own")
         yield
+    MysqlHelp.close_all()

@@ -21,12 +21,12 @@ from http.cookies import SimpleCookie
 from types import SimpleNamespace
 from urllib.parse import urlencode
 
-import pymysql
 from websockets.exceptions import ConnectionClosed
 from werkzeug.security import generate_password_hash
 
 from demos.group_chat import names
-from demos.pool_demo.settings import connect_args
+from demos.pool_demo.mysqlhelp import MysqlHelp
+from demos.pool_demo.settings import load
 
 PASSWORD = "let-me-learn"  # of the users in the seed, and of newcomers
 PATIENCE = 20.0  # seconds; nothing here takes long, unless something is wrong
@@ -36,18 +36,11 @@ SCRIPT = {"Accept": "application/json"}
 
 _CHEAP = generate_password_hash(PASSWORD, "scrypt:256:8:1")  # checked in no time
 _numbers = itertools.count(1)
-_connections = {}
 
 
 def ask(sql, *param):
-    """Run one statement on the test's database, in the main thread only; return its rows as dicts."""
-    arguments = connect_args(cursorclass=pymysql.cursors.DictCursor, autocommit=True)
-    connection = _connections.get(repr(arguments)) or pymysql.connect(**arguments)
-    _connections[repr(arguments)] = connection
-    connection.ping()  # connects again after a restart of the server
-    with connection.cursor() as cursor:
-        cursor.execute(sql, param or None)
-        return list(cursor.fetchall())
+    """Run one statement on the test's database; return its rows as dicts."""
+    return MysqlHelp(load()).selectall(sql, param)
 
 
 def new_name(word="Ann"):
@@ -231,7 +224,12 @@ class Page:
 
 
 def newcomer(server, name="", word="Ann"):
-    """Make a user, whose password takes no time to check, and log in."""
+    """Make a user, and log in."""
+    return enrolled(server, name, word).log_in()
+
+
+def enrolled(server, name="", word="Ann"):
+    """Make a user, whose password takes no time to check."""
     person = Person(server, name or new_name(word))
     ask(
         "insert into userinfo(name, name_key, password) values(%s, %s, %s)",
@@ -239,7 +237,7 @@ def newcomer(server, name="", word="Ann"):
         names.key(person.name),
         _CHEAP,
     )
-    return person.log_in()
+    return person
 
 
 def befriend(one, *others):

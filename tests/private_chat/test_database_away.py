@@ -18,7 +18,7 @@ from demos.pool_demo.seed import restore
 from demos.pool_demo.settings import connect_args
 from tests.waiting import eventually
 
-from .people import Person, ask, befriend, newcomer, stranger
+from .people import Person, ask, befriend, enrolled, newcomer
 
 PROMISED = 5.0  # seconds until a page says that the database is away
 SENTENCE = "The database does not answer at the moment. Try again soon."
@@ -61,8 +61,8 @@ def pair(server):
 
 
 def patient(server):
-    """Somebody who looks at the form while all is well."""
-    person = stranger(server)
+    """Somebody with an account who looks at the form while all is well."""
+    person = enrolled(server)
     person.get("/login")
     return person
 
@@ -70,7 +70,7 @@ def patient(server):
 def says_so(person, path="/login"):
     """Send the form and see that the answer comes in time, and is a page with a sentence."""
     began = time.monotonic()
-    answer = person.post(path, username="韩雪", password="let-me-learn")
+    answer = person.post(path, username=person.name, password=person.password)
     took = time.monotonic() - began
     assert answer.status == 503
     assert SENTENCE in answer.body
@@ -129,7 +129,7 @@ def test_a_database_that_is_away(lease, server, pair):
     assert page.is_open() and other.is_open()
     lease.renew()
     all_is_well(*pair)
-    assert form.try_to_log_in("韩雪").status == 302, "what the database did was not her fault"
+    assert form.try_to_log_in().status == 302, "what the database did was not her fault"
 
 
 @contextmanager
@@ -142,20 +142,17 @@ def locked(table):
 
 @pytest.mark.parametrize("table", ["userinfo", "logins"])
 def test_w12_a_locked_table_delays_nobody_elses_messages(server, pair, table):
-    ann, page, other = pair
+    _, page, other = pair
     forms = [patient(server) for _ in range(12)]  # more than the pool has connections
-    for form in forms:
-        form.get("/login")
-    with ThreadPoolExecutor(len(forms)) as elsewhere:
-        with locked(table):
-            answers = [elsewhere.submit(says_so, form) for form in forms]
-            assert eventually(lambda: ask(WAITING)[0]["n"] >= 2)
-            for number in range(3):
-                assert page.say(other.person, f"{number}")["type"] == "message"
-                assert other.message()["msg"] == f"{number}"
-            assert ask(WAITING)[0]["n"] >= 1, "somebody still waits for the table"
-            for answer in answers:
-                answer.result()
+    with ThreadPoolExecutor(len(forms)) as elsewhere, locked(table):
+        answers = [elsewhere.submit(says_so, form) for form in forms]
+        assert eventually(lambda: ask(WAITING)[0]["n"] >= 2)
+        for number in range(3):
+            assert page.say(other.person, f"{number}")["type"] == "message"
+            assert other.message()["msg"] == f"{number}"
+        assert ask(WAITING)[0]["n"] >= 1, "somebody still waits for the table"
+        for answer in answers:
+            answer.result()
     all_is_well(*pair)
 
 
@@ -177,7 +174,7 @@ def test_a_table_that_is_full(server, pair):
 
 
 def test_a_server_without_a_free_connection(server, pair):
-    ann, page, other = pair
+    _, page, other = pair
     form = patient(server)
     with pymysql.connect(**connect_args(autocommit=True)) as keeper, keeper.cursor() as cursor:
         cursor.execute("show variables like 'max_connections'")

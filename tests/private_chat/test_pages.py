@@ -20,7 +20,8 @@ from tests.waiting import eventually
 
 HOSTILE_NAME = "<img src=x onerror=alert(1)>"
 HOSTILE = "</p><script>alert(1)</script><svg onload=alert(1)><img src=x onerror=alert(1)>"
-STATUS = "console: Failed to load resource"  # the console's word for an answer such as 401
+STATUS = "console: Failed to load resource"  # the console's word for an answer such as 401, or none
+AWAY = f"{BROKEN}|{STATUS}"  # what it says while the server is away
 LIST = "document.getElementById('log')"
 
 expect.set_options(timeout=20_000)
@@ -285,7 +286,7 @@ def test_by_name(shared, new_page):
 
 def test_by_name_comes_back_by_itself(start, new_page):
     server = start("step1_by_name")
-    page = new_page(server.page, tolerate=BROKEN)
+    page = new_page(server.page, tolerate=AWAY)
     page.get_by_role("textbox", name="Nickname").fill("韩雪")
     page.keyboard.press("Enter")
     state = page.get_by_role("status").first
@@ -472,7 +473,7 @@ def test_friends(shared, login):
 
 def test_killed_server_loses_and_doubles_nothing(start, login):
     server = start("step5_offline")
-    ann, bob = (login(person, tolerate=BROKEN) for person in friends(server, "甲", "乙"))
+    ann, bob = (login(person, tolerate=AWAY) for person in friends(server, "甲", "乙"))
     ann.open(bob.name).say("before")
     bob.open(ann.name).sees("before", ann.name)
     for round_ in ("one", "two"):
@@ -501,7 +502,7 @@ def test_lost_answers_are_asked_for_again(start, wire, login):
     server = start("step5_offline")
     ann, bob = friends(server, "甲", "乙")
     line = wire(server)
-    ann, bob = login(ann, at=line.url, tolerate=BROKEN), login(bob)
+    ann, bob = login(ann, at=line.url, tolerate=AWAY), login(bob)
     ann.open(bob.name)
     bob.open(ann.name).say("one")
     ann.sees("one", bob.name)
@@ -556,7 +557,7 @@ def test_what_the_database_refuses_for_now_is_sent_again(five, login):
 def test_unsent_messages_survive_a_reload(start, login):
     server = start("step5_offline")
     person, bob = friends(server, "甲", "乙")
-    ann, bob = login(person, tolerate=BROKEN), login(bob)
+    ann, bob = login(person, tolerate=AWAY), login(bob)
     ann.open(bob.name)
     with stopped(server):
         ann.say("into the void")
@@ -769,7 +770,7 @@ def test_a_page_is_never_somebody_elses(start, login):
     server = start("step5_offline")
     ann, bob = friends(server, "甲", "乙")
     cam = newcomer(server)
-    page = login(ann, tolerate=BROKEN).open(bob.name)
+    page = login(ann, tolerate=AWAY).open(bob.name)
     server.kill()
     expect(page.state).to_contain_text("Next attempt")
     page.say("mine")
@@ -803,7 +804,7 @@ def test_a_page_that_comes_back_says_what_it_has_seen(start, wire, login):
     server = start("step5_offline")
     ann, bob = friends(server, "甲", "乙")
     line = wire(server)
-    page = login(ann, at=line.url, tolerate=BROKEN)
+    page = login(ann, at=line.url, tolerate=AWAY)
     sent = bob.page().say(ann.name, "hello")
     expect(page.person(bob.name)).to_contain_text("1 new")
     line.break_off()
@@ -892,7 +893,7 @@ def crowd(server, login, **options):
     assert ann.move("ask", newcomer(server)) == 200
     assert ann.move("block", newcomer(server, new_name("丁"))) == 200
     bob.page().say(ann.name, "x" * 300)
-    page = login(ann, tolerate=BROKEN, **options)
+    page = login(ann, tolerate=AWAY, **options)
     expect(page.people).to_have_count(4)
     return page, bob
 

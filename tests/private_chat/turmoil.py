@@ -168,8 +168,9 @@ async def turmoil(doors, writers, disasters):
             await asyncio.sleep(0.05)
 
     try:
+        step = total // (len(disasters) + 1)
         for number, disaster in enumerate(disasters, 1):
-            await until(lambda mark=total * number // (len(disasters) + 1): acked() >= mark)
+            await until(lambda mark=number * step: acked() >= mark)
             await asyncio.to_thread(disaster)
         await until(lambda: acked() == total)
         # What is late may still come; what is doubled as well.

@@ -16,6 +16,7 @@ import socket
 from collections.abc import Callable
 from typing import Any, ClassVar
 
+import gevent
 from gevent.pywsgi import WSGIHandler
 from geventwebsocket.handler import WebSocketHandler as PrescribedHandler
 
@@ -60,6 +61,17 @@ class WebSocketHandler(PrescribedHandler):  # type: ignore[misc]  # it ships no 
         """Read and answer one request; its log line holds nothing of the one before."""
         self.path, self.code = "", 0
         return super().handle_one_request()
+
+    def read_requestline(self) -> str:
+        """Read the first line of a request; a client that takes too long is gone (OSError)."""
+        with gevent.Timeout(HEADER_TIME, TimeoutError("no request came")):
+            line: str = super().read_requestline()
+            return line
+
+    def read_request(self, raw_requestline: str) -> bool:
+        """Read the headers; a client that takes too long gets a 400."""
+        with gevent.Timeout(HEADER_TIME, ValueError("the headers took too long")):
+            return bool(super().read_request(raw_requestline))
 
     def run_application(self) -> None:
         """Let the application answer, over the socket or in plain HTTP."""

@@ -35,8 +35,8 @@ def options(description: str) -> argparse.ArgumentParser:
     """Return a parser with the options that every chat has."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--host", default="127.0.0.1", help="0.0.0.0: be seen from outside")
-    parser.add_argument("--port", type=int, default=PORT, help="5000; 0: any free one")
-    parser.add_argument("--heartbeat", type=float, default=HEARTBEAT, metavar="SECONDS")
+    parser.add_argument("--port", type=_port, default=PORT, help="5000; 0: any free one")
+    parser.add_argument("--heartbeat", type=_seconds, default=HEARTBEAT, metavar="SECONDS")
     parser.add_argument(
         "--origin",
         action="append",
@@ -76,12 +76,29 @@ def serve(
         gevent.signal_handler(number, ended.set)
     server.start()
     host, port = listener.getsockname()[:2]
-    print(f"Open http://{host}:{port}/{page} (Ctrl-C stops it)", flush=True)
+    at = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    print(f"Open http://{at}/{page} (Ctrl-C stops it)", flush=True)
     heart = gevent.spawn(_keep_alive, connections, chosen.heartbeat)
     ended.wait()
     heart.kill()
     _say_goodbye(server, connections)
     at_end()
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > 65535:
+        raise argparse.ArgumentTypeError("a port is a number from 0 to 65535")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds <= 3600:
+        raise argparse.ArgumentTypeError("a time is a number of seconds from 0.1 to 3600")
+    return seconds
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -163,14 +163,16 @@ class WebSocket:
     def finish(self) -> None:
         """Wait, for a moment, until the client has our last frames and has closed as well."""
         self.close()
-        with contextlib.suppress(OSError, gevent.Timeout), gevent.Timeout(GOODBYE_TIME):
-            if self._drainer:
-                self._drainer.join()
+        gevent.with_timeout(GOODBYE_TIME, self._part, timeout_value=None)
+        if self._drainer:
+            self._drainer.kill()
+
+    def _part(self) -> None:
+        self.wait_sent()
+        with contextlib.suppress(OSError):
             self._sock.shutdown(plain.SHUT_WR)
             while self._sock.recv(READ_AT_ONCE):
                 gevent.sleep(0)  # what still comes, however fast, stops nobody else
-        if self._drainer:
-            self._drainer.kill()
 
     def _next(self) -> str | bytes | None:
         """Return the next message that is here already; answer the control frames before it."""

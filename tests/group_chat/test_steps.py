@@ -347,3 +347,23 @@ def test_step4b_shows_each_fault_in_the_source_and_none_in_ours(run_step):
         "W10",
         "W11",
     ]
+
+
+@pytest.mark.parametrize(
+    ("option", "sentence"),
+    [
+        (["--port", "99999"], "a port is a number from 0 to 65535"),
+        (["--port", "five"], "a port is a number from 0 to 65535"),
+        (["--heartbeat", "0"], "a time is a number of seconds"),
+        (["--host", "192.0.2.1"], "192.0.2.1:0 cannot be used"),
+    ],
+)
+def test_an_option_that_cannot_be_is_one_sentence(run_step, option, sentence):
+    done = run_step("group_chat.step1_echo", "--port", "0", *option)
+    assert done.returncode != 0
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_ipv6_address_is_shown_as_a_browser_wants_it(start):
+    assert start("step1_echo", "--host", "::1").url.startswith("http://[::1]:")

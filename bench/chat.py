@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from bench import chat_parts, chat_report, chat_targets
-from bench.chat_load.crowd import LoadError
+from bench.chat_load.joining import LoadError
 from bench.chat_load.process import LoadClient
 from bench.chat_servers import CONTENDERS, ROOM, Contender, ServerError
 from demos.pool_demo.show import prepare

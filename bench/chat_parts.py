@@ -9,7 +9,8 @@ from itertools import pairwise
 from statistics import median
 from typing import TypeVar
 
-from bench.chat_load.crowd import Crowd, Delays, LoadError, Rate
+from bench.chat_load.crowd import Crowd, Delays, Rate
+from bench.chat_load.joining import LoadError
 from bench.chat_load.process import LoadClient
 from bench.chat_servers import FLOOR, PYTHON_FLOOR, RICH, ROOM, Contender, ServerError, room
 from demos.pool_demo.measure import Sample, interleave, samples

@@ -4,8 +4,9 @@ import argparse
 import resource
 import sys
 
-from bench.chat_load.crowd import Crowd, LoadError
+from bench.chat_load.crowd import Crowd
 from bench.chat_load.dialects import DIALECTS
+from bench.chat_load.joining import LoadError
 from bench.chat_load.pump import language
 
 

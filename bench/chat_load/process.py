@@ -6,7 +6,8 @@ import sys
 from collections.abc import Callable
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
-from bench.chat_load.crowd import Crowd, LoadError
+from bench.chat_load.crowd import Crowd
+from bench.chat_load.joining import LoadError
 from bench.chat_native import die_with_parent
 from demos.pool_demo.settings import ROOT
 

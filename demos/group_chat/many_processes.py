@@ -22,7 +22,7 @@ from demos.group_chat.messages import Message
 from demos.group_chat.one_process import Holder, Listener, OneProcess
 from demos.group_chat.room_in_redis import RoomInRedis
 
-LIFE = 9.0  # seconds after which a process without a sign of life is dead; it gives three of them
+LIFE = 7.5  # seconds after which a process without a sign of life is dead; it gives three of them
 RETRY = 0.5  # seconds between attempts to reach a lost Redis
 CATCH_UP = 2.0  # seconds to wait for messages that another process knows already
 
@@ -281,10 +281,18 @@ class ManyProcesses(OneProcess):
             if self.trouble:
                 continue
             try:
+                if self._is_forgotten():
+                    self._lose(redis.RedisError("it has forgotten this process"))
+                    continue
                 self._shared.show_life(self._process, self._life)
                 self._compare()
             except redis.RedisError as error:
                 self._lose(error)
+
+    def _is_forgotten(self) -> bool:
+        """Say whether Redis was emptied, or this process stood still and counts as dead."""
+        epoch = self._shared.recognise(self._history.epoch, self._history.newest)
+        return epoch != self._history.epoch or not self._shared.lives(self._process)
 
     def _compare(self) -> None:
         """Make the roster what Redis says; an event may have been lost, or a process killed."""

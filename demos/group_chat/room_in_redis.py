@@ -26,10 +26,9 @@ _AT_ONCE = 200  # calls in one round trip
 # back to an older state, begins a new one.
 _RECOGNISE = """
 local epoch, number = redis.call('GET', KEYS[1]), tonumber(redis.call('GET', KEYS[2]) or '0')
-if not epoch or (epoch == ARGV[1] and number < tonumber(ARGV[2])) then
-  epoch = ARGV[3] .. '.' .. number
-  redis.call('SET', KEYS[1], epoch)
-end
+if epoch and (epoch ~= ARGV[1] or number >= tonumber(ARGV[2])) then return epoch end
+epoch = ARGV[3] .. '.' .. (epoch and number or 0)
+redis.call('SET', KEYS[1], epoch)
 return epoch
 """
 _SAY = """

@@ -20,6 +20,7 @@ from demos.pool_demo.turnstile import PoolTimeout
 from demos.private_chat.look import look
 
 ANSWER_TIME = 4.5  # seconds; whatever the database does, a page has its answer by then
+REDIS_PATIENCE = {"socket_timeout": 1, "socket_connect_timeout": 1, "retry": None}
 HEADERS = {
     # Scripts, styles and connections of ours only, and in nobody's frame.
     "Content-Security-Policy": "default-src 'self'; connect-src 'self' ws: wss:; img-src 'self'"
@@ -62,16 +63,8 @@ def create_app(*features: Blueprint, limits_at: str = "memory://") -> Flask:
         WTF_CSRF_SSL_STRICT=False,  # the proxy in front of us does TLS
         MAX_CONTENT_LENGTH=64 * 1024,
         RATELIMIT_STORAGE_URI=limits_at,
+        RATELIMIT_STORAGE_OPTIONS={} if limits_at == "memory://" else REDIS_PATIENCE,
     )
-    CSRFProtect(app)
-    limiter.init_app(app)
-    for feature in (look, *features):
-        app.register_blueprint(feature)
-
-    @app.get("/healthz")
-    def health() -> Response:
-        """For whoever watches over the process."""
-        return jsonify(status="ok")
 
     @app.before_request
     def start_the_clock() -> None:
@@ -82,6 +75,16 @@ def create_app(*features: Blueprint, limits_at: str = "memory://") -> Flask:
     def stop_the_clock(_: BaseException | None) -> None:
         if "deadline" in g:
             g.pop("deadline").close()
+
+    CSRFProtect(app)
+    limiter.init_app(app)
+    for feature in (look, *features):
+        app.register_blueprint(feature)
+
+    @app.get("/healthz")
+    def health() -> Response:
+        """For whoever watches over the process."""
+        return jsonify(status="ok")
 
     @app.after_request
     def protect(response: Response) -> Response:

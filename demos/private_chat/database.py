@@ -2,13 +2,18 @@
 
 from demos.pool_demo.mysqlhelp import MysqlHelp, Row
 
+# Connections. Log-ins that all wait for a locked table must not use up those of the messages.
+PAGES, MESSAGES = 10, 8
 WAIT = 2.0  # seconds for a connection from the pool
 QUERY_LIMIT = 4.0  # seconds for one statement
 
 
-def database() -> MysqlHelp:
-    """Return the helper. A page has to say within five seconds that the database is away."""
-    return MysqlHelp(wait=WAIT, query_limit=QUERY_LIMIT)
+def database(connections: int = PAGES) -> MysqlHelp:
+    """Return the helper with a pool of so many connections; one number, one pool.
+
+    A page has to say within five seconds that the database is away.
+    """
+    return MysqlHelp(connections=connections, wait=WAIT, query_limit=QUERY_LIMIT)
 
 
 def find_user(db: MysqlHelp, name: str) -> Row | None:

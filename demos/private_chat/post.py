@@ -77,8 +77,8 @@ class Post:
         self.board.send(event, {sender.id, recipient_id})
 
     def connect(self, connection: Connection, since: int) -> None:
-        """Let a new page hear from now on; nothing is kept that it could have missed."""
-        self.board.enter(connection)
+        """Let a new page hear what has waited since it entered; nothing older is kept."""
+        connection.release()
 
     def got(self, user: User, ids: list[int]) -> None:
         """Note that messages have reached a page; the post does not keep them, so it does not."""

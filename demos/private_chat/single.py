@@ -74,11 +74,13 @@ def single(db: MysqlHelp, board: Switchboard, post: Post, rate: float = RATE) ->
             socket.close(ENDED, "log in first")
             return ""
         connection = Connection(socket, user, rich, Bucket(rate, max(BURST, rate)))
-        if rich:
-            connection.send(
-                {"type": "welcome", "name": user.name, "beat": BEAT, "kept": post.keeps}
-            )
         try:
+            connection.hold()
+            board.enter(connection)  # before the page asks who is online: it misses nobody
+            if rich:
+                connection.show(
+                    {"type": "welcome", "name": user.name, "beat": BEAT, "kept": post.keeps}
+                )
             post.connect(connection, _argument("since", 0))
             if not logged_in(db):  # a log-out may have come between
                 socket.close(ENDED, "you have logged out")

@@ -18,14 +18,14 @@ monkey.patch_all()
 
 from demos.private_chat.accounts import accounts
 from demos.private_chat.app import create_app
-from demos.private_chat.database import database
+from demos.private_chat.database import MESSAGES, database
 from demos.private_chat.post import Post
 from demos.private_chat.serving import serve
 from demos.private_chat.single import single
 from demos.private_chat.switchboard import Switchboard
 
 db, board = database(), Switchboard()
-post = Post(db, board)
+post = Post(database(MESSAGES), board)
 
 if __name__ == "__main__":
     serve(create_app(accounts(db, board), single(db, board, post)))

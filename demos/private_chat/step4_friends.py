@@ -18,7 +18,7 @@ monkey.patch_all()
 
 from demos.private_chat.accounts import accounts
 from demos.private_chat.app import create_app
-from demos.private_chat.database import database
+from demos.private_chat.database import MESSAGES, database
 from demos.private_chat.friends import Friendships, friends
 from demos.private_chat.post import Post
 from demos.private_chat.serving import serve
@@ -27,7 +27,7 @@ from demos.private_chat.switchboard import Switchboard
 
 db, board = database(), Switchboard()
 friendships = Friendships(db, board)
-post = Post(db, board, friendships)
+post = Post(database(MESSAGES), board, friendships)
 
 if __name__ == "__main__":
     app = create_app(accounts(db, board), friends(friendships), single(db, board, post))

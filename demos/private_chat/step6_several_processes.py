@@ -18,7 +18,7 @@ monkey.patch_all()
 
 from demos.private_chat.accounts import accounts
 from demos.private_chat.app import create_app
-from demos.private_chat.database import database
+from demos.private_chat.database import MESSAGES, database
 from demos.private_chat.friends import Friendships, friends
 from demos.private_chat.mailbox import Mailbox
 from demos.private_chat.serving import options, serve
@@ -33,7 +33,7 @@ def main() -> None:
     chosen = parser.parse_args()
     db, board = database(), switchboard(chosen.redis)
     friendships = Friendships(db, board)
-    post = Mailbox(db, board, friendships)
+    post = Mailbox(database(MESSAGES), board, friendships)
     features = accounts(db, board), friends(friendships), single(db, board, post)
     app = create_app(*features, limits_at=chosen.redis or "memory://")
 

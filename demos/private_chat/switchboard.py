@@ -59,7 +59,7 @@ class Connection:
         self._held = {}
 
     def show(self, event: Event) -> bool:
-        """Send a message of the past, before what waits; wait for a page that reads slowly.
+        """Send an event before what waits, such as the past; wait for a page that reads slowly.
 
         Returns whether the page is still there.
         """

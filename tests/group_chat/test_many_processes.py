@@ -18,10 +18,14 @@ from websockets.exceptions import ConnectionClosed
 from course import place
 from course.redis_server import RedisServer
 from tests.group_chat.rich import Page, crowd, fresh, refusal
+from tests.pages import stopped
 from tests.servers import Servers
 from tests.tools import tool
 from tests.waiting import eventually
 
+pytestmark = pytest.mark.xdist_group(
+    "many processes"
+)  # on one worker, so that its servers start once
 FAST = ("--rate", "1000")  # tests speak faster than people
 LIFE = ("--heartbeat", "3")  # a process that is silent for so long counts as dead
 MOVED, NAME_IN_USE = 4001, 4409
@@ -162,6 +166,22 @@ def test_processes_come_and_go_and_the_room_stays(start, redis_server):
     assert speaker.again(third).welcome["missed"] == 0
 
 
+def test_a_process_that_stood_still_gives_up_the_names_that_others_took(start, redis_server):
+    options = (*FAST, "--heartbeat", "9", "--redis", redis_server.url)
+    doors = [start("chat", *options) for _ in range(2)]
+    watcher, kept, lost = (Page.join(door, fresh()) for door in (doors[0], doors[1], doors[1]))
+    assert watcher.sees(kept.name, lost.name)
+    with stopped(doors[1]), redis.Redis.from_url(redis_server.url) as client:
+        for key in client.scan_iter("course:group_chat:process:*"):
+            client.delete(key)  # as if it had stood still for longer
+        assert watcher.sees(gone={kept.name, lost.name})
+        heir = Page.join(doors[0], lost.name)
+    assert lost.ended() == (NAME_IN_USE, "This nickname is in use; choose another one.")
+    assert watcher.sees(kept.name, heir.name)
+    assert kept.say("I am still here")["id"]
+    assert heir.say("me too")["id"]
+
+
 def test_a_crowd_comes_in_through_all_doors_at_once(doors):
     names = [fresh() for _ in range(400)]
     watcher = Page.join(doors[0], fresh("watcher"))
@@ -256,6 +276,25 @@ def test_a_redis_that_was_put_back_to_an_older_state_loses_nothing_new(doors, st
     reader.close()
     missed = speaker.say("missed")["id"]
     assert [frame["id"] for frame in reader.again(doors[0]).replay] == [missed]
+
+
+def test_a_redis_that_is_emptied_while_it_runs_is_filled_again(doors, store):
+    speakers, readers = pages_of(doors, "speaker"), pages_of(doors, "reader")
+    speakers[0].say("before")
+    with redis.Redis.from_url(store.url) as client:
+        client.flushall()
+    for page in speakers:
+        page.send("said meanwhile")
+    apart(*readers)
+    together(*readers)
+    for number, page in enumerate(speakers):
+        assert page.next("ack")["id"]
+        page.say(f"after {number}")
+        assert {refusal(door, page.name)[0] for door in doors} == {NAME_IN_USE}
+    for reader in readers:
+        said = ["after 0", "after 1", "before", "said meanwhile", "said meanwhile"]
+        assert hears(reader, "after 0", "after 1") == said
+        assert reader.sees(*(page.name for page in (*speakers, *readers)))
 
 
 def test_a_redis_that_hangs_stops_nobody(doors, store):

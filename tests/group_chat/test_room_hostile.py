@@ -20,7 +20,7 @@ from tests.waiting import eventually
 
 FAST = ("--rate", "1000")  # tests speak faster than people
 LIMIT = 16 * 1024  # bytes in a message
-TRY_AGAIN_LATER, POLICY, TOO_BIG, RESTART = 1013, 1008, 1009, 1012
+POLICY, TOO_BIG, RESTART = 1008, 1009, 1012
 
 # What a client may send by mistake or on purpose, and the code of the error frame that answers it.
 JUNK = [
@@ -278,31 +278,6 @@ def test_health_tells_how_many_are_connected(start):
     Page.join(chat, "one")
     chat.ws("two")
     assert eventually(lambda: connections(chat) == 2)
-
-
-@pytest.mark.parametrize("path", ["/Bob", "/ql", "/favicon.ico", "/ws/Bob"])
-def test_a_plain_request_to_a_socket_gets_426_and_a_sentence(chat, path):
-    answer = chat.get(path)
-    assert answer.status == 426
-    assert answer.headers["Upgrade"] == "websocket"
-    assert "This address is a WebSocket" in answer.body
-
-
-def test_a_page_of_another_site_may_connect_only_where_it_is_allowed(start):
-    chat = start("chat", "--origin", "https://chat.example.org")
-    for origin in ("http://evil.example", chat.url.replace("127.0.0.1", "localhost"), "null"):
-        with pytest.raises(InvalidStatus) as refused:
-            Page(chat, "guest", origin=origin)
-        assert refused.value.response.status_code == 403
-    for origin in (chat.url, "https://chat.example.org"):
-        Page.join(chat, "guest", origin=origin).close()
-
-
-def test_a_port_that_is_taken_is_replaced_by_a_free_one(start):
-    port = int(start("chat").url.rpartition(":")[2])
-    second = start("chat", port=port)
-    assert f"Port {port} is taken" in second.output
-    assert second.get("/healthz").status == 200
 
 
 @pytest.mark.skipif(

@@ -211,10 +211,11 @@ class Page:
                 return [frame["type"] for frame in self.frames]
 
     def ended(self):
-        """Read to the end; return the close code and the reason."""
+        """Read to the end; return the close code and the reason. Raises TimeoutError."""
+        deadline = time.monotonic() + PATIENCE
         try:
             while True:
-                self.socket.recv(PATIENCE)
+                self.socket.recv(max(0, deadline - time.monotonic()))
         except ConnectionClosed as closed:
             return (closed.rcvd.code, closed.rcvd.reason) if closed.rcvd else (1006, "")
 

@@ -190,7 +190,9 @@ def test_a_log_out_ends_the_session_and_its_sockets_only(server):
     here = newcomer(server)
     there = Person(server, here.name).log_in()
     mine, tab, theirs = here.page(), here.page(rich=False), there.page()
+    assert mine.is_open() and tab.is_open()
     here.log_out()
+    assert not mine.is_open() and not tab.is_open(), "closed before the answer came"
     assert mine.ended() == tab.ended() == (ENDED, "you have logged out")
     assert here.get("/single").status == 302
     assert theirs.is_open()
@@ -229,6 +231,7 @@ def test_a_log_in_that_ended_elsewhere_closes_its_sockets(server):
     """The process that heard of the log-out may have died before it could say so."""
     person, other = newcomer(server), newcomer(server)
     page, stays = person.page(), other.page()
+    assert page.is_open()  # in for good, and not only as far as the welcome
     ask("update logins set ended_at = utc_timestamp(3) where user_id = %s", person.id)
     assert page.ended()[0] == ENDED
     assert stays.is_open()

@@ -3,8 +3,6 @@
 The messenger of this file has a database server of its own, which the tests stop, halt, lock and fill.
 """
 
-import os
-import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -12,13 +10,11 @@ from contextlib import contextmanager
 import pymysql
 import pytest
 
-from course import program
-from course import server as database_server
-from demos.pool_demo.seed import restore
 from demos.pool_demo.settings import connect_args
 from tests.waiting import eventually
 
-from .people import Person, ask, befriend, enrolled, newcomer
+from .own_database import OwnDatabase
+from .people import Page, Person, ask, befriend, enrolled, newcomer
 
 PROMISED = 5.0  # seconds until a page says that the database is away
 SENTENCE = "The database does not answer at the moment. Try again soon."
@@ -29,22 +25,14 @@ IS_FULL = """create trigger {0}_is_full before insert on {0} for each row
 
 
 @pytest.fixture(scope="module")
-def lease(_surroundings, tmp_path_factory):
-    """A database server of this file's own; MYSQL_* lead to it."""
-    if program.find() is None:
-        pytest.skip("MYSQL_* names a server, so none of our own is installed here")
-    with (
-        database_server.Lease(tmp_path_factory.mktemp("server") / "state") as lease,
-        pytest.MonkeyPatch.context() as patch,
-    ):
-        for name, value in lease.status.as_environment().items():
-            patch.setenv(name, value)
-        restore()
-        yield lease
+def own(_surroundings, tmp_path_factory):
+    """The database server of this file."""
+    with OwnDatabase(tmp_path_factory.mktemp("own")) as own:
+        yield own
 
 
 @pytest.fixture
-def server(lease, shared):
+def server(own, shared):
     return shared("step5_offline", "--proxies", "1")
 
 
@@ -54,9 +42,9 @@ def pair(server):
     ann, bob = newcomer(server), newcomer(server)
     befriend(ann, bob)
     page, other = ann.page(), bob.page()
-    page.say(bob, "before")
-    other.say(ann, "before")
-    assert other.message()["msg"] == page.message()["msg"] == "before"
+    for one, another in ((page, other), (other, page)):
+        one.say(another.person, "before")
+        assert another.message()["msg"] == "before"
     return ann, page, other
 
 
@@ -90,19 +78,10 @@ def all_is_well(ann, page, other):
     assert Person(ann.server, ann.name).log_in().friends()[bob.name]["online"]
 
 
-@contextmanager
-def halted(lease):
-    os.kill(lease.status.server_pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(lease.status.server_pid, signal.SIGCONT)
-
-
-def test_a_database_that_halts(lease, server, pair):
+def test_a_database_that_halts(own, server, pair):
     ann, page, other = pair
     forms = [patient(server) for _ in range(3)]
-    with halted(lease), ThreadPoolExecutor(4) as elsewhere:
+    with own.halted(), ThreadPoolExecutor(4) as elsewhere:
         answers = [elsewhere.submit(says_so, form) for form in forms]
         lists = elsewhere.submit(ann.fetch, "/friends")
         refused = page.say(other.person, "not stored")
@@ -116,18 +95,18 @@ def test_a_database_that_halts(lease, server, pair):
     all_is_well(*pair)
 
 
-def test_a_database_that_is_away(lease, server, pair):
-    _, page, other = pair
+def test_a_database_that_is_away(own, server, pair):
+    ann, page, other = pair
     form = patient(server)
-    os.kill(lease.status.server_pid, signal.SIGKILL)
-    assert eventually(lambda: not lease.is_good())
+    own.kill()
     assert page.say(other.person, "not stored")["code"] == "not_stored"
     for _ in range(6):  # more than the wrong passwords that are allowed
         says_so(form)
+    assert Page(ann).ended()[0] == 1011, "a code after which a page comes back"
     form.get("/register")
     says_so(form, "/register")
     assert page.is_open() and other.is_open()
-    lease.renew()
+    own.start()
     all_is_well(*pair)
     assert form.try_to_log_in().status == 302, "what the database did was not her fault"
 
@@ -170,25 +149,4 @@ def test_a_table_that_is_full(server, pair):
     finally:
         for table in ("logins", "messages"):
             ask(f"drop trigger {table}_is_full")
-    all_is_well(*pair)
-
-
-def test_a_server_without_a_free_connection(server, pair):
-    _, page, other = pair
-    form = patient(server)
-    with pymysql.connect(**connect_args(autocommit=True)) as keeper, keeper.cursor() as cursor:
-        cursor.execute("show variables like 'max_connections'")
-        (_, before) = cursor.fetchone()
-        cursor.execute("set global max_connections = 10")
-        crowd = []
-        try:
-            with pytest.raises(pymysql.OperationalError):
-                for _ in range(30):
-                    crowd.append(pymysql.connect(**connect_args()))
-            assert page.is_open() and other.is_open()
-            says_so(form)
-        finally:
-            for one in crowd:
-                one.close()
-            cursor.execute(f"set global max_connections = {before}")
     all_is_well(*pair)

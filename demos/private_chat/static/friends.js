@@ -22,7 +22,9 @@ hear.beat = () => {
 async function fetchFriends() {
   const number = (asked += 1);
   const { friends, reason } = await ask("friends");
-  if (number !== asked || reason) return;
+  if (number !== asked) return;
+  $("none").textContent = reason || "You have no friends here yet.";
+  if (reason) return;
   answered = number;
   for (const talk of talks.values()) talk.state = "";
   for (const { name, state, online, unread, last } of friends) {
@@ -47,10 +49,9 @@ async function move(name, url) {
   moving = true;
   const { reason } = await ask(url, { name });
   moving = false;
-  $("answer").className = reason ? "problem" : "";
-  const done = url === "add_friends" ? `${name} was asked.` : "";
-  $("answer").textContent = reason || done;
-  if (!reason && done) $("who").value = "";
+  $("answer").textContent = reason;
+  $("who").setAttribute("aria-invalid", Boolean(reason));
+  if (!reason) $("who").value = "";
 }
 
 /** Make the row of somebody who is no friend: a request, ours or theirs, or a block. */
@@ -62,7 +63,11 @@ function requestRow(talk) {
   tell(state, talk);
   row.append(name, " ", state);
   const buttons = {
-    asks: [["accept", "Accept", "接受"], ["decline", "Decline", "拒绝"], ["block", "Block", "屏蔽"]],
+    asks: [
+      ["accept", "Accept", "接受"],
+      ["decline", "Decline", "拒绝"],
+      ["block", "Block", "屏蔽"],
+    ],
     asked: [["remove", "Take back", "撤回"]],
     blocked: [["unblock", "Unblock", "解除"]],
   };

@@ -24,8 +24,8 @@ function listPeople() {
   const focus = list.contains(document.activeElement) && document.activeElement;
   const person = focus && people.find(({ row }) => row?.contains(focus));
   const rows = people.map(rowOf);
-  const same = list.childElementCount === rows.length && rows.every((row, at) => row === list.children[at]);
-  if (!same) list.replaceChildren(...rows);
+  const same = (row, at) => row === list.children[at];
+  if (list.childElementCount !== rows.length || !rows.every(same)) list.replaceChildren(...rows);
   // Whoever is in the list with the keyboard stays with the same person.
   if (focus?.isConnected) focus.focus();
   else if (focus) (person?.row.querySelector("a, button") ?? $("who")).focus();
@@ -123,9 +123,8 @@ function showTalk() {
 // --- To whom a message goes: the person on the screen, and those who are ticked ---
 
 function ticks() {
-  return [...talks.values()].filter(
-    (talk) => talk !== current && talk.state === "accepted" && talk.row?.querySelector("input").checked,
-  );
+  const others = [...talks.values()].filter((talk) => talk !== current && talk.row);
+  return others.filter(({ row }) => row.isConnected && row.querySelector(":checked"));
 }
 
 function untick() {

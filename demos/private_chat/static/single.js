@@ -9,7 +9,8 @@
 const LENGTH = 4000; // characters in one message
 const LIMIT = 16 * 1024; // bytes in one frame; the server closes the connection beyond that
 const BROKEN_FRAME = [1002, 1003, 1007, 1009]; // close codes: the last frame was one
-const TRY_LATER = ["not_stored", "too_fast"]; // errors that pass by themselves
+// Errors that pass by themselves.
+const PASSING = { not_stored: "the database is away", too_fast: "too many at once" };
 
 const outbox = []; // our messages without an answer, in the order in which they were written
 const arrived = new Set(); // ids that the server does not know yet to be here
@@ -55,18 +56,20 @@ function blame(code, reason) {
   if (BROKEN_FRAME.includes(code) && outbox.length) fail(outbox[0], reason || "a broken frame");
 }
 
-/** Ask over HTTP; with `content`, ask for a change. Returns the answer, with a `reason` if it failed. */
+/** Ask over HTTP; with `content`, for a change. The answer has a `reason` if it failed. */
 async function ask(url, content) {
-  const headers = { Accept: "application/json", "Content-Type": "application/json" };
-  const token = $("logout").elements.csrf_token.value;
-  const change = { method: "POST", body: JSON.stringify(content) };
+  const options = { headers: { Accept: "application/json" } };
+  if (content) {
+    options.method = "POST";
+    options.body = JSON.stringify(content);
+    options.headers["Content-Type"] = "application/json";
+    options.headers["X-CSRFToken"] = $("logout").elements.csrf_token.value;
+  }
   try {
-    const answer = await fetch(
-      url,
-      content ? { headers: { ...headers, "X-CSRFToken": token }, ...change } : { headers },
-    );
+    const answer = await fetch(url, options);
     if (answer.status === 401) logIn();
-    return { reason: answer.ok ? "" : `The server says ${answer.status}.`, ...(await answer.json()) };
+    const reason = answer.ok ? "" : `The server says ${answer.status}.`;
+    return { reason, ...(await answer.json()) };
   } catch {
     return { reason: "The server cannot be reached." };
   }
@@ -133,8 +136,8 @@ function read({ reader, friend, upto }) {
 function error({ code, reason, client_id }) {
   const message = outbox.find((each) => each.client_id === client_id);
   if (!message) return; // about a mark; it goes out again with the next beat
-  if (!TRY_LATER.includes(code)) return fail(message, reason);
-  warn(`Not sent yet; this page tries again. ${reason}`);
+  if (!Object.hasOwn(PASSING, code)) return fail(message, reason);
+  warn(`Not sent yet: ${PASSING[code]}. This page tries again.`);
   clearTimeout(retry);
   retry = setTimeout(transmit, 2000);
 }
@@ -230,7 +233,7 @@ function reportSoon() {
   reporting ||= setTimeout(report, 200);
 }
 
-/** Tell which messages are here and which were seen. The server's answer to the latter is `read`. */
+/** Tell which messages are here, and which were seen; to the latter the server answers `read`. */
 function report() {
   clearTimeout(reporting);
   reporting = 0;

@@ -1,6 +1,6 @@
-// Step 1 (A11): a nickname, a recipient, a message. The connection is lasting_socket.js, the list is
-// chat_lines.js, both from the group chat. Nobody acknowledges anything here: what cannot leave now
-// stays in the box.
+// Step 1 (A11): a nickname, a recipient, a message. The connection is lasting_socket.js, the list
+// is chat_lines.js, both from the group chat. Nobody acknowledges anything here: what cannot leave
+// now stays in the box.
 "use strict";
 
 const SERVER = "服务器"; // the name under which the server speaks

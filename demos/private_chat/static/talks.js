@@ -1,5 +1,5 @@
-// The conversations on the page of the private chat: what was said, in order, each message once. The
-// lines are made by chat_lines.js of the group chat.
+// The conversations on the page of the private chat: what was said, in order, each message once.
+// The lines are made by chat_lines.js of the group chat.
 "use strict";
 
 const me = document.body.dataset.me;

@@ -1,0 +1,234 @@
+"""B1: who is reached, and who is seen to be there: the same in one process and in three with Redis.
+
+Then what only several processes have: one of them, or Redis, dies, hangs, and comes back.
+"""
+
+import signal
+import time
+from contextlib import contextmanager
+
+import pytest
+
+from tests.waiting import eventually
+
+from .people import befriend, newcomer
+
+MODULE = "step6_several_processes"
+
+
+@pytest.fixture(scope="module", params=[1, 3], ids=["one process", "three processes"])
+def doors(request, shared, _worker_redis):
+    """The doors into one messenger; tests go in through all of them in turn."""
+    if request.param == 1:
+        return [shared(MODULE)] * 3
+    _worker_redis.stop()
+    _worker_redis.start()
+    # An option that changes nothing makes three servers of one.
+    options = [("--redis", _worker_redis.url, "--heartbeat", f"{25 + n}") for n in range(3)]
+    return [shared(MODULE, *each) for each in options]
+
+
+@pytest.fixture
+def two(start, redis_server):
+    """Two processes of this test's own."""
+    return [start(MODULE, "--redis", redis_server.url) for _ in range(2)]
+
+
+def at(person, server):
+    """The same browser, at another process."""
+    other = person.twin()
+    other.server = server
+    return other
+
+
+def pair(doors):
+    """Two friends at different doors."""
+    ann, bob = newcomer(doors[0]), newcomer(doors[1])
+    befriend(ann, bob)
+    return ann, bob
+
+
+@contextmanager
+def frozen(process):
+    """A process that gets no time."""
+    process.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        process.send_signal(signal.SIGCONT)
+
+
+def arrives(page, number):
+    """Read until a message is there; what came before it stays in `frames`."""
+    while page.message()["id"] != number:
+        pass
+
+
+# One process and three.
+
+
+def test_all_pages_of_both_hear_a_message_once(doors):
+    ann, bob = pair(doors)
+    page, tabs = ann.page(), [at(ann, door).page() for door in doors]
+    theirs = [at(bob, door).page() for door in doors]
+    said = [page.say(bob, f"number {n}") for n in range(20)]
+    for each in (*tabs, *theirs):
+        assert [each.message() for _ in said] == said
+        each.send({"got": [frame["id"] for frame in said]})
+    last = page.say(bob, "last")
+    for each in (*tabs, *theirs):
+        assert each.message() == last
+
+
+def test_plain_clients_are_reached_as_well(doors):
+    ann, bob = pair(doors)
+    plain = [at(bob, door).page(rich=False) for door in doors]
+    page = ann.page(rich=False)
+    for number in range(5):
+        page.send({"to_friend": [bob.name], "msg": str(number)})
+    for each in plain:
+        assert [each.text() for _ in range(5)] == [f"来自{ann.name}:{number}" for number in range(5)]
+
+
+def test_marks_reach_all_pages(doors):
+    ann, bob = pair(doors)
+    pages = [at(ann, door).page() for door in doors]
+    other = bob.page()
+    said = pages[0].say(bob, "hello")
+    assert other.message() == said
+    other.send({"got": [said["id"]]})
+    other.send({"read": ann.name, "upto": said["id"]})
+    for page in pages:
+        assert page.next("delivered") == {"type": "delivered", "friend": bob.name, "ids": [said["id"]]}
+        assert page.next("read") == {"type": "read", "reader": bob.name, "friend": ann.name, "upto": said["id"]}
+
+
+def test_friends_see_who_comes_and_goes_once(doors):
+    """A second page, at whichever door, is no news; nor is a reload."""
+    ann, bob = pair(doors)
+    page = at(ann, doors[2]).page()
+    assert not ann.friends()[bob.name]["online"]
+    first = bob.page()
+    assert page.next("presence") == {"type": "presence", "name": bob.name, "online": True}
+    second = at(bob, doors[0]).page()
+    first.close()
+    assert second.say(ann, "still here")["type"] == "message"
+    assert all(at(ann, door).friends()[bob.name]["online"] for door in doors)
+    second.close()
+    assert page.next("presence") == {"type": "presence", "name": bob.name, "online": False}
+    assert eventually(lambda: not ann.friends()[bob.name]["online"])
+    assert page.heard().count("presence") == 2
+
+
+def test_a_reload_is_no_news(doors):
+    ann, bob = pair(doors)
+    page, other = ann.page(), bob.page()
+    assert page.next("presence")["online"] is True
+    for _ in range(3):
+        other.close()
+        other = bob.page()
+    assert other.say(ann, "here I am")["type"] == "message"
+    arrives(page, other.frames[-1]["id"])
+    assert all(frame["online"] for frame in page.frames if frame["type"] == "presence")
+
+
+def test_a_change_of_friends_reaches_both(doors):
+    ann, bob = newcomer(doors[0]), newcomer(doors[1])
+    page, other = at(ann, doors[2]).page(), bob.page()
+    assert ann.move("ask", bob) == 200
+    assert page.next("friends") == other.next("friends") == {"type": "friends"}
+    assert bob.move("accept", ann) == 200
+    assert page.next("friends") == other.next("friends")
+    assert page.say(bob, "we are friends")["type"] == "message"
+
+
+def test_a_log_out_closes_the_pages_of_that_session_alone(doors):
+    ann, bob = pair(doors)
+    pages = [at(ann, door).page() for door in doors]
+    elsewhere = newcomer_again(ann, doors[1]).page()
+    ann.log_out()
+    assert [page.ended()[0] for page in pages] == [4401] * 3
+    assert elsewhere.say(bob, "another session")["type"] == "message"
+
+
+def newcomer_again(person, door):
+    """The same user at another browser: a session of its own."""
+    other = type(person)(door, person.name)
+    return other.log_in()
+
+
+# A process dies, stops, or hangs.
+
+
+def test_friends_see_within_ten_seconds_that_a_process_has_died(start, redis_server):
+    doors = [start(MODULE, "--redis", redis_server.url) for _ in range(3)]
+    ann, bob = pair(doors)
+    page, _theirs = ann.page(), bob.page()
+    assert page.next("presence")["online"] is True
+    assert ann.friends()[bob.name]["online"]
+    doors[1].kill()
+    began = time.monotonic()
+    said = page.say(bob, "are you there")  # while nobody knows yet that he is not
+    assert page.next("presence")["online"] is False
+    assert time.monotonic() - began < 10
+    assert not ann.friends()[bob.name]["online"]
+    back = at(bob, doors[2]).page()
+    assert back.message()["id"] == said["id"]
+    assert page.next("presence")["online"] is True
+
+
+def test_a_process_that_stops_says_who_went(two):
+    ann, bob = pair(two)
+    page, other = ann.page(), bob.page()
+    assert page.next("presence")["online"] is True
+    assert two[1].stop() == 0
+    assert other.ended()[0] == 1012
+    assert page.next("presence", seconds=3)["online"] is False, "sooner than if it had died"
+
+
+def test_a_process_that_was_taken_for_dead_is_back_in_the_map(two):
+    ann, bob = pair(two)
+    page, other = ann.page(), bob.page()
+    assert page.next("presence")["online"] is True
+    with frozen(two[1].process):
+        assert page.next("presence")["online"] is False
+    assert page.next("friends")
+    assert eventually(lambda: ann.friends()[bob.name]["online"])
+    said = page.say(bob, "welcome back")
+    assert other.message(seconds=1.9)["id"] == said["id"], "through Redis, not out of the database"
+
+
+# Redis dies, or hangs.
+
+
+def test_redis_dies_and_comes_back_empty(two, redis_server):
+    """Messages arrive out of the database; then all is as it was."""
+    ann, bob = pair(two)
+    page, other = ann.page(), bob.page()
+    assert page.next("presence")["online"] is True
+    redis_server.kill()
+    said = [page.say(bob, f"without {number}")["id"] for number in range(5)]
+    arrives(other, said[-1])
+    other.send({"got": said})
+    redis_server.start()
+    assert page.next("friends")
+    assert eventually(lambda: all("redis_back" in server.log for server in two))
+    assert eventually(lambda: ann.friends()[bob.name]["online"])
+    last = page.say(bob, "with Redis")["id"]
+    arrives(other, last)
+    assert sorted({frame["id"] for frame in other.frames if frame["type"] == "message"}) == [*said, last]
+
+
+def test_redis_hangs(two, redis_server):
+    ann, bob = pair(two)
+    page, other = ann.page(), bob.page()
+    assert page.next("presence")["online"] is True
+    with frozen(redis_server.process):
+        began = time.monotonic()
+        said = page.say(bob, "Redis hangs")["id"]
+        assert time.monotonic() - began < 5
+        arrives(other, said)
+        assert at(ann, two[1]).page().is_open()
+        assert eventually(lambda: "redis_lost" in two[0].log)
+    assert eventually(lambda: "redis_back" in two[0].log)
+    arrives(other, page.say(bob, "Redis is back")["id"])

@@ -91,7 +91,7 @@ class Mailbox(Post):
     def connect(self, connection: Connection, since: int) -> None:
         """Show a new page, held since it entered, what it has missed, and let it hear the rest."""
         if not connection.rich:
-            connection.got = lambda number: self.got(connection.user, [number])
+            connection.got = lambda number: self._got.put((connection.user.id, number))
         for row in self._missed(connection.user, since if connection.rich else 0):
             if not connection.show(self._event(row)):
                 return

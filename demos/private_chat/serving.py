@@ -18,6 +18,7 @@ def options(description: str) -> argparse.ArgumentParser:
     parser.add_argument(
         "--proxies",
         type=int,
+        choices=range(10),
         default=0,
         metavar="N",
         help="so many proxies of ours stand in front; they say where a request comes from",

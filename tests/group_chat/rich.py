@@ -1,6 +1,6 @@
 """Visitors of the finished room, as the tests need them: a rich page without a browser, and what is around it.
 
-    first, second = Page(door, "韩雪"), Page(door, "Bob")
+    first, second = Page.join(door, "韩雪"), Page.join(door, "Bob")
     said = first.say("你好")                  # waits for the acknowledgement
     assert second.message()["id"] == said["id"]
 
@@ -38,10 +38,9 @@ class Page:
     """
 
     def __init__(self, door, name, *, token="", since="", **options):
-        """Join through a server (of conftest.py); the handshake succeeds, whatever the room then says."""
+        """Join through a server (of tests/servers.py); the handshake succeeds, whatever the room then says."""
         self.name, self.token, self.since = name, token, since
         self.frames, self.roster = [], set()
-        self._unread = []
         self.socket = door.ws(address(name, token, since), subprotocols=[RICH], **options)
         self.welcome, self.replay = None, []
 

@@ -209,6 +209,9 @@ def test_a_pair_has_one_friendship_row(ask):
             "update friendships set state = %s, actor_id = 2 where low_id = 2 and high_id = 4",
             state,
         )
+    with pytest.raises(pymysql.MySQLError) as caught:
+        ask("update friendships set state = 'accepted', low_blocks = true where low_id = 2")
+    assert caught.value.args[0] in CHECK_FAILED, "a friend is not blocked"
 
 
 def test_a_message_sent_twice_is_stored_once(ask):

@@ -99,6 +99,13 @@ def test_an_address_that_a_client_claims_counts_only_behind_a_proxy(shared):
     assert statuses == [401] * 20 + [429]
 
 
+def test_a_senseless_number_of_proxies_is_refused(run_step):
+    for number in ("-1", "x"):
+        done = run_step("private_chat.step2_accounts", "--proxies", number)
+        assert done.returncode == 2
+        assert "argument --proxies" in done.stderr
+
+
 def test_the_same_answer_for_an_unknown_user_and_a_wrong_password(server):
     person, nobody = newcomer(server), new_name()
     answers = []

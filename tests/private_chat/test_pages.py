@@ -693,8 +693,10 @@ def test_unread_numbers_are_those_of_the_server(five, login):
     expect(page.person(ann.name)).to_contain_text("5 new")
     page.page.reload()  # by now all of them were delivered
     expect(page.connected().person(ann.name)).to_contain_text("5 new")
-    page.open(ann.name)
+    page.open(ann.name).sees("number 4", ann.name)
     expect(page.person(ann.name)).not_to_contain_text("new")
+    unread = "select id from messages where recipient_id = %s and read_at is null"
+    assert eventually(lambda: not ask(unread, bob.id))
     page.page.reload()
     expect(page.connected().person(ann.name)).to_contain_text("online")
     expect(page.person(ann.name)).not_to_contain_text("new")

@@ -97,9 +97,10 @@ def test_marks_reach_all_pages(doors):
     said = pages[0].say(bob, "hello")
     assert other.message() == said
     other.send({"got": [said["id"]]})
-    other.send({"read": ann.name, "upto": said["id"]})
     for page in pages:
         assert page.next("delivered") == {"type": "delivered", "friend": bob.name, "ids": [said["id"]]}
+    other.send({"read": ann.name, "upto": said["id"]})
+    for page in pages:
         assert page.next("read") == {"type": "read", "reader": bob.name, "friend": ann.name, "upto": said["id"]}
 
 

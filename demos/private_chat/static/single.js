@@ -16,6 +16,7 @@ const outbox = []; // our messages without an answer, in the order in which they
 const arrived = new Set(); // ids that the server does not know yet to be here
 let retry = 0; // timers
 let reporting = 0;
+let reported = 0; // when that was done last, in ms
 
 /** Return an id that no other message has. (crypto.randomUUID works under https only.) */
 function newId() {
@@ -108,10 +109,10 @@ function message(frame) {
     if (isNew && !frame.read) count(talk, frame.id);
     if (frame.id && !frame.delivered) arrived.add(frame.id);
     if (!withFriends) talk.state = "accepted"; // perhaps somebody who was not in the list yet
-    reportSoon();
   }
   forgetOldest(talk);
   see();
+  if (arrived.size) reportSoon();
 }
 
 function delivered({ friend, ids }) {
@@ -228,15 +229,18 @@ function see() {
   }
 }
 
-/** Tell the server soon, and all at once: many frames would be too fast for it. */
+/** Tell the server now, or soon if that was just done: many frames would be too fast for it. */
 function reportSoon() {
-  reporting ||= setTimeout(report, 200);
+  const wait = reported + 200 - performance.now();
+  if (wait <= 0) report();
+  else reporting ||= setTimeout(report, wait);
 }
 
 /** Tell which messages are here, and which were seen; to the latter the server answers `read`. */
 function report() {
   clearTimeout(reporting);
   reporting = 0;
+  reported = performance.now();
   const got = [...arrived].slice(0, 1000);
   if (got.length && connection.send(JSON.stringify({ got })))
     got.forEach((id) => arrived.delete(id));

@@ -103,10 +103,17 @@ class Deaf:
 
 @dataclass(frozen=True)
 class Shared:
-    """The room in one or two processes: median delay of few clients, deliveries of many."""
+    """The room in one or two processes.
+
+    Args:
+        p50: seconds of delay at the median, with few clients.
+        rate: deliveries a second, with many.
+        work: microseconds of CPU time of the room's processes for a delivery.
+    """
 
     p50: float
     rate: Rate
+    work: float
 
 
 @dataclass
@@ -217,7 +224,7 @@ def deaf(
             load.call(Crowd.deafen)
             after = load.call(Crowd.pace, DEAF_PACE, depth.deaf[1])
             return Deaf(
-                max(after.slowest) - max(calm.slowest) if not after.lost else math.inf,
+                math.inf if after.lost else max(0.0, max(after.slowest) - max(calm.slowest)),
                 stalls(after.slowest, max(calm.slowest) + LATE),
                 after.lost,
                 after.closed,
@@ -252,18 +259,19 @@ def shared(load: LoadClient, depth: Depth, redis: str) -> dict[str, list[Shared]
     def trial(processes: int, *arguments: str) -> Shared:
         with ExitStack() as stack:
             # Those who share something say goodbye, so that their nicknames are free again.
-            running = room(*arguments).started(patience=5.0)
-            urls = [stack.enter_context(running).url]
-            while len(urls) < processes:
-                another = room(*arguments).started(patience=5.0)
-                urls.append(stack.enter_context(another).url)
-            load.connect(urls, "named")
+            servers = [
+                stack.enter_context(room(*arguments).started(patience=5.0))
+                for _ in range(processes)
+            ]
+            load.connect([server.url for server in servers], "named")
             load.call(Crowd.join, depth.sizes[-2])
             delays = load.call(Crowd.pace, PACE, depth.paced)
             load.call(Crowd.join, depth.most)
+            before = sum(server.cpu() for server in servers)
             rate = load.call(Crowd.flood, max(IN_FLIGHT), depth.seconds * 2)
+            work = sum(server.cpu() for server in servers) - before
             load.call(Crowd.leave)
-            return Shared(delays.p50, rate)
+            return Shared(delays.p50, rate, work * 1e6 / rate.total)
 
     trials = {
         ALONE: partial(trial, 1),

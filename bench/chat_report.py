@@ -13,6 +13,8 @@ from bench.chat_parts import (
     IN_FLIGHT,
     LATE,
     PACE,
+    TWO,
+    WITH_REDIS,
     Figures,
 )
 from bench.chat_servers import CONTENDERS, NODE, ROOM
@@ -203,6 +205,8 @@ def _shared(figures: Figures) -> list[str]:
     delay = samples(figures.shared, lambda one: one.p50)
     rate = samples(figures.shared, lambda one: one.rate.deliveries / 1000)
     busy = samples(figures.shared, lambda one: one.rate.busy * 100)
+    work = samples(figures.shared, lambda one: one.work)
+    apart = work[WITH_REDIS].over(work[TWO]).scaled(2)
     return [
         "## Redis",
         rows(
@@ -210,11 +214,16 @@ def _shared(figures: Figures) -> list[str]:
                 "the room in",
                 f"p50 delay of {few:,} clients, ms",
                 f"thousand deliveries a second, {case(most, max(IN_FLIGHT))}",
+                "CPU time for a delivery, µs",
                 "load client busy, %",
             ],
-            [[name, milliseconds(delay[name]), rate[name], busy[name]] for name in rate],
+            [
+                [name, milliseconds(delay[name]), rate[name], work[name], busy[name]]
+                for name in rate
+            ],
         ),
-        f"Both processes, Redis and the load client share {os.cpu_count()} cores.",
+        f"Both processes, Redis and the load client share {os.cpu_count()} cores. By their CPU"
+        f" time, two processes with a core each would do {two(apart)} x the work of one.",
     ]
 
 

@@ -57,9 +57,9 @@ def figures(**changes):
         idle={ROOM: [Idle(20, 0.5)], RICH: [Idle(25, 1.5)]},
         deaf={ROOM: [Deaf(0.05, 1, 0, 0)], RICH: [Deaf(0.0, 0, 0, 0)]},
         shared={
-            chat_parts.ALONE: [Shared(0.001, Rate(100e3, 0.5, 1))],
-            chat_parts.WITH_REDIS: [Shared(0.002, Rate(90e3, 0.5, 1))],
-            chat_parts.TWO: [Shared(0.002, Rate(160e3, 0.5, 1))],
+            chat_parts.ALONE: [Shared(0.001, Rate(100e3, 0.5, 1), 1.0)],
+            chat_parts.WITH_REDIS: [Shared(0.002, Rate(90e3, 0.5, 1), 1.0)],
+            chat_parts.TWO: [Shared(0.002, Rate(160e3, 0.5, 1), 1.0)],
         },
     )
     return replace(found, **changes)
@@ -88,7 +88,10 @@ def test_good_figures_reach_every_target():
             ["a reader that stops"],
         ),
         (
-            {"shared": figures().shared | {chat_parts.TWO: [Shared(0.0026, Rate(1e5, 0.5, 1))]}},
+            {
+                "shared": figures().shared
+                | {chat_parts.TWO: [Shared(0.0026, Rate(1e5, 0.5, 1), 1.0)]}
+            },
             ["1.7 x", "1.5 ms"],
         ),
     ],

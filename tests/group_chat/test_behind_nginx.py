@@ -33,8 +33,8 @@ from tests.waiting import eventually
 
 expect.set_options(timeout=20_000)
 
-IDLE = 1.0  # seconds of silence after which this nginx closes; pings come three times a heartbeat
-HEARTBEAT = 1.5
+IDLE = 2.0  # seconds of silence after which this nginx closes; pings come three times a heartbeat
+HEARTBEAT = 3.0
 
 # What a distribution has in its nginx.conf, with all files in a folder of the test's own.
 MAIN = """
@@ -218,7 +218,7 @@ def test_pings_keep_a_silent_socket_open(proxy):
     """nginx closes a socket on which nothing moves, but the room sends pings more often than that."""
     silent = {"ssl": proxy.tls, "ping_interval": None}
     page, plain = join(proxy, fresh(), ping_interval=None), proxy.ws(fresh(), **silent)
-    until = time.monotonic() + 2.5 * IDLE
+    until = time.monotonic() + 1.5 * IDLE
     while time.monotonic() < until:
         assert page.next("beat")
     assert plain.ping().wait(10)
@@ -233,7 +233,7 @@ def test_without_pings_the_proxy_closes_a_silent_socket(proxy, nginx, start, tmp
         other.ws(fresh(), ssl=other.tls, ping_interval=None) as silent,
         pytest.raises(ConnectionClosed) as closed,
     ):
-        silent.recv(20 * IDLE)
+        silent.recv(10 * IDLE)
     assert closed.value.rcvd is None  # no close frame: 1006 for a page
 
 

@@ -149,7 +149,7 @@ def test_a_reader_that_stops_is_cut_off_and_the_others_miss_nothing(start):
 
 def test_clients_that_vanish_are_gone(start):
     """One process is killed; another is halted, so that its connection stays open and silent."""
-    chat = start("chat", "--heartbeat", "2")
+    chat = start("chat", "--heartbeat", "3")
     watcher = Page.join(chat, "watcher")
     code = (
         "import sys; from websockets.sync.client import connect\n"

@@ -1,9 +1,9 @@
 """A database server that a test may halt, kill and start again; MYSQL_* lead to it.
 
-    with OwnDatabase(folder) as database:
-        database.kill()
-        database.start()
-        with database.halted(): ...
+with OwnDatabase(folder) as database:
+    database.kill()
+    database.start()
+    with database.halted(): ...
 """
 
 import os

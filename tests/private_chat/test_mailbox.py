@@ -33,7 +33,9 @@ def row(number):
 
 
 def row_of(person, client_id):
-    return ask("select * from messages where sender_id = %s and client_id = %s", person.id, client_id)
+    return ask(
+        "select * from messages where sender_id = %s and client_id = %s", person.id, client_id
+    )
 
 
 def fill(sender, recipient, number, start=0):
@@ -41,13 +43,19 @@ def fill(sender, recipient, number, start=0):
     values = ",".join(["(%s, %s, %s, %s)"] * number)
     ask(
         f"insert into messages(sender_id, recipient_id, client_id, body) values {values}",
-        *(field for n in range(start, start + number) for field in (sender, recipient, f"w{n}", str(n))),
+        *(
+            field
+            for n in range(start, start + number)
+            for field in (sender, recipient, f"w{n}", str(n))
+        ),
     )
 
 
 def past(person, friend, **arguments):
     """Fetch a page of the history: its texts, and whether there are more."""
-    query = "&".join(f"{name}={value}" for name, value in {"friend": friend.name, **arguments}.items())
+    query = "&".join(
+        f"{name}={value}" for name, value in {"friend": friend.name, **arguments}.items()
+    )
     answer = person.fetch(f"/history?{query}")
     assert answer.status == 200, answer
     return answer.json
@@ -68,7 +76,12 @@ def test_an_acknowledged_message_is_stored(friends):
     assert (kept["sender_id"], kept["recipient_id"], kept["body"]) == (ann.id, bob.id, "你好 😀")
     assert (kept["client_id"], kept["delivered_at"], kept["read_at"]) == ("my-own-id", None, None)
     assert said["time"] == kept["sent_at"].isoformat(timespec="milliseconds") + "Z"
-    assert (said["from"], said["to"], said["delivered"], said["read"]) == (ann.name, bob.name, False, False)
+    assert (said["from"], said["to"], said["delivered"], said["read"]) == (
+        ann.name,
+        bob.name,
+        False,
+        False,
+    )
 
 
 def test_nothing_is_acknowledged_before_its_commit(friends):
@@ -105,10 +118,17 @@ def test_delivered_and_read_reach_all_pages(friends):
     assert all(row(number)["delivered_at"] for number in ids)
     other.send({"read": ann.name, "upto": ids[1]})
     for each in (page, tab, other, second):
-        assert each.next("read") == {"type": "read", "reader": bob.name, "friend": ann.name, "upto": ids[1]}
+        assert each.next("read") == {
+            "type": "read",
+            "reader": bob.name,
+            "friend": ann.name,
+            "upto": ids[1],
+        }
     assert [row(number)["read_at"] is None for number in ids] == [False, False, True]
     assert bob.friends()[ann.name]["unread"] == 1
-    assert [(one["delivered"], one["read"]) for one in past(ann, bob)["messages"]] == [(True, True)] * 2 + [(True, False)]
+    assert [(one["delivered"], one["read"]) for one in past(ann, bob)["messages"]] == [
+        (True, True)
+    ] * 2 + [(True, False)]
 
 
 def test_what_was_read_was_delivered(friends):
@@ -168,7 +188,9 @@ def test_a_message_from_each_of_several_friends_waits(server):
         one.page().say(bob, f"from {one.name}")
     page = bob.page()
     assert bodies(page, 3) == [f"from {one.name}" for one in others]
-    assert {name: friend["unread"] for name, friend in bob.friends().items()} == {one.name: 1 for one in others}
+    assert {name: friend["unread"] for name, friend in bob.friends().items()} == {
+        one.name: 1 for one in others
+    }
 
 
 def test_ten_thousand_messages_wait_for_one_who_reads_slowly(friends):
@@ -187,7 +209,11 @@ def test_ten_thousand_messages_wait_for_one_who_reads_slowly(friends):
         if frame["id"] not in ids[-20:]:
             texts.append(frame["msg"])
             ids.append(frame["id"])
-    assert texts == [*map(str, range(WAITING)), *(f"live {number}" for number in range(5)), "still quick"]
+    assert texts == [
+        *map(str, range(WAITING)),
+        *(f"live {number}" for number in range(5)),
+        "still quick",
+    ]
     assert ids == sorted(set(ids))
     assert said == ids[WAITING : WAITING + 5]
     assert slow.is_open()
@@ -228,7 +254,9 @@ def test_an_id_that_was_overtaken_is_not_missed(friends):
     assert back.message()["id"] == early
 
 
-@pytest.mark.parametrize("since", ["0", "-5", "99999999999999999999999", str(1 << 62), "abc", "1.5", ""])
+@pytest.mark.parametrize(
+    "since", ["0", "-5", "99999999999999999999999", str(1 << 62), "abc", "1.5", ""]
+)
 def test_a_since_that_is_none_does_no_harm(friends, since):
     ann, bob = friends
     said = ann.page().say(bob, "undelivered")
@@ -254,7 +282,10 @@ def test_a_plain_client_gets_nothing_twice(friends):
     assert plain.text() == f"来自{ann.name}:once"
     # The mark was lost, so the server takes it for undelivered, and looks for it every two seconds.
     assert eventually(lambda: row(first["id"])["delivered_at"])
-    ask("update messages set delivered_at = null, sent_at = sent_at - interval 3 second where id = %s", first["id"])
+    ask(
+        "update messages set delivered_at = null, sent_at = sent_at - interval 3 second where id = %s",
+        first["id"],
+    )
     rich = bob.page()
     assert rich.message()["id"] == first["id"]
     assert rich.message()["id"] == first["id"], "the server has looked"
@@ -295,7 +326,9 @@ def test_the_same_id_in_one_batch_is_stored_once(friends):
             pass
         answers.append(frame["id"])
     assert len(set(answers)) == 1
-    assert ask("select count(*) n from messages where client_id = 'same' and sender_id = %s", ann.id) == [{"n": 1}]
+    assert ask(
+        "select count(*) n from messages where client_id = 'same' and sender_id = %s", ann.id
+    ) == [{"n": 1}]
 
 
 def test_the_same_id_to_somebody_else_is_the_first_message(server, friends):
@@ -348,7 +381,9 @@ def test_history_is_that_of_the_two_alone(server, friends):
     assert eve.fetch("/history").status == 404
 
 
-@pytest.mark.parametrize("query", ["before=-1", "before=x", "limit=0", "limit=-1", f"before={1 << 80}", "limit=9999999"])
+@pytest.mark.parametrize(
+    "query", ["before=-1", "before=x", "limit=0", "limit=-1", f"before={1 << 80}", "limit=9999999"]
+)
 def test_a_number_that_is_none_does_no_harm(friends, query):
     ann, bob = friends
     fill(ann.id, bob.id, 60)
@@ -403,7 +438,11 @@ def test_messages_that_arrive_together_are_one_transaction(server):
     ids = [_mine(page) for page in pages[1:]]
     assert len(set(ids)) == 19
     # Rows of one transaction have one time.
-    times = ask("select count(distinct sent_at) n from messages where client_id = 'x' and id between %s and %s", min(ids), max(ids))
+    times = ask(
+        "select count(distinct sent_at) n from messages where client_id = 'x' and id between %s and %s",
+        min(ids),
+        max(ids),
+    )
     assert times == [{"n": 1}]
 
 
@@ -440,7 +479,9 @@ def test_a_deadlock_is_repeated_and_nobody_notices(friends):
     ann, bob = friends
     page, other = ann.page(), bob.page()
     blocker = _hold_back(page, bob, "victim")
-    insert = "insert into messages(sender_id, recipient_id, client_id, body) values (%s, %s, %s, '')"
+    insert = (
+        "insert into messages(sender_id, recipient_id, client_id, body) values (%s, %s, %s, '')"
+    )
     with blocker.cursor() as cursor:
         cursor.executemany(insert, [(bob.id, bob.id, f"heavy {n}") for n in range(100)])
         # Succeeds at once, because the mailbox's transaction, which has this row, is the victim.
@@ -490,12 +531,17 @@ def test_a_page_that_sends_many_at_once_keeps_its_order(friends):
         for number in range(50):
             page.send({"to": bob.name, "msg": f"{name}{number}", "client_id": f"{name}{number}"})
 
-    threads = [threading.Thread(target=write, args=(page, name)) for page, name in zip(pages, "ab", strict=True)]
+    threads = [
+        threading.Thread(target=write, args=(page, name))
+        for page, name in zip(pages, "ab", strict=True)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(PATIENCE)
     frames = [other.message() for _ in range(100)]
     for name in "ab":
-        assert [one["msg"] for one in frames if one["msg"][0] == name] == [f"{name}{n}" for n in range(50)]
+        assert [one["msg"] for one in frames if one["msg"][0] == name] == [
+            f"{name}{n}" for n in range(50)
+        ]
     assert [one["id"] for one in frames] == sorted(one["id"] for one in frames)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from .people import ask, befriend, new_name, newcomer
 
 STEPS = ["step3_messages", "step4_friends", "step5_offline"]
-ALPHABET = "ab 你😀\"\\\0\ud800"
+ALPHABET = 'ab 你😀"\\\0\ud800'
 
 
 @pytest.fixture(params=STEPS)
@@ -92,7 +92,16 @@ def test_nobody_else_hears_it(each_step):
 def test_the_senders_name_is_the_sessions(each_step):
     ann, bob = friends(each_step, 2)
     page, other = ann.page(), bob.page()
-    page.send({"to": bob.name, "from": bob.name, "username": "服务器", "msg": "who am I", "id": 1, "type": "message"})
+    page.send(
+        {
+            "to": bob.name,
+            "from": bob.name,
+            "username": "服务器",
+            "msg": "who am I",
+            "id": 1,
+            "type": "message",
+        }
+    )
     frame = other.message()
     assert (frame["from"], frame["type"]) == (ann.name, "message")
 
@@ -104,7 +113,12 @@ def test_an_unknown_recipient_is_said_in_the_format_of_the_page(each_step):
     ann, bob = friends(each_step, 2)
     nobody = new_name("nobody")
     rich, plain, other = ann.page(), ann.page(rich=False), bob.page()
-    assert rich.say(nobody, "?") | {"reason": ""} == {"type": "error", "code": "unknown", "reason": "", "client_id": rich.frames[-1]["client_id"]}
+    assert rich.say(nobody, "?") | {"reason": ""} == {
+        "type": "error",
+        "code": "unknown",
+        "reason": "",
+        "client_id": rich.frames[-1]["client_id"],
+    }
     plain.send({"to_friend": [nobody, bob.name], "msg": "one of two"})
     assert other.message()["msg"] == "one of two"
     texts = [plain.text()]
@@ -196,7 +210,9 @@ def test_junk_is_answered_and_does_no_harm(each_step):
     assert other.is_open()
 
 
-@pytest.mark.parametrize("frame", [{"got": [1, 99999999]}, {"got": []}, {"got": [7] * 1000}, {"read": "x", "upto": 1}])
+@pytest.mark.parametrize(
+    "frame", [{"got": [1, 99999999]}, {"got": []}, {"got": [7] * 1000}, {"read": "x", "upto": 1}]
+)
 def test_marks_on_messages_that_are_not_ones_own_change_nothing(server, frame):
     ann, bob = friends(server, 2)
     page, other = ann.page(), bob.page()
@@ -211,7 +227,10 @@ def test_marks_on_messages_that_are_not_ones_own_change_nothing(server, frame):
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(ALPHABET, max_size=50),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text("abto", max_size=4), inner, max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.text("abto", max_size=4), inner, max_size=4)
+    ),
     max_leaves=8,
 )
 FRAMES = st.one_of(
@@ -220,7 +239,9 @@ FRAMES = st.one_of(
     JSON.map(json.dumps),
     st.fixed_dictionaries(
         {},
-        optional={name: JSON for name in ("to", "to_friend", "msg", "client_id", "got", "read", "upto")},
+        optional={
+            name: JSON for name in ("to", "to_friend", "msg", "client_id", "got", "read", "upto")
+        },
     ).map(json.dumps),
 )
 
@@ -231,18 +252,24 @@ def test_whatever_a_page_sends_it_is_answered_or_ignored(shared):
     ann, bob = friends(server, 2)
     other = bob.page()
 
-    @settings(max_examples=20, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    @settings(
+        max_examples=20, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
+    )
     @given(st.lists(FRAMES, min_size=5, max_size=25))
     def play(frames):
         page = ann.page()
         for frame in frames:
-            page.send(frame.encode("utf-8", "replace").decode() if isinstance(frame, str) else frame)
+            page.send(
+                frame.encode("utf-8", "replace").decode() if isinstance(frame, str) else frame
+            )
         assert page.say(bob, "and then")["type"] == "message"
         assert other.message()["msg"] == "and then"
         page.close()
 
     play()
-    assert not [frame for frame in other.frames if frame["type"] == "message" and frame["msg"] != "and then"]
+    assert not [
+        frame for frame in other.frames if frame["type"] == "message" and frame["msg"] != "and then"
+    ]
 
 
 def test_who_writes_too_fast_is_slowed_and_told(server):

@@ -31,7 +31,11 @@ def conversation(*people):
 
 def bodies(one, other):
     """What is stored of what one wrote to the other, in order."""
-    rows = ask("select body from messages where sender_id = %s and recipient_id = %s order by id", one.id, other.id)
+    rows = ask(
+        "select body from messages where sender_id = %s and recipient_id = %s order by id",
+        one.id,
+        other.id,
+    )
     return [row["body"] for row in rows]
 
 
@@ -39,7 +43,9 @@ def bodies(one, other):
 
 
 @pytest.mark.parametrize(("processes", "messages", "kills"), [(1, 1000, 3), (3, 600, 2)])
-def test_no_message_is_lost_and_none_shown_twice(start, request, own_database, processes, messages, kills):
+def test_no_message_is_lost_and_none_shown_twice(
+    start, request, own_database, processes, messages, kills
+):
     options = ["--redis", request.getfixturevalue("redis_server").url] if processes > 1 else []
     doors = [Door(start, *options) for _ in range(processes)]
     writers = writers_of(doors[0], 20, messages)
@@ -64,7 +70,11 @@ def test_without_a_database_nothing_is_acknowledged_and_all_recovers(start, own_
     assert one.is_open() and other.is_open()
     own_database.start()
     assert bodies(ann, bob) == ["before"]
-    said = eventually(lambda: (answer := one.say(bob, "while it is away", "again"))["type"] == "message" and answer)
+    said = eventually(
+        lambda: (
+            (answer := one.say(bob, "while it is away", "again"))["type"] == "message" and answer
+        )
+    )
     assert other.message()["msg"] == "before"
     assert other.message()["id"] == said["id"]
     assert bodies(ann, bob) == ["before", "while it is away"]
@@ -86,7 +96,11 @@ def test_a_database_that_hangs(start, own_database):
     while last not in shown:
         frame = other.message()
         shown[frame["id"]] = frame["msg"]
-    assert [shown[number] for number in sorted(shown)] == bodies(ann, bob) == ["before", "while it hangs", "after"]
+    assert (
+        [shown[number] for number in sorted(shown)]
+        == bodies(ann, bob)
+        == ["before", "while it hangs", "after"]
+    )
 
 
 def test_marks_wait_for_the_database(start, own_database):
@@ -105,7 +119,9 @@ def test_a_full_table_is_said_and_recovers(start, own_database):
     """The table refuses every row, as one does whose disk is full."""
     server = start("step5_offline")
     ann, bob, one, other = conversation(newcomer(server), newcomer(server))
-    ask("create trigger full before insert on messages for each row signal sqlstate 'HY000' set mysql_errno = 1114")
+    ask(
+        "create trigger full before insert on messages for each row signal sqlstate 'HY000' set mysql_errno = 1114"
+    )
     try:
         assert one.say(bob, "no room")["code"] == "not_stored"
     finally:

@@ -147,7 +147,12 @@ PROMISES = [
 
 @pytest.mark.parametrize(
     ("step", "promise"),
-    [(step, promise) for step in STEPS for promise, first, last in PROMISES if first <= step <= last],
+    [
+        (step, promise)
+        for step in STEPS
+        for promise, first, last in PROMISES
+        if first <= step <= last
+    ],
     ids=lambda value: getattr(value, "__name__", value),
 )
 def test_step(shared, step, promise):

@@ -87,7 +87,9 @@ def test_plain_clients_are_reached_as_well(doors):
     for number in range(5):
         page.send({"to_friend": [bob.name], "msg": str(number)})
     for each in plain:
-        assert [each.text() for _ in range(5)] == [f"来自{ann.name}:{number}" for number in range(5)]
+        assert [each.text() for _ in range(5)] == [
+            f"来自{ann.name}:{number}" for number in range(5)
+        ]
 
 
 def test_marks_reach_all_pages(doors):
@@ -98,10 +100,19 @@ def test_marks_reach_all_pages(doors):
     assert other.message() == said
     other.send({"got": [said["id"]]})
     for page in pages:
-        assert page.next("delivered") == {"type": "delivered", "friend": bob.name, "ids": [said["id"]]}
+        assert page.next("delivered") == {
+            "type": "delivered",
+            "friend": bob.name,
+            "ids": [said["id"]],
+        }
     other.send({"read": ann.name, "upto": said["id"]})
     for page in pages:
-        assert page.next("read") == {"type": "read", "reader": bob.name, "friend": ann.name, "upto": said["id"]}
+        assert page.next("read") == {
+            "type": "read",
+            "reader": bob.name,
+            "friend": ann.name,
+            "upto": said["id"],
+        }
 
 
 def test_friends_see_who_comes_and_goes_once(doors):
@@ -217,7 +228,10 @@ def test_redis_dies_and_comes_back_empty(two, redis_server):
     assert eventually(lambda: ann.friends()[bob.name]["online"])
     last = page.say(bob, "with Redis")["id"]
     arrives(other, last)
-    assert sorted({frame["id"] for frame in other.frames if frame["type"] == "message"}) == [*said, last]
+    assert sorted({frame["id"] for frame in other.frames if frame["type"] == "message"}) == [
+        *said,
+        last,
+    ]
 
 
 def test_redis_hangs(two, redis_server):

@@ -32,7 +32,13 @@ PACE = 1 / 16  # seconds between two messages of one page; the server allows 20 
 REPORT = 0.3  # seconds between two reports of what has arrived
 PATIENCE = 100.0  # seconds until what has not arrived counts as lost
 BREAKS = 60  # messages after which a page loses its connection
-HINDRANCES = (OSError, TimeoutError, WebSocketException, InvalidHandshake, asyncio.IncompleteReadError)
+HINDRANCES = (
+    OSError,
+    TimeoutError,
+    WebSocketException,
+    InvalidHandshake,
+    asyncio.IncompleteReadError,
+)
 
 
 class Door:
@@ -58,7 +64,9 @@ class Writer:
     def __init__(self, person, friends, count, seed):
         self.person, self.outbox = person, collections.deque()
         for number, friend in zip(range(count), itertools.cycle(friends), strict=False):
-            self.outbox.append({"to": friend.name, "msg": str(number), "client_id": f"{seed}-{number}"})
+            self.outbox.append(
+                {"to": friend.name, "msg": str(number), "client_id": f"{seed}-{number}"}
+            )
         self.acked = {}  # client_id: id
         self.screen = {}  # id: frame, of messages from others
         self.since = 0
@@ -78,10 +86,14 @@ class Writer:
             await asyncio.sleep(self._chance.uniform(0.05, 0.3))
 
     async def _converse(self, door):
-        address = f"{door.url}/single_ws".replace("http", "ws", 1) + (f"?since={self.since}" if self.since else "")
+        address = f"{door.url}/single_ws".replace("http", "ws", 1) + (
+            f"?since={self.since}" if self.since else ""
+        )
         cookie = {"Cookie": self.person.cookie}
         async with (
-            connect(address, additional_headers=cookie, subprotocols=[RICH], proxy=None, close_timeout=1) as socket,
+            connect(
+                address, additional_headers=cookie, subprotocols=[RICH], proxy=None, close_timeout=1
+            ) as socket,
             asyncio.TaskGroup() as together,
         ):
             self.connections += 1
@@ -150,9 +162,15 @@ class Seen:
 async def turmoil(doors, writers, disasters):
     """Let everybody write, and the disasters happen one after the other, evenly over the messages."""
     began, total = time.monotonic(), sum(len(writer.outbox) for writer in writers)
-    expected = {(writer.person.name, frame["client_id"]): frame for writer in writers for frame in writer.outbox}
+    expected = {
+        (writer.person.name, frame["client_id"]): frame
+        for writer in writers
+        for frame in writer.outbox
+    }
     turns = [doors[n % len(doors) :] + doors[: n % len(doors)] for n in range(len(writers))]
-    running = [asyncio.create_task(writer.run(turn)) for writer, turn in zip(writers, turns, strict=True)]
+    running = [
+        asyncio.create_task(writer.run(turn)) for writer, turn in zip(writers, turns, strict=True)
+    ]
 
     def acked():
         return sum(len(writer.acked) for writer in writers)
@@ -209,7 +227,9 @@ def judge(writers, expected):
     seen.doubled = [key for key, number in times.items() if number > 1]
     stored = {
         (row["name"], row["client_id"]): row["id"]
-        for row in ask("select m.id, u.name, m.client_id from messages m join userinfo u on u.id = m.sender_id")
+        for row in ask(
+            "select m.id, u.name, m.client_id from messages m join userinfo u on u.id = m.sender_id"
+        )
     }
     for writer in writers:
         for client_id, number in writer.acked.items():
@@ -224,7 +244,8 @@ def writers_of(door, users, messages):
     for number, person in enumerate(people):
         befriend(person, *people[number + 1 :])
     return [
-        Writer(person, people[n + 1 :] + people[:n], messages // users, n) for n, person in enumerate(people)
+        Writer(person, people[n + 1 :] + people[:n], messages // users, n)
+        for n, person in enumerate(people)
     ]
 
 

@@ -21,6 +21,7 @@ hear.beat = () => {
 
 async function fetchFriends() {
   const number = (asked += 1);
+  const counted = since; // what is here now is in the server's numbers, or was read
   const { friends, reason } = await ask("friends");
   if (number !== asked) return;
   $("none").textContent = reason || "You have no friends here yet.";
@@ -28,10 +29,8 @@ async function fetchFriends() {
   answered = number;
   for (const talk of talks.values()) talk.state = "";
   for (const { name, state, online, unread, last } of friends) {
-    const talk = Object.assign(talkWith(name), { state, online });
-    if (!keeps) continue; // then the server has nothing to count
-    talk.counted = last;
-    talk.unread = (last > talk.seen ? unread : 0) + newer(talk, Math.max(last, talk.seen));
+    const numbers = { unread, last, counted: Math.max(counted, last) };
+    Object.assign(talkWith(name), { state, online, ...numbers });
   }
   listPeople();
   see();

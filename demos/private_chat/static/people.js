@@ -30,7 +30,7 @@ function listPeople() {
   if (focus?.isConnected) focus.focus();
   else if (focus) (person?.row.querySelector("a, button") ?? $("who")).focus();
 
-  const unread = people.reduce((sum, each) => sum + each.unread, 0);
+  const unread = people.reduce((sum, each) => sum + unreadIn(each), 0);
   document.title = unread ? `(${unread}) ${title}` : title;
   showRecipients();
   if (!current) return;
@@ -68,7 +68,8 @@ function fill(talk) {
   const part = (name) => talk.row.querySelector(name);
   part("a").setAttribute("aria-current", talk === current);
   tell(part(".presence"), talk);
-  part(".unread").textContent = talk.unread ? `${talk.unread} new` : "";
+  const unread = unreadIn(talk);
+  part(".unread").textContent = unread ? `${unread} new` : "";
 }
 
 /** Say how somebody stands to us, in words. Before there are friends, nobody knows. */

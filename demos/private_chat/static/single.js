@@ -103,15 +103,13 @@ function message(frame) {
   const mine = frame.from === me;
   const talk = talkWith(mine ? frame.to : frame.from);
   since = Math.max(since, frame.id);
-  const isNew = put(talk, frame);
-  if (mine) settle(frame.client_id);
-  else {
-    if (isNew && !frame.read) count(talk, frame.id);
-    if (frame.id && !frame.delivered) arrived.add(frame.id);
-    if (!withFriends) talk.state = "accepted"; // perhaps somebody who was not in the list yet
-  }
+  put(talk, frame);
   forgetOldest(talk);
+  if (mine) return settle(frame.client_id);
+  if (!withFriends) talk.state = "accepted"; // perhaps somebody who was not in the list yet
+  if (frame.id && !frame.delivered) arrived.add(frame.id);
   see();
+  listPeople();
   if (arrived.size) reportSoon();
 }
 
@@ -128,9 +126,9 @@ function read({ reader, friend, upto }) {
       if (each.from === me && each.id && each.id <= upto) mark(each, "read");
     return;
   }
+  for (const each of talk.messages) if (each.from !== me && each.id <= upto) each.read = true;
   talk.seen = Math.max(talk.seen, upto);
   talk.confirmed = Math.max(talk.confirmed, upto);
-  talk.unread = newer(talk, talk.seen);
   listPeople();
 }
 
@@ -210,23 +208,16 @@ function fail({ to, msg, client_id }, reason) {
 
 // --- What has been seen ---
 
-/** Count a message that nobody has seen, unless the server's number holds it already. */
-function count(talk, id) {
-  if (id && id <= talk.counted) return;
-  talk.unread += 1;
-  listPeople();
-}
-
 /** What is on the screen, with its end in sight and the page in front, has been seen. */
 function see() {
   if (!current || document.hidden || !following || (keeps && !current.loaded)) return;
-  const newest = current.messages.findLast((each) => each.from !== me && each.id)?.id ?? 0;
-  if (newest > current.seen) reportSoon();
-  current.seen = Math.max(current.seen, newest);
-  if (current.unread) {
-    current.unread = 0;
-    listPeople();
-  }
+  if (!unreadIn(current)) return;
+  const theirs = current.messages.filter(({ from }) => from !== me);
+  for (const each of theirs) each.read = true;
+  const newest = theirs.findLast(({ id }) => id)?.id ?? 0;
+  current.seen = Math.max(current.seen, current.last, newest);
+  if (keeps) reportSoon();
+  listPeople();
 }
 
 /** Tell the server now, or soon if that was just done: many frames would be too fast for it. */

@@ -24,8 +24,9 @@ function talkWith(name) {
       loaded: false, // the newest messages were fetched
       fetching: false,
       more: false, // older ones can be fetched
-      unread: 0,
-      counted: 0, // id of the last message that the server's number of unread ones holds
+      unread: 0, // as the server counts
+      last: 0, // id of the last message in that number
+      counted: 0, // what has a greater id came after the server counted
       seen: 0, // id of the last message that the user has seen
       confirmed: 0, // the same, as far as the server knows it
     });
@@ -40,7 +41,7 @@ function find(talk, { from, client_id }) {
   return talk.messages.find((each) => each.from === from && each.client_id === client_id);
 }
 
-/** Take a message in; without a time it waits to be sent. Says whether it was new to this page. */
+/** Take a message in: a new one, or news of one that is here. Without a time it is to be sent. */
 function put(talk, frame, past = false) {
   const known = find(talk, frame);
   const message = known ?? { ...frame, mark: "", line: null };
@@ -54,10 +55,10 @@ function put(talk, frame, past = false) {
     insert(talk, message, past);
   }
   if (frame.time) {
+    message.read ||= frame.read;
     mark(message, frame.read ? "read" : frame.delivered ? "delivered" : "sent");
     showTime(message.line, frame.time);
   }
-  return !known;
 }
 
 /** Put a message where its id belongs; what has none yet comes last. */
@@ -90,9 +91,10 @@ function showTime(line, time) {
   if (day !== today) line.querySelector("time").prepend(`${day} `);
 }
 
-/** Count what the other has written after a message. */
-function newer(talk, id) {
-  return talk.messages.filter((each) => each.from !== me && each.id > id).length;
+/** Count what the user has not seen: by the server's number, and what came since. */
+function unreadIn({ messages, unread, last, counted, seen }) {
+  const isNew = ({ from, id, read }) => from !== me && !read && (id ?? Infinity) > counted;
+  return messages.filter(isNew).length + (last > seen ? unread : 0);
 }
 
 // --- What was said before ---

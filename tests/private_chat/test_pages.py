@@ -730,8 +730,7 @@ def test_unread_numbers_are_those_of_the_server(five, login):
     expect(page.person(ann.name)).to_contain_text("6 new")
     for frame in held:
         sockets[0].send(frame)
-    marker = bob.move("ask", newcomer(five))
-    assert marker == 200
+    assert bob.move("ask", newcomer(five)) == 200
     expect(page.people).to_have_count(2)
     expect(page.person(ann.name)).to_contain_text("6 new")
     page.hide(False)
@@ -1053,8 +1052,8 @@ def test_structure_for_screen_readers(five, login):
     assert unmarked == []
     # Every field and button has a name.
     nameless = page.evaluate(
-        """() => [...document.querySelectorAll("input:not([type=hidden]), textarea, button, a, summary")].filter(
-            (node) => node.checkVisibility() && !(node.labels?.length || node.ariaLabel || node.innerText.trim()))
+        """() => [...document.querySelectorAll("input:not([type=hidden]), textarea, button, a, summary")]
+            .filter((node) => node.checkVisibility() && !(node.labels?.length || node.ariaLabel || node.innerText.trim()))
             .map((node) => node.outerHTML)"""
     )
     assert nameless == []

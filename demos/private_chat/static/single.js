@@ -232,9 +232,11 @@ function report() {
   clearTimeout(reporting);
   reporting = 0;
   reported = performance.now();
-  const got = [...arrived].slice(0, 1000);
-  if (got.length && connection.send(JSON.stringify({ got })))
+  const got = [...arrived].slice(0, 1000); // more would not fit into a frame
+  if (got.length && connection.send(JSON.stringify({ got }))) {
     got.forEach((id) => arrived.delete(id));
+    if (arrived.size) reportSoon();
+  }
   for (const { name, seen, confirmed } of talks.values())
     if (seen > confirmed) connection.send(JSON.stringify({ read: name, upto: seen }));
 }

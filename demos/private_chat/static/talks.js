@@ -114,6 +114,7 @@ async function fetchPast(talk) {
   quietly(() => messages.forEach((frame) => put(talk, frame, true)));
   since = Math.max(since, ...messages.map(({ id }) => id));
   Object.assign(talk, { loaded: true, more });
+  listPeople(); // something unread may have come this way
   if (talk !== current) return;
   // What the reader sees stays where it is.
   if (following) toEnd();

@@ -106,8 +106,8 @@ def accounts(db: MysqlHelp, board: Switchboard) -> Blueprint:
         except WrongPassword:
             form.password.errors = ["The name or the password is wrong."]
             return _page("login.html", form, 401)
-        # A new session: what somebody planted in the old one is gone.
-        session.clear()
+        # A new session: the old one ends, and what somebody planted in it is gone.
+        end_session()
         session.update(is_login=True, user_name=user.name, user_id=user.id, login=user.login)
         log("login", name=user.name, peer=request.remote_addr)
         return redirect("single")
@@ -115,7 +115,12 @@ def accounts(db: MysqlHelp, board: Switchboard) -> Blueprint:
     @feature.post("/logout")
     def logout() -> Response:
         """End this session, in every place it was copied to, and its open sockets."""
+        end_session()
+        return redirect("login")
+
+    def end_session() -> None:
         user = who()
+        session.clear()
         if user:
             try:
                 db.update(
@@ -123,8 +128,6 @@ def accounts(db: MysqlHelp, board: Switchboard) -> Blueprint:
                 )
             finally:
                 board.close_login(user.login)
-        session.clear()
-        return redirect("login")
 
     return feature
 

@@ -162,7 +162,7 @@ class Page:
         headers = {"Cookie": person.cookie} if person.cookies else {}
         path = f"single_ws?since={since}" if since else "single_ws"
         protocols = {"subprotocols": [RICH]} if rich else {}
-        self.person, self.frames, self.welcome = person, [], {}
+        self.person, self.frames, self.welcome, self._had = person, [], {}, set()
         self.socket = person.server.ws(path, additional_headers=headers, **protocols, **options)
 
     def next(self, *types, seconds=PATIENCE):
@@ -175,8 +175,12 @@ class Page:
                 return frame
 
     def message(self, **options):
-        """Return the next message."""
-        return self.next("message", **options)
+        """Return the next message that this page has not had yet: one it has not confirmed can come again."""
+        while True:
+            frame = self.next("message", **options)
+            if frame["id"] is None or frame["id"] not in self._had:
+                self._had.add(frame["id"])
+                return frame
 
     def text(self):
         """Return the next text of the source's format."""

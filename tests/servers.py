@@ -11,100 +11,24 @@ it was. Sockets of `ws` are closed when the test ends, servers are ended by thei
 server's log fails the test, or the file if it is shared.
 """
 
-import http.client
-import os
-import re
-import subprocess
-import sys
 from contextlib import ExitStack
-from types import SimpleNamespace
-from urllib.parse import quote, urlsplit
 
 import pytest
-from websockets.sync.client import connect
 
-from course import place
-from tests.waiting import eventually
+from course.demo import Demo, open_ws
 
 _clients = ExitStack()  # opened during this test
 
 
-class Server:
-    """A running `python -m demos.<demo>.<module>`; `module` is such as "group_chat.chat".
-
-    `url` is its address without a path, `page` the address it asks to open, `process` its Popen.
-    """
-
-    def __init__(self, folder, module, *args, env=None):
-        name = f"{module}-{len(list(folder.iterdir()))}"
-        self._stdout, self._stderr = folder / f"{name}.out", folder / f"{name}.err"
-        with self._stdout.open("wb") as out, self._stderr.open("wb") as err:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", f"demos.{module}", *args],
-                cwd=place.ROOT,
-                env={**os.environ, "PYTHONUTF8": "1", **(env or {})},
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=err,
-            )
-        found = eventually(lambda: self._address() or self.process.poll() is not None)
-        if not isinstance(found, str):
-            self.kill()
-            raise AssertionError(f"{module} did not start:\n{self.output}{self.log}")
-        self.page = found
-        self.url = found[: found.index("/", len("http://"))]
-
-    @property
-    def log(self):
-        """What it has written to stderr so far."""
-        return self._stderr.read_text("utf-8", errors="replace")
-
-    @property
-    def output(self):
-        """What it has written to stdout so far."""
-        return self._stdout.read_text("utf-8", errors="replace")
+class Server(Demo):
+    """A demo whose sockets are closed when the test ends."""
 
     def ws(self, path, **options):
         """Open a WebSocket at a path, such as "ql" or "韩雪"; `options` are those of websockets' `connect`.
 
         It reads all that comes, also when the test does not; `max_queue=16` makes it stop.
         """
-        options = {"max_queue": None, **options}
-        address = f"{self.url}/{quote(path, safe='/?&=%')}".replace("http", "ws", 1)
-        return _clients.enter_context(connect(address, proxy=None, **options))
-
-    def get(self, path, method="GET", body=None, **headers):
-        """Send one plain request; returns status, headers and body (text). `_` in a header's name stands for -."""
-        with ExitStack() as stack:
-            connection = http.client.HTTPConnection(urlsplit(self.url).netloc, timeout=20)
-            stack.callback(connection.close)
-            fields = {name.replace("_", "-"): value for name, value in headers.items()}
-            connection.request(method, quote(path, safe="/?&=%"), body, fields)
-            answer = connection.getresponse()
-            return SimpleNamespace(
-                status=answer.status, headers=answer.headers, body=answer.read().decode()
-            )
-
-    def stop(self, seconds=20):
-        """Ask it to stop (SIGTERM) and return its exit code."""
-        self.process.terminate()
-        return self.process.wait(seconds)
-
-    def kill(self):
-        """End it at once (SIGKILL)."""
-        self.process.kill()
-        return self.process.wait(20)
-
-    def end(self):
-        """End it, whatever state it is in."""
-        try:
-            self.stop(5)
-        except subprocess.TimeoutExpired:
-            self.kill()
-
-    def _address(self):
-        found = re.search(r"http://\S+", self.output.rpartition("\n")[0])
-        return found and found[0]
+        return _clients.enter_context(open_ws(self.url, path, **options))
 
 
 class Servers:
@@ -120,7 +44,8 @@ class Servers:
         `tracebacks=True`: its log may have some, as that of the naive servers.
         """
         options = [] if port is None else ["--port", str(port)]
-        server = Server(self.folder, f"{self.demo}.{module}", *options, *args, env=env)
+        module = f"{self.demo}.{module}"
+        server = Server(module, *options, *args, folder=self.folder, env=env)
         self.running.append((server, tracebacks))
         return server
 

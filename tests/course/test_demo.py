@@ -1,0 +1,85 @@
+"""course/demo.py: a step beside a notebook; it starts, answers, and does not outlive its kernel."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from course import demo, place
+from course.lesson import LessonError
+from tests.waiting import eventually
+
+STEP = "group_chat/step4_nicknames"
+
+
+@pytest.fixture(autouse=True)
+def _end():
+    yield
+    for one in demo._running.values():
+        one.end()
+    demo._running.clear()
+
+
+def test_a_step_answers_pages_and_sockets():
+    room = demo.start(STEP)
+    assert room.get("ws").status == 200
+    with room.ws("韩雪") as one, room.ws("舒畅") as other:
+        assert one.ping().wait(10)
+        other.send('{"username": "舒畅", "msg": "你好"}')
+        assert json.loads(one.recv(10)) == {"username": "舒畅", "msg": "你好"}
+    assert repr(room) == "<group_chat.step4_nicknames: runs>"
+    assert room.stop() == 0
+    assert repr(room) == "<group_chat.step4_nicknames: ended>"
+
+
+def test_a_cell_that_runs_again_ends_what_it_started():
+    first, other = demo.start(STEP), demo.start(STEP, name="other")
+    again = demo.start(STEP)
+    assert first.process.poll() is not None
+    assert other.process.poll() is None
+    assert again.get("ws").status == 200
+
+
+@pytest.mark.parametrize(
+    ("step", "arguments", "sentence"),
+    [
+        ("group_chat/step99_nothing", (), "There is no step group_chat/step99_nothing"),
+        (STEP, ("--no-such-option",), "did not start"),
+    ],
+)
+def test_what_does_not_start_is_one_sentence(step, arguments, sentence):
+    with pytest.raises(LessonError, match=sentence) as caught:
+        demo.start(step, *arguments)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_step_ends_with_its_kernel():
+    code = f"from course.demo import start; print(start({STEP!r}).process.pid, flush=True); input()"
+    parent = subprocess.Popen(
+        [sys.executable, "-c", code],
+        cwd=place.ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with parent:
+        pid = int(parent.stdout.readline())
+        os.kill(pid, 0)
+        parent.send_signal(signal.SIGKILL)
+    assert eventually(lambda: not _lives(pid))
+
+
+def _lives(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return (
+        "Z"
+        not in subprocess.run(
+            ["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False
+        ).stdout
+    )

@@ -4,6 +4,8 @@
 changes what others look at takes `book` as well, or users of its own (people.py: `newcomer`).
 """
 
+import itertools
+
 import pytest
 
 from demos.pool_demo.mysqlhelp import MysqlHelp
@@ -18,3 +20,30 @@ def _surroundings(database):
         patch.setenv("SECRET_KEY", "the tests' own")
         yield
     MysqlHelp.close_all()
+
+
+class Doors:
+    """Several processes as one server: each request and each socket goes to the next, as behind a proxy."""
+
+    def __init__(self, servers):
+        self.servers, self._turns = servers, itertools.cycle(servers)
+
+    def get(self, *args, **options):
+        return next(self._turns).get(*args, **options)
+
+    def ws(self, *args, **options):
+        return next(self._turns).ws(*args, **options)
+
+    @property
+    def log(self):
+        return "".join(server.log for server in self.servers)
+
+
+@pytest.fixture(scope="module")
+def three_processes(shared, _worker_redis):
+    """Three processes of the finished messenger, with one Redis, for all tests of a file."""
+    _worker_redis.stop()
+    _worker_redis.start()
+    # An option that changes nothing makes three servers of one.
+    options = [("--redis", _worker_redis.url, "--heartbeat", f"{25 + n}") for n in range(3)]
+    return [shared("step6_several_processes", *each) for each in options]

@@ -8,6 +8,7 @@ import pytest
 
 from tests.waiting import eventually
 
+from .conftest import Doors
 from .people import Person, ask, befriend, new_name, newcomer, stranger
 
 STEPS = {
@@ -145,15 +146,20 @@ PROMISES = [
 ]
 
 
+def promised(step):
+    return [promise for promise, first, last in PROMISES if first <= step <= last]
+
+
 @pytest.mark.parametrize(
     ("step", "promise"),
-    [
-        (step, promise)
-        for step in STEPS
-        for promise, first, last in PROMISES
-        if first <= step <= last
-    ],
+    [(step, promise) for step in STEPS for promise in promised(step)],
     ids=lambda value: getattr(value, "__name__", value),
 )
 def test_step(shared, step, promise):
     promise(shared(STEPS[step]))
+
+
+@pytest.mark.parametrize("promise", promised(6), ids=lambda promise: promise.__name__)
+def test_three_processes_are_one(three_processes, promise):
+    """Whatever process a request or a socket comes to."""
+    promise(Doors(three_processes))

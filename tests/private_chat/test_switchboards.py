@@ -16,16 +16,12 @@ from .people import befriend, newcomer
 MODULE = "step6_several_processes"
 
 
-@pytest.fixture(scope="module", params=[1, 3], ids=["one process", "three processes"])
-def doors(request, shared, _worker_redis):
+@pytest.fixture(params=["one process", "three processes"])
+def doors(request, shared):
     """The doors into one messenger; tests go in through all of them in turn."""
-    if request.param == 1:
+    if request.param == "one process":
         return [shared(MODULE)] * 3
-    _worker_redis.stop()
-    _worker_redis.start()
-    # An option that changes nothing makes three servers of one.
-    options = [("--redis", _worker_redis.url, "--heartbeat", f"{25 + n}") for n in range(3)]
-    return [shared(MODULE, *each) for each in options]
+    return request.getfixturevalue("three_processes")
 
 
 @pytest.fixture

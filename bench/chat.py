@@ -17,6 +17,7 @@ from bench import chat_parts, chat_report, chat_targets
 from bench.chat_load.joining import LoadError
 from bench.chat_load.process import LoadClient
 from bench.chat_servers import CONTENDERS, ROOM, Contender, ServerError
+from bench.rounds import redis_url
 from demos.pool_demo.show import prepare
 
 RESULTS = Path(__file__).parent / "results"
@@ -35,17 +36,11 @@ def measure(contenders: Sequence[Contender], depth: chat_parts.Depth) -> chat_re
             failures=failures,
         )
         try:
-            figures.shared = chat_parts.shared(load, depth, _redis())
+            redis = redis_url(os.environ.get("REDIS_URL"), "chat")
+            figures.shared = chat_parts.shared(load, depth, redis)
         except (ServerError, LoadError) as error:
             failures["the room with Redis"] = str(error)
     return chat_report.Run(figures, depth == chat_parts.QUICK, busy)
-
-
-def _redis() -> str:
-    url = os.environ.get("REDIS_URL")
-    if not url:
-        raise ServerError("REDIS_URL names no Redis (`python3 -m course bench chat` starts one)")
-    return url
 
 
 def compare(names: Sequence[str], depth: chat_parts.Depth) -> None:

@@ -1,18 +1,18 @@
 """The parts of the chat benchmark: each measures one thing and returns its figures."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import pairwise
 from statistics import median
-from typing import TypeVar
 
 from bench.chat_load.crowd import Crowd, Delays, Rate
 from bench.chat_load.joining import LoadError
 from bench.chat_load.process import LoadClient
-from bench.chat_servers import FLOOR, PYTHON_FLOOR, RICH, ROOM, Contender, ServerError, room
+from bench.chat_servers import FLOOR, PYTHON_FLOOR, RICH, ROOM, Contender, room
+from bench.rounds import rounds
 from demos.pool_demo.measure import Sample, interleave, samples
 
 IN_FLIGHT = (1, 8)
@@ -20,8 +20,6 @@ PACE = 10.0  # messages a second, for the delay
 DEAF_CROWD, DEAF_SIZE, DEAF_PACE = 20, 8000, 200.0  # 1.6 MB a second fill a reader's 4 MB in 3 s
 LATE = 0.01  # seconds beyond the slowest of calm times
 ALONE, WITH_REDIS, TWO = "one process", "one process with Redis", "two processes with Redis"
-
-Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
@@ -139,35 +137,6 @@ class Figures:
 Contenders = Sequence[Contender]
 
 
-def _rounds(
-    title: str,
-    contenders: Contenders,
-    trial: Callable[[Contender], Found],
-    count: int,
-    failures: dict[str, str],
-) -> dict[str, list[Found]]:
-    """Let all take turns; one that fails in any round is left out, and its failure kept."""
-    failed = set()
-
-    def guarded(contender: Contender) -> Found | None:
-        if contender.name in failed:
-            return None
-        try:
-            return trial(contender)
-        except (ServerError, LoadError, OSError) as error:
-            failed.add(contender.name)
-            failures.setdefault(contender.name, f"{title.lower()}: {error}")
-            return None
-
-    trials = {contender.name: partial(guarded, contender) for contender in contenders}
-    done = interleave(title, trials, count)
-    return {
-        name: whole
-        for name, ones in done.items()
-        if len(whole := [one for one in ones if one is not None]) == count
-    }
-
-
 def talks(
     contenders: Contenders, load: LoadClient, depth: Depth, failures: dict[str, str]
 ) -> dict[str, list[Talk]]:
@@ -190,7 +159,7 @@ def talks(
                 raise LoadError(f"{delays.lost} deliveries did not come")
             return Talk(rates, work, delays, server.words)
 
-    return _rounds("Throughput and delay", contenders, trial, depth.rounds, failures)
+    return rounds("Throughput and delay", contenders, trial, depth.rounds, failures)
 
 
 def idle(
@@ -208,7 +177,7 @@ def idle(
 
     if depth.few:
         contenders = _ours(contenders)
-    return _rounds("Joining and memory", contenders, trial, depth.few_rounds, failures)
+    return rounds("Joining and memory", contenders, trial, depth.few_rounds, failures)
 
 
 def deaf(
@@ -232,8 +201,8 @@ def deaf(
 
     # The floors promise nothing, and drop what a receiver has no room for.
     peers = [one for one in contenders if one.name not in (ROOM, RICH, FLOOR, PYTHON_FLOOR)]
-    rounds, title = depth.few_rounds, "A reader that stops"
-    return _rounds(title, _ours(contenders), trial, rounds, failures) | _rounds(
+    count, title = depth.few_rounds, "A reader that stops"
+    return rounds(title, _ours(contenders), trial, count, failures) | rounds(
         title, [] if depth.few else peers, trial, 1, failures
     )
 

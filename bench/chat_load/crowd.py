@@ -1,20 +1,15 @@
 """All clients of one server: they come in, say and hear messages, and go."""
 
-import socket
-import struct
 import time
 from dataclasses import dataclass
 from statistics import median
 from urllib.parse import urlsplit
 
-from bench.chat_load import wire
 from bench.chat_load.dialects import DIALECTS, Dialect
 from bench.chat_load.joining import Joining, LoadError, check_presence
 from bench.chat_load.pump import Found, Member, Plan, pump
 
 GRACE = 2.0  # seconds to wait for the last deliveries
-AT_ONCE = 50  # handshakes under way; more than a server's backlog would measure the kernel
-_ABORT = struct.pack("ii", 1, 0)  # SO_LINGER: a closed socket leaves nothing behind
 
 
 @dataclass(frozen=True)
@@ -72,16 +67,7 @@ class Crowd:
         while len(self._members) < count:
             index = len(self._members)
             host, name = self._hosts[index % len(self._hosts)], f"c{index:04d}"
-            link = socket.create_connection((host.hostname or "", host.port or 80), seconds)
-            link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            link.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _ABORT)
-            link.setblocking(False)
-            path = self._dialect.path.format(name)
-            link.send(wire.request(host.netloc, path, self._dialect.subprotocol))
-            member = Member(link, name, self._dialect.say(name, size))
-            self._members.append(member)
-            joining.watch(member, is_new=True)
-            joining.run(until_under_way=AT_ONCE)
+            self._members.append(joining.enter(host, name, self._dialect.say(name, size)))
         joining.run(until_under_way=1)
         joining.run_until_all_heard()
         took = time.monotonic() - began

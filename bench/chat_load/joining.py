@@ -3,13 +3,18 @@
 import json
 import re
 import select
+import socket
+import struct
 import time
 from collections.abc import Mapping
+from urllib.parse import SplitResult
 
 from bench.chat_load import wire
 from bench.chat_load.dialects import Dialect
 from bench.chat_load.pump import Member
 
+AT_ONCE = 50  # handshakes under way; more than a server's backlog would measure the kernel
+_ABORT = struct.pack("ii", 1, 0)  # SO_LINGER: a closed socket leaves nothing behind
 _COUNT = re.compile(rb'"count": ?(\d+)')
 
 
@@ -29,6 +34,30 @@ class Joining:
         self._new: set[int] = set()  # waiting for the handshake
         self._outside: set[int] = set()  # waiting for the welcome
         self._unaware: set[int] = set()  # waiting to hear of all
+
+    def enter(self, url: SplitResult, name: str, say: bytes, cookie: str = "") -> Member:
+        """Let a new client come to the server at a URL; it waits while many are on their way in.
+
+        Args:
+            url: of the server, or of one of its workers.
+            name: of the client; it goes into the path, if the dialect has a place for it.
+            say: the client's message.
+            cookie: what the server knows the client by, if that is not the path.
+
+        Raises:
+            LoadError: those before did not come in in time.
+        """
+        address = url.hostname or "", url.port or 80
+        link = socket.create_connection(address, max(0.1, self.deadline - time.monotonic()))
+        link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        link.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _ABORT)
+        link.setblocking(False)
+        path = self.dialect.path.format(name)
+        link.send(wire.request(url.netloc, path, self.dialect.subprotocol, cookie))
+        member = Member(link, name, say)
+        self.watch(member, is_new=True)
+        self.run(until_under_way=AT_ONCE)
+        return member
 
     def watch(self, member: Member, is_new: bool = False) -> None:
         """Read what this client is sent; a new one waits for the handshake's answer."""

@@ -4,7 +4,7 @@ import pickle
 import subprocess
 import sys
 from collections.abc import Callable
-from typing import Any, Concatenate, ParamSpec, Self, TypeVar
+from typing import Any, Concatenate, ParamSpec, Protocol, Self, TypeVar
 
 from bench.chat_load.crowd import Crowd
 from bench.chat_load.joining import LoadError
@@ -14,6 +14,13 @@ from demos.pool_demo.settings import ROOT
 P = ParamSpec("P")
 R = TypeVar("R")
 _COMMAND = [sys.executable, "-c", "from bench.chat_load.process import serve; serve()"]
+
+
+class Leaving(Protocol):
+    """A crowd: whatever else it can do, it can go."""
+
+    def leave(self) -> None:
+        """Close all connections."""
 
 
 class LoadClient:
@@ -38,9 +45,13 @@ class LoadClient:
 
     def connect(self, urls: list[str], dialect: str) -> None:
         """Forget the last crowd, and make one for these addresses."""
-        self._ask(Crowd, urls, dialect)
+        self.begin(Crowd, urls, dialect)
 
-    def call(self, method: Callable[Concatenate[Crowd, P], R], *args: P.args, **kw: P.kwargs) -> R:
+    def begin(self, crowd: Callable[P, Leaving], *args: P.args, **kw: P.kwargs) -> None:
+        """Forget the last crowd, and make one of this class."""
+        self._ask(crowd, *args, **kw)
+
+    def call(self, method: Callable[Concatenate[Any, P], R], *args: P.args, **kw: P.kwargs) -> R:
         """Let the crowd do something: `call(Crowd.join, 100)`. Raises what it raises."""
         found: R = self._ask(method, *args, **kw)
         return found
@@ -61,17 +72,17 @@ class LoadClient:
 
 def serve() -> None:
     """Do what is asked on standard input, and answer on standard output, until the input ends."""
-    crowd: Crowd | None = None
+    crowd: Leaving | None = None
     while True:
         try:
             method, args, named = pickle.load(sys.stdin.buffer)
         except EOFError:
             return
         try:
-            if method is Crowd:
+            if isinstance(method, type):
                 if crowd:
                     crowd.leave()
-                crowd, found = Crowd(*args), None
+                crowd, found = method(*args, **named), None
             else:
                 found = method(crowd, *args, **named)
         except (LoadError, OSError, ValueError) as error:

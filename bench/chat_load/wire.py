@@ -7,7 +7,7 @@ MOST = 65_535  # bytes of one frame; no server here sends more at once
 _KEY = bytes((0x37, 0xFA, 0x21, 0x3D))  # a real client draws one for each frame
 
 
-def request(host: str, path: str, subprotocol: str = "") -> bytes:
+def request(host: str, path: str, subprotocol: str = "", cookie: str = "") -> bytes:
     """Return the HTTP request that asks for a WebSocket."""
     lines = [
         f"GET {path} HTTP/1.1",
@@ -19,6 +19,8 @@ def request(host: str, path: str, subprotocol: str = "") -> bytes:
     ]
     if subprotocol:
         lines.append(f"Sec-WebSocket-Protocol: {subprotocol}")
+    if cookie:
+        lines.append(f"Cookie: {cookie}")
     return "\r\n".join([*lines, "", ""]).encode()
 
 

@@ -22,7 +22,7 @@ from demos.private_chat.database import MESSAGES, database
 from demos.private_chat.friends import Friendships, friends
 from demos.private_chat.mailbox import Mailbox
 from demos.private_chat.serving import options, serve
-from demos.private_chat.single import single
+from demos.private_chat.single import RATE, single
 from demos.private_chat.switchboard import Switchboard
 
 
@@ -30,11 +30,15 @@ def main() -> None:
     """Serve the messenger until Ctrl-C."""
     parser = options("The finished messenger.")
     parser.add_argument("--redis", metavar="URL", help="work together with other processes")
+    parser.add_argument("--rate", type=float, default=RATE, help="messages a second and page")
     chosen = parser.parse_args()
+    if not chosen.rate > 0:
+        parser.error("argument --rate: has to be more than 0")
     db, board = database(), switchboard(chosen.redis)
     friendships = Friendships(db, board)
     post = Mailbox(database(MESSAGES), board, friendships)
-    features = accounts(db, board), friends(friendships), single(db, board, post)
+    page = single(db, board, post, chosen.rate)
+    features = accounts(db, board), friends(friendships), page
     app = create_app(*features, limits_at=chosen.redis or "memory://")
 
     def at_end() -> None:

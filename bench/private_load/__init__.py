@@ -1,0 +1,1 @@
+"""The load client of the private chat's benchmark: pairs of friends who write to each other."""

@@ -1,0 +1,230 @@
+"""Pairs of friends: they come in, write to each other and go.
+
+In Python, because a message costs a server here much more than it costs the load client; how busy
+that was stands beside each figure. A recipient confirms what it gets, as the page does, once for
+all that arrived together.
+"""
+
+import gc
+import json
+import re
+import select
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from bench.chat_load import wire
+from bench.chat_load.dialects import NUMBER, Dialect
+from bench.chat_load.joining import Joining, LoadError
+from bench.chat_load.pump import Member
+from bench.private_load.ledger import Ledger, Letter
+from demos.pool_demo.measure import percentile
+
+GRACE = 5.0  # seconds to wait for the last messages
+QUIET = 0.1  # seconds without a frame, after which none is expected any more
+TEXT = "你好，今天晚上有空吗？ "  # a line as people write them
+_RICH = Dialect(
+    lambda friend, text: json.dumps(
+        {"to": friend, "msg": text, "client_id": NUMBER}, ensure_ascii=False
+    ),
+    path="/single_ws",
+    subprotocol="im.v1",
+    welcome=re.compile(rb'{"type": ?"welcome"'),
+)
+
+User = tuple[str, str]  # name, cookie
+
+
+@dataclass(frozen=True)
+class Flow:
+    """What came of a time of writing.
+
+    Args:
+        rate: messages a second that were acknowledged and delivered.
+        p50: seconds to a message's delivery, not exceeded by half of them.
+        p99: not exceeded by 99 % of them.
+        stored_p50: seconds to the sender's acknowledgement, likewise.
+        stored_p99: likewise.
+        busy: how much of its time the load client was busy; 1 is the limit.
+        total: messages, also those before and after the clock ran.
+        repeated: how often a message came again under its id.
+    """
+
+    rate: float
+    p50: float
+    p99: float
+    stored_p50: float
+    stored_p99: float
+    busy: float
+    total: int
+    repeated: int
+
+
+class Pairs:
+    """Users who are friends by twos: the first and the second, the third and the fourth."""
+
+    def __init__(self, urls: Sequence[str], users: Sequence[User], apart: bool = False) -> None:
+        """Nobody comes in yet.
+
+        Args:
+            urls: of the server's processes.
+            users: name and cookie of each.
+            apart: whether friends connect to different processes, and not to the same.
+        """
+        gc.disable()  # a pause in here would count as the server's
+        self._hosts = [urlsplit(url) for url in urls]
+        self._users, self._apart = users, apart
+        self._members: list[Member] = []
+        self._places: dict[int, int] = {}  # file descriptor → place in _members
+        self._ledger = Ledger()
+        self._poll = select.epoll()
+
+    def join(self, count: int, seconds: float = 30.0) -> float:
+        """Let users in until there are `count`, an even number; return the seconds it took.
+
+        Raises:
+            LoadError: not all were in after so many seconds.
+        """
+        began = time.monotonic()
+        joining = Joining(_RICH, count, began + seconds)
+        for member in self._members:
+            joining.watch(member)
+        for place in range(len(self._members), count):
+            name, cookie = self._users[place]
+            friend, _ = self._users[place ^ 1]
+            host = self._hosts[(place if self._apart else place // 2) % len(self._hosts)]
+            say = _RICH.message(friend, TEXT * 2).encode()
+            member = joining.enter(host, name, say, cookie)
+            self._members.append(member)
+            self._places[member.socket.fileno()] = place
+            self._poll.register(member.socket, select.EPOLLIN)
+        joining.run(until_under_way=1)
+        took = time.monotonic() - began
+        joining.settle()
+        return took
+
+    def flood(self, in_flight: int, seconds: float, warm_up: float = 0.3) -> Flow:
+        """Let each pair keep so many messages under way; whoever gets one writes the next.
+
+        Raises:
+            LoadError: a message was lost, came twice or was refused.
+        """
+        for place in range(0, len(self._members), 2):
+            for turn in range(in_flight):
+                self._write(place + turn % 2, time.monotonic())
+
+        def reply(place: int, letter: Letter) -> None:
+            own = letter.recipient == self._members[place].name
+            self._write(place if own else place ^ 1, time.monotonic())
+
+        self._listen(time.monotonic() + warm_up, reply)
+        begin, cpu = time.monotonic(), time.thread_time()
+        self._listen(begin + seconds, reply)
+        end, cpu = time.monotonic(), time.thread_time() - cpu
+        self._finish()
+        counted = [one for one in self._ledger.letters if begin <= one.done < end]
+        return self._flow(counted, end - begin, cpu)
+
+    def pace(self, rate: float, seconds: float, warm_up: float = 0.3) -> Flow:
+        """Write so many messages a second, whatever becomes of them, one pair after the other.
+
+        A delay is counted from the moment at which the message was due. Raises LoadError, as
+        `flood` does.
+        """
+        pairs = len(self._members) // 2
+        first = len(self._ledger.letters) + round(rate * warm_up)
+        begin, cpu = time.monotonic(), time.thread_time()
+        for number in range(round(rate * (warm_up + seconds))):
+            due = begin + number / rate
+            self._listen(due)
+            self._write(number % pairs * 2 + number // pairs % 2, due)
+        took, cpu = time.monotonic() - begin, time.thread_time() - cpu
+        self._finish()
+        return self._flow(self._ledger.letters[first:], took, cpu, seconds)
+
+    def leave(self) -> None:
+        """Close all connections at once, without a word."""
+        self._poll.close()
+        for member in self._members:
+            member.socket.close()
+        self._members.clear()
+
+    def _write(self, place: int, due: float) -> None:
+        sender = self._members[place]
+        number = self._ledger.write(sender.name, self._members[place ^ 1].name, due)
+        digits = str(number).zfill(len(NUMBER)).encode()
+        self._send(sender, sender.say.replace(NUMBER.encode(), digits))
+
+    def _listen(
+        self, until: float, done: Callable[[int, Letter], None] = lambda place, letter: None
+    ) -> None:
+        """Read until that time, and once at least; call `done` with each letter that is done."""
+        while True:
+            # epoll itself counts in whole milliseconds.
+            select.select([self._poll], [], [], max(0.0, until - time.monotonic()))
+            for fd, _ in self._poll.poll(0):
+                place = self._places[fd]
+                for letter in self._hear(self._members[place]):
+                    done(place, letter)
+            if time.monotonic() >= until:
+                return
+
+    def _hear(self, member: Member) -> Iterator[Letter]:
+        """Read what has arrived for one member, and confirm it; yield the letters that are done."""
+        data = member.socket.recv(1 << 18)
+        now = time.monotonic()
+        if not data:
+            raise LoadError(f"the server cut off {member.name}")
+        member.rest += data
+        got = []
+        for opcode, payload in wire.frames(member.rest):
+            if opcode == wire.BYE:
+                raise LoadError(f"the server closed on {member.name}: {payload[2:].decode()!r}")
+            if reply := wire.answer(opcode, payload):
+                member.socket.send(reply)
+            frame = json.loads(payload) if opcode == wire.TEXT else {"type": "ping"}
+            if frame["type"] == "error":
+                raise LoadError(f"a message was refused ({frame['reason'].rstrip('.')})")
+            if frame["type"] == "message":
+                if frame["to"] == member.name and frame["id"] is not None:
+                    got.append(frame["id"])
+                if letter := self._ledger.hear(member.name, frame, now):
+                    yield letter
+        if got:
+            self._send(member, json.dumps({"got": got}).encode())
+
+    def _send(self, member: Member, payload: bytes) -> None:
+        data = wire.frame(wire.TEXT, payload)
+        try:
+            sent = member.socket.send(data)
+        except BlockingIOError:
+            sent = 0
+        if sent < len(data):
+            raise LoadError(f"the server does not read {member.name}")
+
+    def _finish(self) -> None:
+        """Wait for what is under way, and for what should not come. Raises LoadError."""
+        deadline = time.monotonic() + GRACE
+        while self._ledger.under_way and time.monotonic() < deadline:
+            self._listen(time.monotonic() + 0.01)
+        self._listen(time.monotonic() + QUIET)
+        self._ledger.check()
+
+    def _flow(
+        self, counted: Sequence[Letter], took: float, cpu: float, seconds: float = 0.0
+    ) -> Flow:
+        if not counted:
+            raise LoadError("no message was delivered")
+        arrived = [one.arrived - one.due for one in counted]
+        stored = [one.stored - one.due for one in counted]
+        return Flow(
+            len(counted) / (seconds or took),
+            percentile(arrived, 50),
+            percentile(arrived, 99),
+            percentile(stored, 50),
+            percentile(stored, 99),
+            cpu / took,
+            len(self._ledger.letters),
+            self._ledger.repeated,
+        )

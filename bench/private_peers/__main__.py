@@ -1,0 +1,33 @@
+"""Run one of the servers: `python -m bench.private_peers no_storage --port 5001`."""
+
+from gevent import monkey
+
+monkey.patch_all()
+
+from bench.private_peers.commit_each import CommitEach
+from demos.private_chat.accounts import accounts
+from demos.private_chat.app import create_app
+from demos.private_chat.database import database
+from demos.private_chat.friends import Friendships, friends
+from demos.private_chat.post import Post
+from demos.private_chat.serving import options, serve
+from demos.private_chat.single import single
+from demos.private_chat.switchboard import Switchboard
+
+POSTS: dict[str, type[Post]] = {"no_storage": Post, "commit_each": CommitEach}
+RATE = 1e6  # messages a second from one page; nobody is slowed down here
+
+
+def main() -> None:
+    """Put the messenger together with one of the posts, and serve it."""
+    parser = options(__doc__ or "")
+    parser.add_argument("name", choices=POSTS)
+    chosen = parser.parse_args()
+    db, board = database(), Switchboard()
+    post = POSTS[chosen.name](db, board)
+    features = accounts(db, board), friends(Friendships(db, board)), single(db, board, post, RATE)
+    serve(create_app(*features), chosen)
+
+
+if __name__ == "__main__":
+    main()

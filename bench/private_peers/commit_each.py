@@ -1,0 +1,59 @@
+"""B4, B6: the source's way to the database, made merely correct: a connection for each message.
+
+What it does not do speaks for it: it asks for no friendship, and notes no delivery.
+"""
+
+from contextlib import closing
+
+import pymysql
+from gevent.lock import BoundedSemaphore
+
+from demos.group_chat.logs import now
+from demos.pool_demo.mysqlhelp import MysqlHelp
+from demos.pool_demo.settings import connect_args
+from demos.private_chat.post import Post
+from demos.private_chat.switchboard import Switchboard, User
+
+AT_ONCE = 100  # connections; a server allows 151 as it comes, and would refuse the others
+
+
+class CommitEach(Post):
+    """A post that opens a connection, inserts, commits, closes, and then hands the message over."""
+
+    keeps = True
+
+    def __init__(self, db: MysqlHelp, board: Switchboard) -> None:
+        """Make the post; see `Post`."""
+        super().__init__(db, board)
+        self._places = BoundedSemaphore(AT_ONCE)
+
+    def send(self, sender: User, to: str, msg: str, client_id: str) -> None:
+        """Store a message, and hand it over to all pages of both users.
+
+        Raises:
+            NotSaid: there is no such user.
+            pymysql.MySQLError: the database is away.
+        """
+        recipient_id = self.id_of(to)
+        # Without TLS, or reading the list of authorities would be most of what is measured.
+        with self._places, closing(pymysql.connect(**connect_args(ssl_disabled=True))) as link:
+            with link.cursor() as cursor:
+                cursor.execute(
+                    "insert into messages(sender_id, recipient_id, client_id, body)"
+                    " values(%s, %s, %s, %s)",
+                    (sender.id, recipient_id, client_id, msg),
+                )
+                number = cursor.lastrowid
+            link.commit()
+        event = {
+            "type": "message",
+            "id": number,
+            "time": now(),
+            "from": sender.name,
+            "to": to,
+            "msg": msg,
+            "client_id": client_id,
+            "delivered": False,
+            "read": False,
+        }
+        self.board.send(event, {sender.id, recipient_id})

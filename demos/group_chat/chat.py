@@ -10,7 +10,6 @@ from gevent import monkey
 monkey.patch_all()  # before all else, so that no library ever stops the others (W12)
 
 from flask import Flask, Response, jsonify, redirect, render_template, request
-from werkzeug.routing import BaseConverter
 from werkzeug.wrappers import Response as BaseResponse
 
 from demos.group_chat import names
@@ -20,17 +19,10 @@ from demos.group_chat.room import RATE, Room
 from demos.group_chat.serving import options, serve
 
 
-class Anything(BaseConverter):
-    """Part of an address: whatever it is, so that the room can say why it is no nickname."""
-
-    regex = "(?s:.*)"
-    part_isolating = False
-
-
 def create_app(memory: OneProcess, rate: float = RATE, beat: float = 8.0) -> tuple[Flask, Room]:
     """Make the application and its room."""
     app = Flask(__name__)
-    app.url_map.converters["anything"] = Anything
+    app.url_map.converters["anything"] = names.Anything
 
     @app.route("/")
     def home() -> BaseResponse:

@@ -176,6 +176,10 @@ class WebSocketHandler(PrescribedHandler):  # type: ignore[misc]  # it ships no 
         return "403 Forbidden", "Pages of other sites may not connect here."
 
     def _is_ours(self, origin: str) -> bool:
+        """Compare host and port, and not the scheme.
+
+        Behind a proxy that does TLS the page's is https, and the request that we get is http.
+        """
         host: str = self.environ.get("HTTP_HOST", "")
         return host != "" and origin.lower().partition("://")[2] == host.lower()
 

@@ -2,6 +2,8 @@
 
 import unicodedata
 
+from werkzeug.routing import BaseConverter
+
 LENGTH = 32  # characters
 _JOINER = "\u200d"  # holds emoji such as 👩‍👧 together
 
@@ -9,6 +11,13 @@ _JOINER = "\u200d"  # holds emoji such as 👩‍👧 together
 _UNSEEN = [0x34F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x2800, 0x3164, 0xFFA0]
 _UNSEEN += [ord(_JOINER), *range(0x180B, 0x1810), *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)]
 _SEEN_ONLY = dict.fromkeys(_UNSEEN)
+
+
+class Anything(BaseConverter):
+    """Part of an address: whatever it is, so that `problem` can say why it is no nickname."""
+
+    regex = "(?s:.*)"
+    part_isolating = False
 
 
 def problem(name: str, reserved: frozenset[str]) -> str:

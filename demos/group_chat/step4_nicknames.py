@@ -15,6 +15,7 @@ socket's address says who speaks.
 """
 
 import json
+from collections.abc import Callable
 
 from flask import Flask, render_template, request
 
@@ -40,7 +41,15 @@ def page() -> str:
 @app.route("/", defaults={"username": ""}, websocket=True)
 @app.route("/<username>", websocket=True)
 def chat(username: str) -> str:
-    """Let a nickname in, or refuse it with a reason."""
+    """The socket of one nickname."""
+    let_in(username, sockets, listen)
+    return ""  # Flask wants an answer; nobody reads it
+
+
+def let_in(
+    username: str, sockets: dict[str, WebSocket], listen: Callable[[str, WebSocket], None]
+) -> None:
+    """Let a nickname in, and listen to it; or refuse it with a reason."""
     socket: WebSocket = request.environ["wsgi.websocket"]
     if problem := names.problem(username, RESERVED):
         socket.close(NOT_ALLOWED, problem)
@@ -52,7 +61,6 @@ def chat(username: str) -> str:
             listen(username, socket)
         finally:
             del sockets[username]
-    return ""  # Flask wants an answer; nobody reads it
 
 
 def listen(username: str, socket: WebSocket) -> None:

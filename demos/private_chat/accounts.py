@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 import pymysql
 from flask import Blueprint, abort, flash, redirect, render_template, request, session
@@ -24,7 +25,10 @@ from demos.private_chat.database import find_user
 from demos.private_chat.switchboard import Switchboard, User
 
 HASH = "scrypt:32768:8:1"  # takes about 32 MB and a twentieth of a second, on purpose
+# A log-in lasts so long, wherever its cookie is. The browser forgets the cookie when it is closed.
+LIFE = timedelta(days=30)
 PER_NAME, PER_ADDRESS = parse("5 per minute"), parse("20 per minute")  # wrong passwords
+_HOLDS = f"ended_at is null and began_at > utc_timestamp(3) - interval {LIFE.days} day"
 RESERVED = frozenset({names.key(SERVER), names.key("我")})
 # What an unknown user's password is compared with, so that the answer takes as long.
 _NOBODY = generate_password_hash("nobody has this password", HASH)
@@ -182,10 +186,10 @@ def who() -> User | None:
 
 
 def logged_in(db: MysqlHelp) -> User | None:
-    """Return who is logged in; None for a cookie whose session has ended."""
+    """Return who is logged in; None for a cookie whose log-in has ended, or is older than LIFE."""
     user = who()
     if user and db.selectone(
-        "select id from logins where id = %s and user_id = %s and ended_at is null",
+        f"select id from logins where id = %s and user_id = %s and {_HOLDS}",
         (user.login, user.id),
     ):
         return user
@@ -202,7 +206,7 @@ def close_ended(db: MysqlHelp, board: Switchboard) -> None:
     if logins:
         marks = ", ".join(["%s"] * len(logins))
         for row in db.selectall(
-            f"select id from logins where id in ({marks}) and ended_at is not null", logins
+            f"select id from logins where id in ({marks}) and not ({_HOLDS})", logins
         ):
             board.close_login(row["id"])
 

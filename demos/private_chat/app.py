@@ -20,7 +20,7 @@ from demos.pool_demo.turnstile import PoolTimeout
 from demos.private_chat.look import look
 
 ANSWER_TIME = 4.5  # seconds; whatever the database does, a page has its answer by then
-REDIS_PATIENCE = {"socket_timeout": 1, "socket_connect_timeout": 1, "retry": None}
+REDIS_TIME = 1.0  # seconds; a Redis that takes longer is not asked how often somebody tried
 HEADERS = {
     # Scripts, styles and connections of ours only, and in nobody's frame.
     "Content-Security-Policy": "default-src 'self'; connect-src 'self' ws: wss:; img-src 'self'"
@@ -63,7 +63,7 @@ def create_app(*features: Blueprint, limits_at: str = "memory://") -> Flask:
         WTF_CSRF_SSL_STRICT=False,  # the proxy in front of us does TLS
         MAX_CONTENT_LENGTH=64 * 1024,
         RATELIMIT_STORAGE_URI=limits_at,
-        RATELIMIT_STORAGE_OPTIONS={} if limits_at == "memory://" else REDIS_PATIENCE,
+        RATELIMIT_STORAGE_OPTIONS=_limits_storage(limits_at),
     )
 
     @app.before_request
@@ -96,6 +96,14 @@ def create_app(*features: Blueprint, limits_at: str = "memory://") -> Flask:
         app.register_error_handler(error, _database_away)
     app.register_error_handler(HTTPException, _refused)
     return app
+
+
+def _limits_storage(limits_at: str) -> dict[str, object]:
+    if limits_at == "memory://":
+        return {}
+    from demos.private_chat.redis_pool import redis_pool  # without Redis nobody needs it
+
+    return {"connection_pool": redis_pool(limits_at, REDIS_TIME)}
 
 
 def secret_key() -> str:

@@ -187,12 +187,23 @@ class Mailbox(Post):
         # same letter, sent to another process before.
         for row in self._stored(allowed):
             self.board.send(self._event(row), {row["sender_id"], row["recipient_id"]})
-        sent = {(letter.sender_id, letter.client_id) for letter in allowed}
+        sent = {_key(letter) for letter in allowed}
+        sent |= self._sent_before([letter for letter in letters if _key(letter) not in sent])
         for letter in letters:
-            if (letter.sender_id, letter.client_id) in sent:
+            if _key(letter) in sent:
                 letter.done.set(None)
             else:
                 letter.done.set_exception(not_friends())
+
+    def _sent_before(self, refused: Sequence[_Letter]) -> set[tuple[int, str]]:
+        """Acknowledge letters stored while the two were friends, whose senders did not hear of it.
+
+        The recipient hears nothing: a friendship that has ended stays ended.
+        """
+        rows = self._stored(refused)
+        for row in rows:
+            self.board.send(self._event(row), {row["sender_id"]})
+        return {(row["sender_id"], row["client_id"]) for row in rows}
 
     def _allowed(self, tx: MysqlHelp, letters: Sequence[_Letter]) -> list[_Letter]:
         if not self.may_write:
@@ -334,6 +345,11 @@ class Mailbox(Post):
             found = self.db.selectone("select name from userinfo where id = %s", (user_id,))
             self._names[user_id] = found["name"] if found else ""
         return self._names[user_id]
+
+
+def _key(letter: _Letter) -> tuple[int, str]:
+    """Return what names a letter."""
+    return letter.sender_id, letter.client_id
 
 
 def _all_of(queue: "Queue[Any]") -> list[Any]:

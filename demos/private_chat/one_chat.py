@@ -1,17 +1,16 @@
 """A11: the source's private chat: a message goes to one nickname, and nobody else sees it."""
 
-from flask import Flask, render_template, request
+from flask import Flask, render_template
 
 from demos.group_chat import names
 from demos.group_chat.bucket import Bucket
 from demos.group_chat.messages import SERVER, NotSaid, frame_of, read_object, text_in
+from demos.group_chat.step4_nicknames import let_in
 from demos.group_chat.websocket import WebSocket
 from demos.private_chat.look import look
 
-NOT_ALLOWED, IN_USE = 4400, 4409  # close codes; 4000 to 4999 are for applications
-RESERVED = frozenset({"ws", "static", SERVER})  # our own addresses, and the server's name
-
 app = Flask(__name__)
+app.url_map.converters["anything"] = names.Anything
 app.register_blueprint(look)
 sockets: dict[str, WebSocket] = {}  # nickname → its socket
 
@@ -22,21 +21,10 @@ def page() -> str:
     return render_template("single_chat.html")
 
 
-@app.route("/", defaults={"username": ""}, websocket=True)
-@app.route("/<path:username>", websocket=True)
+@app.route("/<anything:username>", websocket=True)
 def chat(username: str) -> str:
-    """Let a nickname in, or refuse it with a reason."""
-    socket: WebSocket = request.environ["wsgi.websocket"]
-    if problem := names.problem(username, RESERVED):
-        socket.close(NOT_ALLOWED, problem)
-    elif username in sockets:
-        socket.close(IN_USE, "This nickname is in use.")
-    else:
-        sockets[username] = socket
-        try:
-            listen(username, socket)
-        finally:
-            del sockets[username]
+    """The socket of one nickname."""
+    let_in(username, sockets, listen)
     return ""  # Flask wants an answer; nobody reads it
 
 

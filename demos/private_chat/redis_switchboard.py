@@ -15,6 +15,7 @@ import redis
 from gevent.queue import Queue
 
 from demos.group_chat.logs import log
+from demos.private_chat.redis_pool import redis_pool
 from demos.private_chat.switchboard import Connection, Event, Switchboard, User
 
 KEYS = "course:private_chat:"  # what our keys in Redis begin with
@@ -107,13 +108,9 @@ class RedisSwitchboard(Switchboard):
             ValueError: `url` is none, such as redis://127.0.0.1:6379/0.
         """
         super().__init__()
-        # Our own attempts replace the library's: a lost Redis must not hold anybody up.
-        self._redis = redis.Redis.from_url(
-            url, decode_responses=True, socket_timeout=2, socket_connect_timeout=1, retry=None
-        )
-        self._events = redis.Redis.from_url(  # waits for events, so it needs more time
-            url, decode_responses=True, socket_timeout=8, socket_connect_timeout=1, retry=None
-        )
+        self._redis = redis.Redis(connection_pool=redis_pool(url, 2, decode_responses=True))
+        # Waits for events, so it needs more time.
+        self._events = redis.Redis(connection_pool=redis_pool(url, 8, decode_responses=True))
         self._enter = self._redis.register_script(_ENTER)
         self._leave = self._redis.register_script(_LEAVE)
         self._dig = self._redis.register_script(_BURY)

@@ -83,7 +83,7 @@ def single(db: MysqlHelp, board: Switchboard, post: Post, rate: float = RATE) ->
                 )
             post.connect(connection, _argument("since", 0))
             if not logged_in(db):  # a log-out may have come between
-                socket.close(ENDED, "you have logged out")
+                socket.close(ENDED, "this log-in has ended")
             while (data := socket.receive()) is not None:
                 _hear(connection, post, data)
         finally:

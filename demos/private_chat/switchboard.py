@@ -174,7 +174,7 @@ class Switchboard:
         for pages in list(self._pages.values()):
             for connection in list(pages):
                 if connection.user.login == login:
-                    connection.socket.close(ENDED, "you have logged out")
+                    connection.socket.close(ENDED, "this log-in has ended")
 
     def stop(self) -> None:
         """End; there is nothing to close."""

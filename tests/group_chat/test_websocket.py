@@ -394,6 +394,7 @@ def test_a_fault_in_a_view_is_1011_and_one_traceback(views, path):
         client.send(text("go"))
         assert client.ended() == ([], 1011, "a fault in the server")
     assert eventually(lambda: client.port not in peers(views.process.pid))
+    assert eventually(lambda: views.log().count("Traceback") > before)
     assert views.log().count("Traceback") - before == 1
 
 

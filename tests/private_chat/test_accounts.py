@@ -193,7 +193,7 @@ def test_a_log_out_ends_the_session_and_its_sockets_only(server):
     assert mine.is_open() and tab.is_open()
     here.log_out()
     assert not mine.is_open() and not tab.is_open(), "closed before the answer came"
-    assert mine.ended() == tab.ended() == (ENDED, "you have logged out")
+    assert mine.ended() == tab.ended() == (ENDED, "this log-in has ended")
     assert here.get("/single").status == 302
     assert theirs.is_open()
     assert there.get("/single").status == 200
@@ -207,7 +207,7 @@ def test_a_log_out_of_every_step(shared, step):
     pages = [] if step == "step2_accounts" else [person.page()]
     copied = person.twin()
     person.log_out()
-    assert [page.ended() for page in pages] == [(ENDED, "you have logged out")] * len(pages)
+    assert [page.ended() for page in pages] == [(ENDED, "this log-in has ended")] * len(pages)
     assert person.get("/single").headers["Location"] == "login"
     assert copied.get("/single").headers["Location"] == "login"
 
@@ -235,6 +235,24 @@ def test_a_log_in_that_ended_elsewhere_closes_its_sockets(server):
     ask("update logins set ended_at = utc_timestamp(3) where user_id = %s", person.id)
     assert page.ended()[0] == ENDED
     assert stays.is_open()
+
+
+def test_a_log_in_does_not_last_for_ever(server):
+    """Its cookie is worth nothing after thirty days, and a page that was left open is closed."""
+    old, young = newcomer(server), newcomer(server)
+    page, stays = old.page(), young.page()
+    assert page.is_open() and stays.is_open()
+    for person, days in ((old, 30), (young, 29)):
+        ask(
+            "update logins set began_at = began_at - interval %s day where user_id = %s",
+            days,
+            person.id,
+        )
+    assert old.fetch("/friends").status == 401
+    assert young.fetch("/friends").status == 200
+    assert page.ended()[0] == ENDED
+    assert stays.is_open()
+    assert old.log_in().page().is_open()
 
 
 def test_log_out_is_no_link(server):

@@ -343,6 +343,54 @@ def test_the_same_id_to_somebody_else_is_the_first_message(server, friends):
     assert "message" not in third.heard()
 
 
+def test_what_was_stored_among_friends_is_acknowledged_after_they_have_parted(server, friends):
+    """The sender's page may not have heard of it. What is new is refused, and nobody else hears either."""
+    ann, bob = friends
+    eve = newcomer(server)
+    befriend(eve, bob)
+    page, other = ann.page(), bob.page()
+    first = page.say(bob, "hello", "same")
+    assert other.message()["id"] == first["id"]
+    other.send({"got": [first["id"]]})
+    assert page.next("delivered")["ids"] == [first["id"]]
+    assert bob.move("remove", ann) == 200
+    back = ann.page()
+    again = back.say(bob, "hello", "same")
+    assert (again["type"], again["id"], again["msg"]) == ("message", first["id"], "hello")
+    assert back.say(bob, "new", "another")["code"] == "not_friends"
+    assert eve.page().say(bob, "I am still a friend")["type"] == "message"
+    assert other.message()["from"] == eve.name
+    assert [one["id"] for one in other.frames if one["type"] == "message"].count(first["id"]) == 1
+    assert [
+        one["body"] for one in ask("select body from messages where sender_id = %s", ann.id)
+    ] == ["hello"]
+
+
+def test_in_one_batch_each_letter_has_its_own_answer(friends):
+    """Two that were stored before their writers parted, one that is new, and one among friends."""
+    ann, bob = friends
+    eve = newcomer(ann.server)
+    befriend(ann, eve)
+    pages, third = [ann.page() for _ in range(4)], eve.page()
+    assert all(page.is_open() for page in pages)
+    stored = [pages[0].say(bob, text, text)["id"] for text in ("one", "two")]
+    assert bob.move("remove", ann) == 200
+    blocker = _hold_back(third, ann)
+    letters = [(bob, "one"), (bob, "two"), (bob, "new"), (eve, "friends")]
+    for page, (to, text) in zip(pages, letters, strict=True):
+        page.send({"to": to.name, "msg": text, "client_id": text})
+    _gathered(ann.server)
+    _let_go(blocker)
+    answers = []
+    for page, (_, text) in zip(pages, letters, strict=True):
+        while (frame := page.next("message", "error")).get("client_id") != text:
+            pass
+        answers.append(frame)
+    assert [frame.get("id") for frame in answers[:2]] == stored
+    assert answers[2]["code"] == "not_friends"
+    assert third.message()["msg"] == "holds back" and third.message()["msg"] == "friends"
+
+
 def test_ids_that_differ_by_a_blank_are_not_confused(friends):
     ann, bob = friends
     page = ann.page()

@@ -26,7 +26,9 @@ def conversation(*people):
     """Two friends with a page each: people, pages."""
     one, other = people
     befriend(one, other)
-    return one, other, one.page(), other.page()
+    pages = [one.page(), other.page()]
+    assert all(page.is_open() for page in pages)  # in for good, and not only as far as the welcome
+    return one, other, *pages
 
 
 def bodies(one, other):

@@ -112,17 +112,8 @@ def test_a_nickname_in_use_is_refused_and_its_messages_stay_private(server):
 
 
 def test_nicknames_that_are_none_are_refused(server):
-    for name in [
-        "",
-        "%20",
-        "ws",
-        "static",
-        SERVER,
-        "%EF%BD%97%EF%BD%93",
-        "a" * 33,
-        "%E2%80%AEbob",
-        "a/b",
-    ]:
+    promises.bad_nicknames_are_refused(server)
+    for name in ["%EF%BD%97%EF%BD%93", "a/b", "/", "a%0A", "%0Aa%0A%0Ab", "a%0D%0Ab"]:
         code, reason = closed(server.ws(name))
         assert code == 4400, name
         assert reason.endswith("."), name

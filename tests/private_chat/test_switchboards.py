@@ -4,16 +4,19 @@ Then what only several processes have: one of them, or Redis, dies, hangs, and c
 """
 
 import signal
+import socket
 import time
 from contextlib import contextmanager
+from urllib.parse import urlsplit
 
 import pytest
 
-from tests.waiting import eventually
+from tests.waiting import all_at_once, eventually
 
-from .people import befriend, newcomer
+from .people import Person, befriend, enrolled, newcomer
 
 MODULE = "step6_several_processes"
+CROWD = 150
 
 
 @pytest.fixture(params=["one process", "three processes"])
@@ -204,6 +207,36 @@ def test_a_process_that_was_taken_for_dead_is_back_in_the_map(two):
     assert eventually(lambda: ann.friends()[bob.name]["online"])
     said = page.say(bob, "welcome back")
     assert other.message(seconds=1.9)["id"] == said["id"], "through Redis, not out of the database"
+
+
+# Many at once.
+
+
+def test_a_crowd_comes_and_goes_at_once(start, wire, redis_server):
+    """There are more than Redis has connections for. Each waits for one, and none takes Redis for lost."""
+    delay = 0.0
+    line = wire(redis_server, answer=lambda data: time.sleep(delay) or data)
+    url = redis_server.url.replace(f":{redis_server.port}", f":{urlsplit(line.url).port}")
+    server = start(MODULE, "--redis", url, "--proxies", "1")
+    watcher = newcomer(server)
+    crowd = [enrolled(server) for _ in range(CROWD)]
+    befriend(watcher, *crowd)
+
+    def online():
+        return {name for name, friend in watcher.friends().items() if friend["online"]}
+
+    def all_of_them(act):
+        coming = list(crowd)
+        return all_at_once(CROWD, lambda: act(coming.pop()))
+
+    all_of_them(Person.log_in)
+    delay = 0.05  # as long as over a wide network: calls overlap
+    pages = all_of_them(Person.page)
+    assert online() == {person.name for person in crowd}
+    for page in pages:
+        page.socket.socket.shutdown(socket.SHUT_RDWR)
+    assert eventually(lambda: not online())
+    assert [line for line in server.log.splitlines() if "redis_lost" in line] == []
 
 
 # Redis dies, or hangs.

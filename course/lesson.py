@@ -30,7 +30,7 @@ class LessonError(CourseError):
 
 
 def ready() -> None:
-    """Print which server answers.
+    """Print that the database answers.
 
     Raises:
         LessonError: none does, or it refuses us; with cause and cure.
@@ -38,7 +38,7 @@ def ready() -> None:
     done = _run("demos.pool_demo.where")
     if done.returncode != 0:
         raise _failure("The database cannot be used", done.stderr)
-    print(f"Ready: {done.stdout.strip()}")
+    print("Ready: the database answers.")
 
 
 def restore(*tables: str) -> None:
@@ -58,13 +58,14 @@ def show(path: str, name: str | None = None) -> None:
 
     Args:
         path: from the course's folder, such as `demos/pool_demo/pool.py`.
-        name: such as `main` or `MysqlHelp.update`; default: the whole file.
+        name: such as `main` or `MysqlHelp.update`; of a script (.js) what stands at its left edge; default: the whole file.
 
     Raises:
         LessonError: there is no such file or no such name in it.
     """
     text = source(path, name)
-    language = "python" if path.endswith(".py") else path.rpartition(".")[2]
+    ending = path.rpartition(".")[2]
+    language = {"py": "python", "js": "javascript"}.get(ending, ending)
     fence = "`" * max([3, *(len(run) + 1 for run in re.findall("`+", text))])
     title = f"`{path}`" + (f", `{name}`" if name else "")
     _display(text, f"{title}\n\n{fence}{language}\n{text}\n{fence}")
@@ -92,6 +93,8 @@ def source(path: str, name: str | None = None) -> str:
     text = re.sub(r"  # (noqa|type: ignore)\b.*", "", file.read_text("utf-8")).rstrip()
     if name is None:
         return text
+    if path.endswith(".js"):
+        return _of_script(path, text, name)
     try:
         body = ast.parse(text).body
     except SyntaxError as error:
@@ -108,6 +111,19 @@ def source(path: str, name: str | None = None) -> str:
     lines = text.splitlines()[first - 1 : last]
     indent = len(lines[0]) - len(lines[0].lstrip())
     return "\n".join(line[indent:] for line in lines)
+
+
+def _of_script(path: str, text: str, name: str) -> str:
+    """Return a function, class or variable at the left edge of a JavaScript file, without what is said above it."""
+    found = re.search(
+        rf"^(?:async )?(?:function|class|const|let) {re.escape(name)}\b.*", text, re.MULTILINE
+    )
+    if not found:
+        raise LessonError(f"{path} has no {name}; open the file to see what it has.")
+    if found[0].endswith(";"):
+        return found[0]
+    end = re.compile(r"^[)}\]].*", re.MULTILINE).search(text, found.end())
+    return text[found.start() : end.end() if end else len(text)]
 
 
 def run_step(step: str, *arguments: str) -> None:
@@ -175,10 +191,10 @@ def check_packages() -> None:
 
 
 def check_server() -> None:
-    """Print where the database server is and whether it answers."""
+    """Print whether the database server answers."""
     done = _run("demos.pool_demo.where")
     failure = _failure("The database cannot be used", done.stderr)
-    _report(done.returncode == 0, done.stdout.strip(), str(failure))
+    _report(done.returncode == 0, "a MySQL-compatible server answers", str(failure))
 
 
 def check_seed(*names: str) -> None:

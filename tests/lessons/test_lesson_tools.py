@@ -5,6 +5,7 @@ import pytest
 from course import lesson
 
 NAIVE = "demos/pool_demo/naive/mysqlhelp.py"
+ECHO = "demos/group_chat/static/echo.js"
 
 
 def test_source_of_a_file_is_the_file():
@@ -28,6 +29,20 @@ def test_source_of_a_name_is_its_whole_definition(path, name, first, last):
     assert last in lines[-1]
 
 
+@pytest.mark.parametrize(
+    ("name", "lines"),
+    [
+        ("connect", ["function connect() {", "}"]),
+        ("STATES", ['const STATES = ["CONNECTING", "OPEN", "CLOSING", "CLOSED"];']),
+        ("highest", ["let highest = 0;"]),
+    ],
+)
+def test_source_of_a_name_in_a_script_is_its_whole_definition(name, lines):
+    found = lesson.source(ECHO, name).splitlines()
+    assert [found[0], *found[-1:][: len(lines) - 1]] == lines
+    assert sum(not line.startswith(" ") for line in found) == len(lines)
+
+
 def test_source_leaves_out_what_only_tools_read():
     assert "noqa" not in lesson.source(NAIVE)
     assert "type: ignore" not in lesson.source(NAIVE)
@@ -39,6 +54,7 @@ def test_source_leaves_out_what_only_tools_read():
         ("demos/nothing.py", None, "has no file demos/nothing.py"),
         ("demos/pool_demo/pool.py", "pond", "demos/pool_demo/pool.py has no pond"),
         (NAIVE, "MysqlHelp.pond", "has no MysqlHelp.pond"),
+        (ECHO, "pond", "demos/group_chat/static/echo.js has no pond"),
     ],
 )
 def test_what_is_not_there_is_one_sentence(path, name, sentence):
@@ -81,7 +97,7 @@ def test_ready_and_restore(book, capsys, monkeypatch):
     lesson.ready()
     lesson.restore("student", "stu")
     first, second = capsys.readouterr().out.splitlines()
-    assert first.startswith("Ready: M")
+    assert first == "Ready: the database answers."
     assert second == "restored: student, stu"
     monkeypatch.setenv("MYSQL_PASSWORD", "wrong")
     for tool in (lesson.ready, lesson.restore):

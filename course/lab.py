@@ -10,7 +10,7 @@ import threading
 import urllib.request
 from pathlib import Path
 
-from course import environment, keeper, place, say, target, tether
+from course import environment, exercises, keeper, place, say, target, tether
 from course.errors import CourseError
 
 USUAL_PORT = 8888
@@ -28,6 +28,7 @@ def run(port: int = 0) -> int:
         CourseError: something cannot be had or started.
     """
     environment.ensure()
+    _hand_out_exercises()
     port = _choose_port(port)
     token = secrets.token_urlsafe(16)
     log = place.state() / "lab.log"
@@ -60,6 +61,14 @@ def run(port: int = 0) -> int:
     finally:
         _stop(lab)
     return 0
+
+
+def _hand_out_exercises() -> None:
+    try:
+        for sentence in exercises.hand_out():
+            say.note(sentence)
+    except (CourseError, OSError) as error:  # lessons can be read without them
+        say.note(f"Exercises were not copied to lessons/mine/: {error}")
 
 
 def _choose_port(port: int) -> int:

@@ -1,0 +1,243 @@
+"""`python3 -m course exercises`: the notebooks of exercises, where they come from and where a student works.
+
+    lessons/solutions/NN_topic.ipynb   written by hand; each answer stands between two marks
+    lessons/exercises/NN_topic.ipynb   the same without the answers, written by `exercises generate`
+    lessons/mine/NN_topic.ipynb        the student's copy, which git ignores
+
+Standard library only: the command line imports it before anything is installed.
+"""
+
+import hashlib
+import json
+import os
+import re
+import subprocess
+import textwrap
+from pathlib import Path
+from typing import Any
+
+from course import environment, optionfile, place, say
+from course.errors import CourseError
+
+BEGIN, INSTEAD, END = "# your code", "# handed out:", "# end of your code"
+TAG = "exercise"  # of a cell that holds an answer
+
+Notebook = dict[str, Any]  # JSON, as Jupyter keeps it
+Cell = dict[str, Any]
+
+
+def folder(name: str) -> Path:
+    """Return `lessons/<name>`: of `solutions`, `exercises` or `mine`."""
+    return place.ROOT / "lessons" / name
+
+
+def books() -> list[Path]:
+    """Return the notebooks of exercises as they are handed out, in the lessons' order."""
+    return sorted(folder("exercises").glob("[0-9]*.ipynb"))
+
+
+def numbers(book: Path) -> list[str]:
+    """Return the numbers of a notebook's exercises, such as `3.1`, in order."""
+    ids = (re.fullmatch(r"ex-(\d+)-(\d+)-code", cell.get("id", "")) for cell in read(book)["cells"])
+    return [f"{found[1]}.{found[2]}" for found in ids if found]
+
+
+def read(path: Path) -> Notebook:
+    """Return a notebook; the source of each of its cells is one text.
+
+    Raises:
+        CourseError: the file is no notebook.
+    """
+    try:
+        notebook: Notebook = json.loads(path.read_text("utf-8"))
+        for cell in notebook["cells"]:
+            cell["source"] = "".join(cell["source"])
+    except (ValueError, KeyError, TypeError):
+        raise CourseError(
+            f"{place.shown(path)} is no notebook: restore it with git, or delete your copy of it."
+        ) from None
+    return notebook
+
+
+def source_of(book: Path, cell_id: str) -> str:
+    """Return the source of the cell with that id, or "" if the notebook has none."""
+    found = [cell["source"] for cell in read(book)["cells"] if cell.get("id") == cell_id]
+    return str(found[0]) if found else ""
+
+
+# -- from solution to exercise ---------------------------------------------------------------------
+
+
+def generate() -> list[Path]:
+    """Write `lessons/exercises/` anew from `lessons/solutions/`; return the notebooks that changed.
+
+    Raises:
+        CourseError: a solution lacks its marks.
+    """
+    target = folder("exercises")
+    target.mkdir(exist_ok=True)
+    wanted = {path.name: handed_out(path) for path in sorted(folder("solutions").glob("*.ipynb"))}
+    changed = []
+    for name, text in wanted.items():
+        path = target / name
+        if not path.exists() or path.read_text("utf-8") != text:
+            path.write_text(text, "utf-8")
+            changed.append(path)
+    for path in books():
+        if path.name not in wanted:
+            path.unlink()
+            changed.append(path)
+    return changed
+
+
+def handed_out(solution: Path) -> str:
+    """Return the text of the notebook that is handed out for a notebook of solutions.
+
+    Raises:
+        CourseError: a cell lacks the marks around its answer.
+    """
+    notebook = read(solution)
+    for cell in notebook["cells"]:
+        if TAG in cell["metadata"].get("tags", []):
+            try:
+                cell["source"] = emptied(cell["source"])
+            except ValueError as error:
+                raise CourseError(
+                    f"{place.shown(solution)}, cell {cell.get('id')}: {error}."
+                ) from None
+    return _text(notebook)
+
+
+def emptied(source: str) -> str:
+    """Return a cell without its answer: with `...`, or with what the cell says to hand out instead.
+
+    Raises:
+        ValueError: the marks are missing.
+    """
+    before, answer, after = _parts(source)
+    indent = _indent(before[-1])
+    found = [line.strip() for line in answer]
+    if INSTEAD in found:
+        commented = answer[found.index(INSTEAD) + 1 :]
+        given = [re.sub(r"^(\s*)# ?", r"\1", line) for line in commented]
+    else:
+        given = [f"{indent}..."]
+    return "\n".join([*before, *given, *after])
+
+
+def answered(source: str, answer: str) -> str:
+    """Return a cell with another answer between the marks.
+
+    Raises:
+        ValueError: the marks are missing.
+    """
+    before, _, after = _parts(source)
+    lines = textwrap.dedent(answer).strip("\n")
+    return "\n".join([*before, textwrap.indent(lines, _indent(before[-1])), *after])
+
+
+def _parts(source: str) -> tuple[list[str], list[str], list[str]]:
+    """Split a cell into the lines up to the first mark, the answer, and the rest from the second."""
+    lines = source.splitlines()
+    marks = [index for index, line in enumerate(lines) if line.strip() in (BEGIN, END)]
+    if [lines[index].strip() for index in marks] != [BEGIN, END]:
+        raise ValueError(f"an answer stands between one line `{BEGIN}` and one line `{END}`")
+    first, last = marks
+    return lines[: first + 1], lines[first + 1 : last], lines[last:]
+
+
+def _indent(line: str) -> str:
+    return line[: len(line) - len(line.lstrip())]
+
+
+def _text(notebook: Notebook) -> str:
+    """Return a notebook without outputs as text, laid out as Jupyter does."""
+    cells = []
+    for cell in notebook["cells"]:
+        kept = {**cell, "source": cell["source"].splitlines(keepends=True)}
+        if cell["cell_type"] == "code":
+            kept |= {"outputs": [], "execution_count": None}
+        cells.append(kept)
+    whole = {**notebook, "cells": cells}
+    return json.dumps(whole, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
+
+
+# -- the student's copies --------------------------------------------------------------------------
+
+
+def hand_out() -> list[str]:
+    """Give the student a copy of each notebook, or of a new version of it; return what to say.
+
+    A copy in which the student has changed something is never touched: the new version comes to
+    lie beside it.
+    """
+    mine = folder("mine")
+    mine.mkdir(exist_ok=True)
+    said = []
+    for book in books():
+        copy = mine / book.name
+        beside = copy.with_suffix(".new.ipynb")
+        if not copy.exists() or _is_untouched(copy):
+            _give(book, copy)
+            continue
+        is_old = _version(copy) != _digest(read(book))
+        is_free = not beside.exists() or _is_untouched(beside)
+        if is_old and is_free and _give(book, beside):
+            said.append(
+                f"{book.name} has a new version: it is in {place.shown(beside)}, and your "
+                f"{place.shown(copy)} stays as you left it."
+            )
+    return said
+
+
+def _give(book: Path, copy: Path) -> bool:
+    """Copy a notebook unless the copy is of this version; say whether there was anything to do."""
+    notebook = read(book)
+    version = _digest(notebook)
+    if copy.exists() and _version(copy) == version:
+        return False
+    notebook["metadata"]["course"] = {"version": version}
+    optionfile.write_private(copy, _text(notebook))
+    return True
+
+
+def _is_untouched(copy: Path) -> bool:
+    """Say whether the cells are still those that were handed out; having run them does not count."""
+    try:
+        return _digest(read(copy)) == _version(copy)
+    except CourseError:
+        return False
+
+
+def _version(copy: Path) -> str:
+    """Return the digest of the cells that were copied; "" where that is not known."""
+    try:
+        return str(read(copy)["metadata"]["course"]["version"])
+    except (CourseError, KeyError, TypeError):
+        return ""
+
+
+def _digest(notebook: Notebook) -> str:
+    cells = [(cell["cell_type"], cell["source"]) for cell in notebook["cells"]]
+    return hashlib.sha256(json.dumps(cells).encode()).hexdigest()[:16]
+
+
+# -- the verb --------------------------------------------------------------------------------------
+
+
+def run(action: str | None) -> int:
+    """Run `exercises` or `exercises generate`; return the exit code."""
+    if action == "generate":
+        changed = generate()
+        for path in changed:
+            say.line(f"written: {place.shown(path)}" if path.exists() else f"removed: {path.name}")
+        if not changed:
+            say.line("lessons/exercises/ is up to date.")
+        return 0
+    environment.ensure()
+    for sentence in hand_out():
+        say.line(sentence)
+    # The bars are drawn by a package, which only the environment's Python has.
+    command = [str(place.venv_python()), "-m", "course.progress"]
+    mine = {**os.environ, "PYTHONIOENCODING": ":backslashreplace"}
+    return subprocess.run(command, cwd=place.ROOT, env=mine, check=False).returncode

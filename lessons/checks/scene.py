@@ -1,0 +1,85 @@
+"""What most checks need: tables in their starting state, a witness on the server, and callers.
+
+with scene("student") as witness:
+    mend(...)
+    expect(witness.settle(0) == 0, "...")
+"""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from typing import Any, TypeVar
+
+import pymysql
+from pymysql.cursors import DictCursor
+
+from course.lesson import LessonError
+from demos.pool_demo.seed import restore
+from demos.pool_demo.settings import connect_args
+from demos.pool_demo.show import explain
+from demos.pool_demo.witness import Witness
+
+Found = TypeVar("Found")
+
+
+@contextmanager
+def scene(*tables: str) -> Iterator[Witness]:
+    """Give a witness for a block that begins and leaves with these tables as in the seed.
+
+    Connections that the block left open are ended first: one with a lock would hold the tables.
+    Raises LessonError if another program holds them.
+    """
+    with ExitStack() as stack:
+        if tables:
+            _restore(tables)
+            stack.callback(_restore, tables)
+        witness = stack.enter_context(Witness())
+        stack.callback(_end_all, witness)
+        yield witness
+
+
+def ask(sql: str, *param: object) -> list[dict[str, Any]]:
+    """Return the rows of a statement, over a connection of its own: what others see."""
+    there = pymysql.connect(**connect_args(cursorclass=DictCursor, autocommit=True))
+    with there as connection, connection.cursor() as cursor:
+        cursor.execute(sql, param or None)
+        return list(cursor.fetchall())
+
+
+def at_once(count: int, work: Callable[[], Found]) -> list[Found]:
+    """Let so many threads do the work, all at once; return the results. Raises the first error.
+
+    A thread that hangs ends with the process: the check's time limit leaves it behind.
+    """
+    results: list[Found] = []
+    errors: list[BaseException] = []
+    meet = threading.Barrier(count)
+
+    def caller() -> None:
+        try:
+            meet.wait()
+            results.append(work())
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=caller, daemon=True) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if errors:
+        raise errors[0]
+    return results
+
+
+def _restore(tables: tuple[str, ...]) -> None:
+    try:
+        restore(*tables)
+    except pymysql.OperationalError as error:
+        raise LessonError(explain(error) or f"The tables cannot be restored: {error}") from None
+
+
+def _end_all(witness: Witness) -> None:
+    for number in witness.ids():
+        with suppress(pymysql.Error):  # it has ended by itself
+            witness.kill(number)

@@ -1,0 +1,207 @@
+"""Every exercise: as handed out it is not attempted, each wrong answer is called wrong, the solution is right."""
+
+import re
+
+import nbformat
+import pymysql
+import pytest
+
+from course import exercise, exercises, place
+from demos.pool_demo.settings import connect_args
+from demos.pool_demo.witness import Witness
+
+from .conftest import LESSONS, read
+
+SOLUTIONS = sorted(exercises.folder("solutions").glob("*.ipynb"))
+NUMBERS = [number for book in exercises.books() for number in exercises.numbers(book)]
+WRONG = [
+    (number, answer, words)
+    for number in NUMBERS
+    for answer, words in exercise.find(number).wrong.items()
+]
+
+pytestmark = pytest.mark.usefixtures("database")
+
+
+@pytest.fixture(scope="module")
+def rooms(database):
+    """The names that the set-up and the given cells of a lesson make; one namespace for each lesson."""
+    made = {}
+
+    def of(book):
+        if book not in made:
+            made[book] = {"__name__": "__main__"}
+            for cell in read(book).cells:
+                if cell.id == "setup" or cell.id.endswith("-given"):
+                    exec(cell.source, made[book])
+        return made[book]
+
+    return of
+
+
+@pytest.fixture
+def room(rooms, restored):
+    """Run an exercise's cell, where its lesson is set up, and return the names of that notebook."""
+
+    def run(number, source):
+        one = exercise.find(number)
+        names = rooms(one.book)
+        for name in one.answer:
+            names.pop(name, None)
+        exec(compile(source, f"<cell of {number}>", "exec"), names)
+        return names
+
+    return run
+
+
+@pytest.fixture
+def restored(database):
+    """What a check must leave behind: the tables of the seed, and no connection."""
+    tables = "student", "stu", "userinfo", "friendships", "messages"
+    before = contents(tables)
+    with Witness() as witness:
+        yield
+        # A pool that a test's namespace holds may keep idle ones; the check may not.
+        assert witness.settle(0) == 0, "the check left connections open"
+    assert contents(tables) == before, "the check left rows behind"
+
+
+def contents(tables):
+    with pymysql.connect(**connect_args()) as connection, connection.cursor() as cursor:
+        found = {}
+        cursor.execute("show tables")
+        found["tables"] = cursor.fetchall()
+        for table in tables:
+            cursor.execute(f"select * from {table}")
+            found[table] = cursor.fetchall()
+        return found
+
+
+def solution(number):
+    one = exercise.find(number)
+    path = exercises.folder("solutions") / one.book.name
+    return exercises.source_of(path, f"ex-{number.replace('.', '-')}-code")
+
+
+# -- the three outcomes ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_as_handed_out_it_is_not_attempted(room, number):
+    verdict = exercise.judge(number, room(number, exercise.find(number).cell))
+    assert verdict.outcome == exercise.NOT_ATTEMPTED, verdict.said
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_before_its_cell_has_run_it_is_not_attempted(number):
+    verdict = exercise.judge(number, {})
+    assert verdict.outcome == exercise.NOT_ATTEMPTED
+    assert f"there is no `{exercise.find(number).answer[0]}` yet" in verdict.said
+
+
+@pytest.mark.parametrize(
+    ("number", "answer", "words"),
+    WRONG,
+    ids=[f"{number}-{index}" for index, (number, *_) in enumerate(WRONG)],
+)
+def test_a_wrong_answer_is_called_wrong_with_its_reason(room, number, answer, words):
+    verdict = exercise.judge(number, room(number, exercises.answered(solution(number), answer)))
+    assert verdict.outcome == exercise.WRONG, answer
+    assert words in verdict.said
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_the_solution_is_right(room, number):
+    verdict = exercise.judge(number, room(number, solution(number)))
+    assert verdict.outcome == exercise.RIGHT, verdict.said
+    assert verdict.said == f"{number} right. {exercise.find(number).why}"
+
+
+@pytest.mark.parametrize("path", SOLUTIONS, ids=lambda path: path.stem)
+def test_solutions_run_in_a_kernel_from_top_to_bottom(play, path, tmp_path):
+    played = play(path, COURSE_STATE_DIR=str(tmp_path))
+    assert played.errors == []
+    for number in exercises.numbers(exercises.folder("exercises") / path.name):
+        said = played.text(f"ex-{number.replace('.', '-')}-check")
+        assert said == f"{number} right. {exercise.find(number).why}\n"
+    every = len(exercises.numbers(exercises.folder("exercises") / path.name))
+    assert re.search(rf"{path.stem} +█+ +{every} of {every}\n", played.text("progress"))
+
+
+# -- how they are written --------------------------------------------------------------------------
+
+
+def test_what_is_committed_is_what_generation_gives():
+    wanted = {path.name: exercises.handed_out(path) for path in SOLUTIONS}
+    assert {path.name: path.read_text("utf-8") for path in exercises.books()} == wanted
+
+
+@pytest.mark.parametrize("path", SOLUTIONS, ids=lambda path: path.stem)
+def test_a_notebook_of_solutions_is_clean(path):
+    notebook = read(path)
+    nbformat.validate(notebook)
+    assert (notebook.nbformat, notebook.nbformat_minor) == (4, 5)
+    assert notebook.metadata == read(LESSONS[0]).metadata
+    assert not any(cell.get("outputs") or cell.get("execution_count") for cell in notebook.cells)
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            assert max(map(len, cell.source.splitlines())) <= 100
+    assert next(cell.id for cell in notebook.cells if cell.cell_type == "code") == "setup"
+
+
+@pytest.mark.parametrize("path", SOLUTIONS, ids=lambda path: path.stem)
+def test_exercises_belong_to_their_lesson(path):
+    assert path.stem in [lesson.stem for lesson in LESSONS]
+    book = exercises.folder("exercises") / path.name
+    numbers = exercises.numbers(book)
+    assert numbers == [f"{int(path.stem[:2])}.{place}" for place in range(1, len(numbers) + 1)]
+    assert 3 <= len(numbers) <= 5
+    lesson = next(lesson for lesson in LESSONS if lesson.stem == path.stem)
+    title = read(lesson).cells[0].source.splitlines()[0].removeprefix("# ")
+    assert read(path).cells[0].source.startswith(f"# Exercises: {title}\n")
+
+
+@pytest.mark.parametrize("path", SOLUTIONS, ids=lambda path: path.stem)
+def test_each_exercise_has_task_cell_and_check_in_this_order(path):
+    cells = read(path).cells
+    ids = [cell.id for cell in cells]
+    assert len(set(ids)) == len(ids)
+    last = 0
+    for number in exercises.numbers(exercises.folder("exercises") / path.name):
+        name = f"ex-{number.replace('.', '-')}"
+        parts = [ids.index(f"{name}{end}") for end in ("", "-code", "-check")]
+        assert parts == sorted(parts) and parts[0] > last
+        last = parts[-1]
+        task, code, check = (cells[index] for index in parts)
+        assert re.match(rf"### {re.escape(number)} \S.*\n\n\S", task.source)
+        assert code.metadata.get("tags") == ["exercise"]
+        assert check.source == f'check("{number}")'
+    tagged = [cell.id for cell in cells if "exercise" in cell.metadata.get("tags", [])]
+    assert all(re.fullmatch(r"ex-\d+-\d+-code", name) for name in tagged)
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_an_exercise_has_two_hints_a_reason_and_wrong_answers(number):
+    one = exercise.find(number)
+    first, second = one.hints
+    assert first.strip() and second.strip() and first != second
+    assert one.why.endswith(".")
+    assert one.wrong and all(words.strip() for words in one.wrong.values())
+    assert one.check.__doc__
+    assert one.answer
+
+
+def test_every_check_has_an_exercise_and_names_do_not_meet():
+    modules = sorted((place.ROOT / "lessons" / "checks").glob("exercises_*.py"))
+    registered = set(exercise._known)
+    assert {f"exercises_{path.stem[:2]}" for path in SOLUTIONS} == {path.stem for path in modules}
+    assert {
+        number
+        for number in registered
+        if exercise._known[number].check.__module__.startswith("lessons.")
+    } == set(NUMBERS)
+    for book in exercises.books():
+        names = [
+            name for number in exercises.numbers(book) for name in exercise.find(number).answer
+        ]
+        assert len(set(names)) == len(names), "an old answer to one would count for another"

@@ -4,7 +4,19 @@ import argparse
 import shlex
 import sys
 
-from course import benches, checks, doctor, environment, lab, place, say, server, steps, target
+from course import (
+    benches,
+    checks,
+    doctor,
+    environment,
+    exercises,
+    lab,
+    place,
+    say,
+    server,
+    steps,
+    target,
+)
 from course.errors import CourseError, explain
 
 
@@ -54,6 +66,13 @@ def _parser() -> argparse.ArgumentParser:
     bench = verbs.add_parser("bench", help="list the benchmarks, or run one")
     bench.add_argument("name", nargs="?", help="such as pool")
     bench.add_argument("arguments", nargs=argparse.REMAINDER, help="passed on to the benchmark")
+    practice = verbs.add_parser("exercises", help="say how far you are, and hand out what is new")
+    practice.add_argument(
+        "action",
+        nargs="?",
+        choices=["generate"],
+        help="for authors: write lessons/exercises/ from lessons/solutions/",
+    )
     verbs.add_parser("doctor", help="say what is here, what is missing and what mends it")
 
     database = verbs.add_parser("db", help="the private database server").add_subparsers(
@@ -92,6 +111,8 @@ def _dispatch(chosen: argparse.Namespace) -> int:
             return benches.run(chosen.name, chosen.arguments)
         benches.show()
         return 0
+    if chosen.verb == "exercises":
+        return exercises.run(chosen.action)
     if chosen.verb == "doctor":
         return doctor.run()
     return {"start": _start, "stop": _stop, "status": _status, "reset": _reset, "env": _env}[

@@ -61,15 +61,20 @@ def is_alive(client: ClientConnection) -> bool:
     return answered and client.close_code is None
 
 
-def heard(client: ClientConnection) -> list[dict[str, object]]:
+def unread(client: ClientConnection) -> list[str | bytes]:
     """Return what this client has been sent and has not read yet."""
     is_alive(client)
     frames = []
     try:
         while True:
-            frames.append(json.loads(client.recv(timeout=0)))
+            frames.append(client.recv(timeout=0))
     except (TimeoutError, ConnectionClosed):
         return frames
+
+
+def heard(client: ClientConnection) -> list[dict[str, object]]:
+    """Return the same, decoded."""
+    return [json.loads(frame) for frame in unread(client)]
 
 
 def route_without_websocket(url: str) -> Seen:

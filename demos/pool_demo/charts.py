@@ -18,9 +18,15 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
 from demos.pool_demo.measure import Sample
+from demos.pool_demo.timeline import Doing, Log
 
 matplotlib.rcParams["font.size"] = 13  # for the back row
 MARKERS = "os^Dv*PX"
+LOOKS: dict[Doing, tuple[str, str]] = {  # colour and hatching: also without colours
+    "idle": ("#d9d9d9", ""),
+    "checked out": ("C0", ""),
+    "waiting": ("C1", "//"),
+}
 _places: dict[str, int] = {}  # each name's place in the palette, the same in all plots
 
 
@@ -53,9 +59,9 @@ def options(description: str | None) -> Options:
 class Plot(Figure):
     """One or more panels, side by side. It needs no screen."""
 
-    def __init__(self, panels: int, height: float = 4.5) -> None:
-        """Begin with empty panels, all of the same size; the height is in inches."""
-        super().__init__(figsize=(3 + 4.5 * panels, height), layout="constrained", dpi=110)
+    def __init__(self, panels: int, height: float = 4.5, width: float = 4.5) -> None:
+        """Begin with empty panels, all of the same height and width, in inches."""
+        super().__init__(figsize=(3 + width * panels, height), layout="constrained", dpi=110)
         self.panels: list[Axes] = [self.add_subplot(1, panels, n + 1) for n in range(panels)]
 
     def _repr_png_(self) -> bytes:
@@ -112,4 +118,31 @@ def curves(
         axes.minorticks_off()
     if len(lines) > 1:
         plot.panels[0].legend()
+    return plot
+
+
+def lanes(log: Log) -> Plot:
+    """Draw a lane for each connection, by its place 1, 2, ..., and for each caller who waited."""
+    spans = log.spans()
+    callers = sorted({span.lane for span in spans if isinstance(span.lane, str)})
+    names: dict[int | str, str] = {
+        number: f"connection {place}" for place, number in enumerate(log.connections(), 1)
+    }
+    order = [*names, *callers]
+    plot = Plot(1, height=1.5 + 0.42 * len(order), width=9)
+    (axes,) = plot.panels
+    for doing, (ink, hatch) in LOOKS.items():
+        for place, lane in enumerate(order):
+            bars = [
+                (span.begin * 1000, (span.end - span.begin) * 1000)
+                for span in spans
+                if (span.lane, span.doing) == (lane, doing)
+            ]
+            axes.broken_barh(bars, (place - 0.35, 0.7), fc=ink, hatch=hatch, ec="white")
+        axes.broken_barh([], (0, 0), fc=ink, hatch=hatch, ec="white", label=doing)
+    axes.set_yticks(range(len(order)), [names.get(lane, str(lane)) for lane in order])
+    axes.invert_yaxis()
+    axes.axhline(len(names) - 0.5, color="black", linewidth=1)
+    axes.set(xlabel="ms", xlim=(0, None))
+    plot.legend(loc="outside upper center", ncols=len(LOOKS))
     return plot

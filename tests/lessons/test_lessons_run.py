@@ -6,7 +6,8 @@ import pymysql
 import pytest
 from pymysql.cursors import DictCursor
 
-from demos.pool_demo.settings import connect_args
+from course import lessons_compare, lessons_run
+from demos.pool_demo.settings import connect_args, load
 from demos.pool_demo.witness import Witness
 
 from .conftest import LESSONS
@@ -24,101 +25,50 @@ PINGS = """\
 | 4 | dead | dead | new | answer | error |
 | 7 | new | new | new | answer | answer |"""
 
-# What the cells of a lesson must print, by the cell's id.
+# What the cells of a lesson must print, by the cell's id: whatever is kept in the notebook, so that a wrong
+# output is not kept, and on servers whose outputs are not compared.
 FACTS = {
-    "00_check_setup": {
-        "check-python": ["ok      Python 3."],
-        "check-packages": ["ok      PyMySQL 1.", "ok      DBUtils 3.", "ok      Flask 3."],
-        "check-server": ["ok      M", "database course_"],
-        "check-seed": ["ok      3 students: 韩雪, 舒畅, 唐嫣\n"],
-        "check-port": ["ok      a free port"],
-    },
+    "00_check_setup": {"check-seed": ["ok      3 students: 韩雪, 舒畅, 唐嫣\n"]},
     "02_connect_raw_pymysql": {
-        "setup": ["Ready: M"],
-        "insert-cursors": [
-            "Cursor      (1, '小甜甜', 22)",
-            "{'id': 1, 'name': '小甜甜', 'age': 22}",
-        ],
-        "commit-run": [
-            "I see         ['小甜甜', '赵丽颖']\n",
-            "others see    ['小甜甜']\nafter close() ['小甜甜']\n",
-        ],
+        "commit-run": ["others see    ['小甜甜']\nafter close() ['小甜甜']\n"],
         "percent-obrien": ["values('O'Brien', 22)", "ProgrammingError: (1064"],
         "percent-mallory": ["in the table: ['Eve', 'Mallory']"],
-        "parameters-run": [r"values('O\'Brien', 22)", r"Eve\', 1), (\'Mallory\'", "typed: True"],
-        "parameters-step": ["% kept 1, and let in ['Eve', 'Mallory']"],
+        "parameters-run": [r"values('O\'Brien', 22)", "typed: True"],
         "utf8-fails": ["(1366"],
-        "utf8-works": ["charset: utf8mb4\nin the table: ['小甜甜😀']"],
-        "old-warns": [
-            "DeprecationWarning: 'db' is deprecated",
-            "DeprecationWarning: 'passwd' is deprecated",
-        ],
         "cost-count": ["3 connections made, 0 left"],
-        "cost-measure": ["Connecting takes longer than asking."],
     },
     "03_share_a_pool": {
-        "dbutils-old": ["ModuleNotFoundError: No module named 'DBUtils'"],
-        "pool-show": ["maxconnections=6", "mincached=2"],
         "pool-import": ["2 connections opened by the import"],
         "borrow-run": [THREE_ROWS],
-        "borrow-ten": ["10 borrowers, 2 connections"],
-        "borrow-after": ["InvalidConnectionError"],
-        "exhausted-refuse": ["TooManyConnectionsError"],
         "exhausted-wait": ["3 of 3 callers waited", "the server had 2 connections"],
         "idle-run": ["seven borrowed: 7\nseven returned: 5   promised: 0"],
-        "idle-step": ["0 of 2 left; without one: 2 of 2", "did not refill to mincached"],
         "shared-run": ["threadsafety: 1\n" + "promised: 1   on the server: 3\n" * 2],
         "shared-maximum": ["TooManyConnectionsError\npromised: 2   on the server: 20"],
-        "shared-step": ["maxcached=5 allows 5"],
-        "maxusage-run": ["1: A A\ncheckout 2: A B\ncheckout 3: B B\ncheckout 4: C C"],
-        "leftovers-session": ["setsession ran 1 time(s)", "inherited ['@secret', 'basket']"],
-        "leftovers-step": ["published by the next borrower with reset in [False, None]"],
         "ping-run": [PINGS],
         "persistent-run": ["8 connections on the server", "3 connections on the server"],
         "login-run": ["4 log-ins, 1 let in, over 2 connections"],
-        "login-leak": ["borrower 2: ProgrammingError: (1146", "borrower 3: TooManyConnections"],
     },
     "04_compare_honestly": {
-        "setup": ["Ready: M"],
-        "connect-measure": ["the longest phase is TLS context"],
-        "tls-shared": ["ssl.create_default_context()"],
-        "raw-ways": ["ping=0, reset=False, autocommit=True"],
         # The round trips to open a connection depend on the server; those of a query do not.
         "trips-count": ["| 3 |\n| PooledDB tuned |", "| 1 |\n| PersistentDB |"],
         "options-count": [
             "3 with the default\n2 with {'ping': 0}\n2 with {'reset': False}\n",
             "1 with {'ping': 0, 'reset': False}\n",
         ],
-        "many-measure": ["less than no pool."],
         "many-lock": ["with self._lock:\n", "con._reset("],
-        "fair-run": ["The line made the turns more even."],
-        "rule-table": [
-            "helps |\n| PooledDB default | 32 callers, 5 ms away |",
-            "loses |\n| PooledDB tuned | 1 caller, this machine |",
-        ],
     },
     "05_wrap_in_mysqlhelp": {
-        "wrapper-run": [THREE_ROWS + "10 connections"],
-        "wrapper-getconn": ["{'name': '韩雪'}"],
-        "wrapper-fails-run": [
-            "failure:  韩雪\nafter the commit:   赵丽颖\nwithout a commit:   赵丽颖\n"
-        ],
         "execute-run": ["has no attribute 'execute'\nUnboundLocalError"],
-        "singleton-instance": ["AttributeError"],
         "singleton-run": ["objects: 1, connections opened: 50"],
         "singleton-cure": ["objects: 1, connections: 1"],
-        "select-all": [THREE_ROWS],
         "select-one": [str(STUDENTS[0])],
         "insert-run": ["4\n", "| 3 | 唐嫣 | 25 | 女 |\n| 4 | 小甜甜 | 20 | 女 |"],
         "insert-many-run": ["True\n", "| 5 | 赵丽颖 | 21 | 女 |\n| 6 | Angelababy | 22 | 女 |"],
         "update-fails": ["True\nTrue\nTrue\n", "'Angelababy'"],
-        "update-cure": ["False\nProgrammingError: (1146", "ProgrammingError: (1064"],
         "update-run": ["True\n", "| 6 | 杨颖 | 22 | 女 |"],
-        "delete-fails": ["the source's: True\nours:\nTypeError: param is a bare str"],
         "delete-run": ["True\n", "| 5 | 赵丽颖 | 21 | 女 |"],
         "transaction-fails": ["True True\n", "'age': 19}", "'age': 23}"],
         "transaction-cure": ["ProgrammingError: (1146", "'age': 24}", "'age': 23}"],
-        "transaction-run": ["[1, 1]\n", "'age': 19}", "'age': 28}"],
     },
 }
 
@@ -137,20 +87,25 @@ def ask(book):
 
 
 @pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
-def test_lesson_runs_in_order_and_shows_what_it_is_about(play, ask, path):
+def test_lesson_shows_what_it_keeps(play, ask, path):
     with Witness() as witness:
         played = play(path)
         assert witness.settle(0) == 0
     assert played.errors == []
-    for cell, expected in FACTS[path.stem].items():
+    for cell, expected in FACTS.get(path.stem, {}).items():
         for text in expected:
             assert text in played.text(cell), f"{cell}: {played.text(cell)}"
     said = [output for outputs in played.outputs.values() for output in outputs]
     assert [output.text for output in said if output.get("name") == "stderr"] == []
-    plots = [one for one in said if "<Plot" in one.get("data", {}).get("text/plain", "")]
-    assert all("image/png" in plot.data for plot in plots)
     assert ask("select * from student") == STUDENTS
     assert ask("select * from stu") == []
+    # MySQL counts, words and hashes some things otherwise than MariaDB, on which the lessons were run.
+    (server,) = ask("select version() as version")
+    if "MariaDB" in server["version"]:
+        kept = lessons_run.read(path)
+        assert not (diff := lessons_compare.differences(kept, played.notebook, load().database)), (
+            diff
+        )
 
 
 def lesson(number):

@@ -11,6 +11,7 @@ from course import (
     environment,
     exercises,
     lab,
+    lessons,
     place,
     say,
     server,
@@ -73,6 +74,7 @@ def _parser() -> argparse.ArgumentParser:
         choices=["generate"],
         help="for authors: write lessons/exercises/ from lessons/solutions/",
     )
+    _add_lessons(verbs.add_parser("lessons", help="list the lessons, run them anew, or make copies"))
     verbs.add_parser("doctor", help="say what is here, what is missing and what mends it")
 
     database = verbs.add_parser("db", help="the private database server").add_subparsers(
@@ -86,6 +88,12 @@ def _parser() -> argparse.ArgumentParser:
     database.add_parser("shell", help="an SQL shell on it; arguments go to the client")
     database.add_parser("env", help="print its MYSQL_* settings as shell exports")
     return parser
+
+
+def _add_lessons(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(dest="action", metavar="ACTION")
+    run = actions.add_parser("run", help="execute lessons on the seed and keep their outputs")
+    run.add_argument("names", nargs="*", metavar="NAME", help="such as 03; default: all")
 
 
 def _port(text: str) -> int:
@@ -111,6 +119,8 @@ def _dispatch(chosen: argparse.Namespace) -> int:
             return benches.run(chosen.name, chosen.arguments)
         benches.show()
         return 0
+    if chosen.verb == "lessons":
+        return lessons.dispatch(chosen)
     if chosen.verb == "exercises":
         return exercises.run(chosen.action)
     if chosen.verb == "doctor":

@@ -1,4 +1,4 @@
-"""What the lessons use: is the course ready, restore a table, show, run a step, check the set-up.
+"""What the lessons use: is the course ready, restore a table, show, claim, run a step, check the set-up.
 
 Python versions that are too old for the course can import it too, so that `check_python` can say so.
 """
@@ -142,6 +142,16 @@ def run_step(step: str, *arguments: str) -> None:
     print(done.stdout, end="")
     if done.returncode != 0:
         raise _failure(f"The step {step} failed", done.stderr)
+
+
+def claim(holds: bool, words: str) -> None:
+    """Print what a measurement shows, or that it does not show it this time.
+
+    Args:
+        holds: whether the figures bear the words out.
+        words: a sentence without digits: a test compares it with the one that the notebook keeps.
+    """
+    print(words if holds else f"Not this time: {words}")
 
 
 @contextmanager

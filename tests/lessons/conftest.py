@@ -1,28 +1,25 @@
 """What the tests of the lessons share: the notebooks, and a kernel to run them."""
 
 import ast
-import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import nbformat
 import pytest
-from jupyter_client.kernelspec import KernelSpecManager
-from jupyter_client.manager import AsyncKernelManager
-from nbclient import NotebookClient
 
+from course import lessons, lessons_compare, lessons_run
 from course.place import ROOT
 
-LESSONS = sorted((ROOT / "lessons").glob("*.ipynb"))
+LESSONS = [lesson.path for lesson in lessons.every()]
 Play = Callable[..., "Played"]
 
 
 class Played:
     """A notebook that was executed."""
 
-    def __init__(self, notebook: nbformat.NotebookNode):
-        self.outputs = {cell.id: cell.get("outputs", []) for cell in notebook.cells}
+    def __init__(self, played: lessons_run.Played):
+        self.notebook, self.seconds = played.notebook, played.seconds
+        self.outputs = {cell.id: cell.get("outputs", []) for cell in self.notebook.cells}
         self.errors = [
             output
             for outputs in self.outputs.values()
@@ -32,15 +29,12 @@ class Played:
 
     def text(self, cell_id: str) -> str:
         """What a cell printed and displayed, as plain text."""
-        texts = [
-            output.get("text") or output.get("data", {}).get("text/plain", "")
-            for output in self.outputs[cell_id]
-        ]
-        return "".join(texts)
+        (cell,) = [cell for cell in self.notebook.cells if cell.id == cell_id]
+        return lessons_compare.text(cell)
 
 
 def read(path: Path) -> nbformat.NotebookNode:
-    return nbformat.read(path, as_version=4)
+    return lessons_run.read(path)
 
 
 def calls(path: Path, function: str) -> list[list[str]]:
@@ -55,26 +49,19 @@ def calls(path: Path, function: str) -> list[list[str]]:
 
 
 @pytest.fixture
-def play(book, tmp_path, monkeypatch) -> Play:
-    """Execute a notebook in order, in a new kernel of this Python, in `lessons/`."""
-    monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path / "runtime"))
+def play(book) -> Play:
+    """Execute a notebook in order, in a new kernel of this Python, in its folder or another."""
 
-    def run(path: Path, allow_errors: bool = False, **environment: str) -> Played:
-        notebook = read(path)
-        # No folders to look for kernels in: then it is ipykernel's own, which is this Python.
-        manager = AsyncKernelManager(
-            kernel_name="python3", kernel_spec_manager=KernelSpecManager(kernel_dirs=[])
+    def run(
+        notebook: Path | nbformat.NotebookNode,
+        allow_errors: bool = False,
+        folder: Path = ROOT / "lessons",
+        **environment: str,
+    ) -> Played:
+        if isinstance(notebook, Path):
+            notebook = read(notebook)
+        return Played(
+            lessons_run.play(notebook, folder, allow_errors=allow_errors, environment=environment)
         )
-        client = NotebookClient(
-            notebook,
-            km=manager,
-            timeout=120,
-            allow_errors=allow_errors,
-            resources={"metadata": {"path": str(path.parent)}},
-        )
-        mine = {"IPYTHONDIR": str(tmp_path / "ipython")}
-        client.execute(env={**os.environ, **mine, **environment}, cleanup_kc=True)
-        assert manager.kernel_spec.argv[0] == sys.executable
-        return Played(notebook)
 
     return run

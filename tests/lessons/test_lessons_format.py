@@ -9,10 +9,12 @@ import nbformat
 import pytest
 
 from course import lesson, steps
+from course import lessons_compare as compare
 from course.place import ROOT
 
 from .conftest import LESSONS, calls, read
 
+RUN = "keep the outputs with: python3 -m course lessons run"
 PARTS = [
     "**What you will be able to do**",
     "**What you need",
@@ -43,7 +45,10 @@ def named():
 
 
 def test_the_lessons_are_there():
-    assert [path.stem[:2] for path in LESSONS] == ["00", "02", "03", "04", "05"]
+    """The course map of README names them all, and no others; 00 comes before the map."""
+    page = (ROOT / "README.md").read_text("utf-8")
+    named = set(re.findall(r"\(lessons/(\d\d_\w+)\.ipynb\)", page))
+    assert named | {"00_check_setup"} == {path.stem for path in LESSONS}
 
 
 def test_notebook_is_clean(path):
@@ -59,16 +64,30 @@ def test_notebook_is_clean(path):
         "language_info": {"name": "python"},
     }
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    assert [cell.id for cell in code if cell.outputs or cell.execution_count] == []
+    assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1)), RUN
+    assert [cell.id for cell in notebook.cells if set(cell.metadata) - {"tags"}] == []
     ids = [cell.id for cell in notebook.cells]
     assert len(set(ids)) == len(ids)
     assert [one for one in ids if not re.fullmatch(r"[a-z][a-z0-9-]*", one)] == []
 
 
-def test_tags_are_known(path):
-    # `timing`: figures of this machine; `machine`: names its server.
-    tags = {tag for cell in read(path).cells for tag in cell.metadata.get("tags", [])}
-    assert tags <= {"timing", "machine"}
+def test_outputs_name_no_machine(path):
+    """No path, port or time of day of the machine on which the lesson was run."""
+    for cell in read(path).cells:
+        said = compare.text(cell)
+        assert not re.search(
+            r"/(home|root|tmp|work|Users)/|(127\.0\.0\.1|localhost):\d|\b\d\d:\d\d:\d\d\b", said
+        ), cell.id
+        assert str(ROOT) not in said, cell.id
+
+
+def test_tagged_cells_say_their_claim(path):
+    for cell in read(path).cells:
+        assert compare.tags(cell) <= compare.TAGS, cell.id
+        if compare.tags(cell):
+            assert compare.claims(cell), f"{cell.id}: a sentence without digits says who wins"
+            assert "Not this time" not in compare.text(cell), cell.id
+        assert bool(compare.pictures(cell)) == ("plot" in compare.tags(cell)), cell.id
 
 
 def test_lesson_has_its_parts_in_order(path):

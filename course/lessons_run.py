@@ -1,0 +1,186 @@
+"""Execute lessons from a clean kernel, in order, and keep their outputs: `python3 -m course lessons run`."""
+
+import contextlib
+import copy
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import perf_counter
+
+import nbformat
+from jupyter_client.kernelspec import KernelSpecManager
+from jupyter_client.manager import AsyncKernelManager
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+from nbformat import NotebookNode
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from course import lessons, say, server, target
+from course.errors import CourseError
+
+CELL_LIMIT = 120  # seconds for one cell
+METADATA = {
+    "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
+    "language_info": {"name": "python"},
+}
+
+
+@dataclass
+class Played:
+    """A notebook that was executed."""
+
+    notebook: NotebookNode
+    seconds: dict[str, float] = field(default_factory=dict)  # that each cell took, by its id
+
+
+def read(path: Path) -> NotebookNode:
+    """Return a notebook."""
+    notebook: NotebookNode = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
+    return notebook
+
+
+def write(notebook: NotebookNode, path: Path) -> None:
+    """Write a notebook, laid out as Jupyter does; a reader meets the old file or the new one."""
+    new = path.with_suffix(".new")
+    new.write_text(nbformat.writes(notebook) + "\n", "utf-8")  # type: ignore[no-untyped-call]
+    new.replace(path)
+
+
+def play(
+    notebook: NotebookNode,
+    folder: Path,
+    *,
+    allow_errors: bool = False,
+    environment: dict[str, str] | None = None,
+    each: Callable[[], None] = lambda: None,
+) -> Played:
+    """Execute a copy of a notebook in order, in a new kernel of this Python.
+
+    Args:
+        notebook: stays as it is.
+        folder: where the kernel works.
+        allow_errors: go on after a cell that failed.
+        environment: more of it for the kernel.
+        each: called after each code cell.
+
+    Raises:
+        CellExecutionError: a cell failed.
+    """
+    played = Played(copy.deepcopy(notebook))
+    played.notebook.metadata = nbformat.from_dict(METADATA)  # type: ignore[no-untyped-call]
+    began: dict[str, float] = {}
+
+    def begin(cell: NotebookNode, cell_index: int) -> None:
+        began[cell.id] = perf_counter()
+
+    def end(cell: NotebookNode, cell_index: int, execute_reply: object) -> None:
+        played.seconds[cell.id] = perf_counter() - began[cell.id]
+        each()
+
+    with tempfile.TemporaryDirectory(prefix="course-lessons-", dir=_short()) as own:
+        # No folders to look for kernels in: then it is ipykernel's own, which is this Python.
+        manager = AsyncKernelManager(
+            kernel_name="python3", kernel_spec_manager=KernelSpecManager(kernel_dirs=[])
+        )
+        manager.transport = "ipc"  # files of our own, and no port
+        manager.connection_file = str(Path(own) / "kernel.json")
+        client = NotebookClient(
+            played.notebook,
+            km=manager,
+            timeout=CELL_LIMIT,
+            allow_errors=allow_errors,
+            record_timing=False,
+            coalesce_streams=True,
+            resources={"metadata": {"path": str(folder)}},
+            on_cell_execute=begin,
+            on_cell_executed=end,
+        )
+        clean = {"IPYTHONDIR": str(Path(own) / "ipython"), "PYTHONUTF8": "1"}
+        client.execute(env={**os.environ, **clean, **(environment or {})}, cleanup_kc=True)
+    played.notebook.metadata = nbformat.from_dict(METADATA)  # type: ignore[no-untyped-call]
+    return played
+
+
+def _short() -> str | None:
+    # A kernel's files must have short names; a temporary folder deep below another would not.
+    return "/tmp" if Path("/tmp").is_dir() else None
+
+
+def renew(lesson: lessons.Lesson, each: Callable[[], None] = lambda: None) -> None:
+    """Execute a lesson on the seed and keep its outputs.
+
+    Raises:
+        CourseError: a cell failed; nothing is written then.
+    """
+    target.run_demo("demos.pool_demo.seed")
+    before = lesson.path.read_bytes()
+    notebook = read(lesson.path)
+    try:
+        played = play(notebook, lesson.path.parent, each=each)
+    except CellExecutionError as error:
+        raise CourseError(
+            f"{lesson.name} failed and stays as it was: mend the cell below and run the same command again.",
+            str(error),
+        ) from None
+    if lesson.path.read_bytes() != before:
+        raise CourseError(
+            f"{lesson.name} was changed while it ran, so its outputs were not kept: run the same command again."
+        )
+    write(played.notebook, lesson.path)
+
+
+@contextlib.contextmanager
+def own_server() -> Iterator[None]:
+    """Have a private server for a block, with nobody else's rows and callers; MYSQL_* lead to it."""
+    before = dict(os.environ)
+    with (
+        tempfile.TemporaryDirectory(prefix="course-", dir=_short()) as folder,
+        server.Lease(Path(folder) / "server") as lease,
+    ):
+        for name in target.NAMES:
+            os.environ.pop(name, None)
+        os.environ.update(lease.status.as_environment())
+        try:
+            yield
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
+
+
+def main(names: list[str]) -> int:
+    """Renew lessons, with a progress bar; return the exit code."""
+    chosen = lessons.chosen(names)
+    columns = (
+        TextColumn("{task.description:<28}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    console = Console(stderr=True)
+    bars = Progress(*columns, console=console, disable=not console.is_terminal)
+    with own_server(), bars as progress:
+        for lesson in chosen:
+            cells = sum(cell.cell_type == "code" for cell in read(lesson.path).cells)
+            bar = progress.add_task(lesson.name, total=cells)
+            began = perf_counter()
+            renew(lesson, lambda bar=bar: progress.advance(bar))  # type: ignore[misc]
+            if not console.is_terminal:
+                say.note(f"{lesson.name}: {cells} cells, {perf_counter() - began:.1f} s")
+    return 0
+
+
+if __name__ == "__main__":
+    say.prepare()
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except CourseError as failure:
+        say.failure(failure)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        with contextlib.suppress(OSError):
+            say.note("\nStopped.")
+        sys.exit(130)

@@ -38,7 +38,7 @@ class Depth:
         return self.seconds * factor
 
 
-FULL, QUICK = Depth(5, 0.2), Depth(2, 0.02, stream_digits=4)
+FULL, QUICK = Depth(5, 0.2), Depth(1, 0.02, stream_digits=4)
 
 
 def selects(peers: Peers, settings: Settings, depth: Depth) -> dict[int, dict[str, Sample]]:

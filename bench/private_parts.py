@@ -4,19 +4,20 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
+from statistics import median
 
 from bench.chat_load.process import LoadClient
 from bench.chat_servers import Contender
 from bench.private_load.pairs import Flow, Pairs, User
 from bench.private_people import check_stored, empty, logging_in
-from bench.private_servers import CEILING, COMMIT_EACH, MESSENGER, messenger
+from bench.private_servers import CEILING, COMMIT_EACH, IN_TURN, MESSENGER, messenger
 from bench.rounds import rounds
 from demos.pool_demo.measure import Sample, interleave, samples
 
 IN_FLIGHT = (1, 8)  # messages of one pair under way
 PACE = 1000.0  # messages a second, for the delay
 LOG_INS = 8.0  # a second
-STORING = (MESSENGER, COMMIT_EACH)
+STORING = (MESSENGER, COMMIT_EACH, IN_TURN)
 ALONE, WITH_REDIS = "one process", "one process with Redis"
 TOGETHER, APART = "two with Redis, friends on the same", "two with Redis, friends apart"
 
@@ -102,6 +103,10 @@ class Figures:
     def rates(self, in_flight: int) -> dict[str, Sample]:
         """Return the messages a second."""
         return samples(self.talks, lambda one: one.flows[in_flight].rate)
+
+    def busy(self, name: str, in_flight: int) -> float:
+        """Return how much of its time the load client was busy, in the middle round."""
+        return median(talk.flows[in_flight].busy for talk in self.talks[name])
 
     def repeated(self) -> int:
         """Return how often a message came again under its id."""

@@ -21,6 +21,7 @@ from demos.group_chat import names
 from demos.pool_demo.mysqlhelp import MysqlHelp
 from demos.pool_demo.seed import restore
 from demos.pool_demo.settings import connect_args, load
+from demos.pool_demo.where import describe
 
 PASSWORD = "let-me-learn"  # the seed's
 SEEDED = ("韩雪", "舒畅", "唐嫣", "小甜甜")  # their hashes have the full cost
@@ -89,6 +90,14 @@ def check_stored(said: int) -> None:
     assert row
     if row["n"] != said:
         raise ServerError(f"{said} messages were acknowledged and {row['n']} are stored")
+
+
+def described() -> str:
+    """Return name and version of the database, and how safe a commit is there."""
+    name = describe(load()).partition(" at ")[0]
+    row = MysqlHelp().selectone("select @@innodb_flush_log_at_trx_commit flushes")
+    assert row
+    return f"{name}, innodb_flush_log_at_trx_commit={row['flushes']}"
 
 
 def log_in(url: str, name: str, address: str) -> str:

@@ -7,6 +7,7 @@ from bench.chat_servers import Contender
 MESSENGER = "the messenger"
 CEILING = "the same without storage"
 COMMIT_EACH = "a connection and a commit each"
+IN_TURN = "the same, one at a time"
 
 _PACKAGES = ("gevent", "gevent-websocket", "Flask", "PyMySQL", "redis")
 _RATE = "1000000"  # messages a second; pages here write more in a second than a person in a day
@@ -29,4 +30,5 @@ CONTENDERS = [
     messenger(),
     _contender(CEILING, "bench.private_peers", "no_storage"),
     _contender(COMMIT_EACH, "bench.private_peers", "commit_each"),
+    _contender(IN_TURN, "bench.private_peers", "commit_in_turn"),
 ]

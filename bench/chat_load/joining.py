@@ -25,9 +25,12 @@ class LoadError(Exception):
 class Joining:
     """Reads what arrives while clients come in, and knows who is in and who knows of all."""
 
-    def __init__(self, dialect: Dialect, count: int, deadline: float) -> None:
+    def __init__(
+        self, dialect: Dialect, count: int, deadline: float, at_once: int = AT_ONCE
+    ) -> None:
         """Expect `count` clients until the deadline, a time of `time.monotonic`."""
         self.dialect, self.count, self.deadline = dialect, count, deadline
+        self.at_once = at_once
         self.news: dict[str, list[bytes]] = {}
         self._poll = select.epoll()
         self._by_fd: dict[int, Member] = {}
@@ -56,7 +59,7 @@ class Joining:
         link.send(wire.request(url.netloc, path, self.dialect.subprotocol, cookie))
         member = Member(link, name, say)
         self.watch(member, is_new=True)
-        self.run(until_under_way=AT_ONCE)
+        self.run(until_under_way=self.at_once)
         return member
 
     def watch(self, member: Member, is_new: bool = False) -> None:

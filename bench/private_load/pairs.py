@@ -1,8 +1,7 @@
 """Pairs of friends: they come in, write to each other and go.
 
 In Python, because a message costs a server here much more than it costs the load client; how busy
-that was stands beside each figure. A recipient confirms what it gets, as the page does, once for
-all that arrived together.
+that was stands beside each figure. Recipients confirm what they get as the page does (reports.py).
 """
 
 import gc
@@ -12,6 +11,7 @@ import select
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlsplit
 
 from bench.chat_load import wire
@@ -19,10 +19,12 @@ from bench.chat_load.dialects import NUMBER, Dialect
 from bench.chat_load.joining import Joining, LoadError
 from bench.chat_load.pump import Member
 from bench.private_load.ledger import Ledger, Letter
+from bench.private_load.reports import Reports
 from demos.pool_demo.measure import percentile
 
-GRACE = 5.0  # seconds to wait for the last messages
-QUIET = 0.1  # seconds without a frame, after which none is expected any more
+AT_ONCE = 10  # users on their way in; the messenger asks its database about each
+GRACE = 20.0  # seconds to wait for the last messages; more than any server here needs for them
+QUIET = 0.3  # seconds without a frame, after which none is expected any more
 TEXT = "你好，今天晚上有空吗？ "  # a line as people write them
 _RICH = Dialect(
     lambda friend, text: json.dumps(
@@ -41,7 +43,7 @@ class Flow:
     """What came of a time of writing.
 
     Args:
-        rate: messages a second that were acknowledged and delivered.
+        rate: messages a second that were acknowledged and delivered, while the clock ran.
         p50: seconds to a message's delivery, not exceeded by half of them.
         p99: not exceeded by 99 % of them.
         stored_p50: seconds to the sender's acknowledgement, likewise.
@@ -77,7 +79,7 @@ class Pairs:
         self._users, self._apart = users, apart
         self._members: list[Member] = []
         self._places: dict[int, int] = {}  # file descriptor → place in _members
-        self._ledger = Ledger()
+        self._ledger, self._reports = Ledger(), Reports()
         self._poll = select.epoll()
 
     def join(self, count: int, seconds: float = 30.0) -> float:
@@ -87,7 +89,7 @@ class Pairs:
             LoadError: not all were in after so many seconds.
         """
         began = time.monotonic()
-        joining = Joining(_RICH, count, began + seconds)
+        joining = Joining(_RICH, count, began + seconds, AT_ONCE)
         for member in self._members:
             joining.watch(member)
         for place in range(len(self._members), count):
@@ -110,6 +112,7 @@ class Pairs:
         Raises:
             LoadError: a message was lost, came twice or was refused.
         """
+        first = len(self._ledger.letters)
         for place in range(0, len(self._members), 2):
             for turn in range(in_flight):
                 self._write(place + turn % 2, time.monotonic())
@@ -123,8 +126,9 @@ class Pairs:
         self._listen(begin + seconds, reply)
         end, cpu = time.monotonic(), time.thread_time() - cpu
         self._finish()
-        counted = [one for one in self._ledger.letters if begin <= one.done < end]
-        return self._flow(counted, end - begin, cpu)
+        letters = self._ledger.letters[first:]
+        done = sum(begin <= one.done < end for one in letters)
+        return self._flow(letters, done / (end - begin), cpu / (end - begin))
 
     def pace(self, rate: float, seconds: float, warm_up: float = 0.3) -> Flow:
         """Write so many messages a second, whatever becomes of them, one pair after the other.
@@ -141,7 +145,7 @@ class Pairs:
             self._write(number % pairs * 2 + number // pairs % 2, due)
         took, cpu = time.monotonic() - begin, time.thread_time() - cpu
         self._finish()
-        return self._flow(self._ledger.letters[first:], took, cpu, seconds)
+        return self._flow(self._ledger.letters[first:], rate, cpu / took)
 
     def leave(self) -> None:
         """Close all connections at once, without a word."""
@@ -161,38 +165,40 @@ class Pairs:
     ) -> None:
         """Read until that time, and once at least; call `done` with each letter that is done."""
         while True:
+            now = time.monotonic()
             # epoll itself counts in whole milliseconds.
-            select.select([self._poll], [], [], max(0.0, until - time.monotonic()))
+            select.select([self._poll], [], [], max(0.0, min(until, self._reports.next()) - now))
             for fd, _ in self._poll.poll(0):
                 place = self._places[fd]
-                for letter in self._hear(self._members[place]):
+                for letter in self._hear(place):
                     done(place, letter)
-            if time.monotonic() >= until:
+            now = time.monotonic()
+            for place, ids in self._reports.take(now):
+                self._send(self._members[place], json.dumps({"got": ids}).encode())
+            if now >= until:
                 return
 
-    def _hear(self, member: Member) -> Iterator[Letter]:
-        """Read what has arrived for one member, and confirm it; yield the letters that are done."""
+    def _hear(self, place: int) -> Iterator[Letter]:
+        """Read what has arrived for one member; yield the letters that are done."""
+        member = self._members[place]
         data = member.socket.recv(1 << 18)
         now = time.monotonic()
         if not data:
             raise LoadError(f"the server cut off {member.name}")
         member.rest += data
-        got = []
         for opcode, payload in wire.frames(member.rest):
             if opcode == wire.BYE:
                 raise LoadError(f"the server closed on {member.name}: {payload[2:].decode()!r}")
             if reply := wire.answer(opcode, payload):
                 member.socket.send(reply)
-            frame = json.loads(payload) if opcode == wire.TEXT else {"type": "ping"}
+            frame: dict[str, Any] = json.loads(payload) if opcode == wire.TEXT else {"type": ""}
             if frame["type"] == "error":
                 raise LoadError(f"a message was refused ({frame['reason'].rstrip('.')})")
             if frame["type"] == "message":
-                if frame["to"] == member.name and frame["id"] is not None:
-                    got.append(frame["id"])
+                if frame["to"] == member.name and isinstance(frame["id"], int):
+                    self._reports.add(place, frame["id"], now)
                 if letter := self._ledger.hear(member.name, frame, now):
                     yield letter
-        if got:
-            self._send(member, json.dumps({"got": got}).encode())
 
     def _send(self, member: Member, payload: bytes) -> None:
         data = wire.frame(wire.TEXT, payload)
@@ -211,20 +217,16 @@ class Pairs:
         self._listen(time.monotonic() + QUIET)
         self._ledger.check()
 
-    def _flow(
-        self, counted: Sequence[Letter], took: float, cpu: float, seconds: float = 0.0
-    ) -> Flow:
-        if not counted:
-            raise LoadError("no message was delivered")
-        arrived = [one.arrived - one.due for one in counted]
-        stored = [one.stored - one.due for one in counted]
+    def _flow(self, letters: Sequence[Letter], rate: float, busy: float) -> Flow:
+        arrived = [one.arrived - one.due for one in letters]
+        stored = [one.stored - one.due for one in letters]
         return Flow(
-            len(counted) / (seconds or took),
+            rate,
             percentile(arrived, 50),
             percentile(arrived, 99),
             percentile(stored, 50),
             percentile(stored, 99),
-            cpu / took,
+            busy,
             len(self._ledger.letters),
             self._ledger.repeated,
         )

@@ -8,13 +8,12 @@ from contextlib import closing
 import pymysql
 from gevent.lock import BoundedSemaphore
 
+from bench.private_peers import MOST
 from demos.group_chat.logs import now
 from demos.pool_demo.mysqlhelp import MysqlHelp
 from demos.pool_demo.settings import connect_args
 from demos.private_chat.post import Post
 from demos.private_chat.switchboard import Switchboard, User
-
-AT_ONCE = 100  # connections; a server allows 151 as it comes, and would refuse the others
 
 
 class CommitEach(Post):
@@ -22,10 +21,10 @@ class CommitEach(Post):
 
     keeps = True
 
-    def __init__(self, db: MysqlHelp, board: Switchboard) -> None:
-        """Make the post; see `Post`."""
+    def __init__(self, db: MysqlHelp, board: Switchboard, at_once: int = MOST) -> None:
+        """Make the post; see `Post`. It stores no more than `at_once` messages at the same time."""
         super().__init__(db, board)
-        self._places = BoundedSemaphore(AT_ONCE)
+        self._places = BoundedSemaphore(at_once)
 
     def send(self, sender: User, to: str, msg: str, client_id: str) -> None:
         """Store a message, and hand it over to all pages of both users.

@@ -25,6 +25,7 @@ STORE_TIME = 5.0  # seconds until a sender hears that the database does not answ
 AT_ONCE = 500  # messages in one transaction, or in one page of the past
 OVERLAP = 30  # seconds that a page which comes back is shown again: commits can overtake ids
 SWEEP = 2.0  # seconds between looks for messages that have reached nobody
+GATHER = 0.05  # seconds in which marks of delivery gather: nobody waits for them
 RETRY = 1.0  # seconds between attempts to note what was delivered
 BODY = 4000  # characters in one message
 
@@ -270,6 +271,8 @@ class Mailbox(Post):
     def _mark_forever(self) -> None:
         """Note what was delivered, many at a time, and tell the senders."""
         while True:
+            self._got.peek()  # waits for the first
+            gevent.sleep(GATHER)
             pairs = set(_all_of(self._got))
             while not self._marked(pairs):
                 gevent.sleep(RETRY)

@@ -49,7 +49,7 @@ class Depth:
 
 
 FULL = Depth(100, 1000, 5, 2.0, 5.0)
-QUICK = Depth(5, 20, 1, 0.1, 0.4, 100.0)
+QUICK = Depth(5, 40, 1, 0.1, 0.4, 100.0)
 
 
 @dataclass(frozen=True)
@@ -166,7 +166,7 @@ def paced(
             load.call(Pairs.flood, 1, 0.1)  # from now on it has its connections to the database
             before = server.memory()
             load.call(Pairs.join, depth.users)
-            memory = (server.memory() - before) / (depth.users - 20 or 1)
+            memory = (server.memory() - before) / (depth.users - 20)
             calm = load.call(Pairs.pace, depth.pace, depth.paced)
             with logging_in(server.url, LOG_INS) as log_ins:
                 busy = load.call(Pairs.pace, depth.pace, depth.paced)

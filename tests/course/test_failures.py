@@ -138,6 +138,7 @@ def test_disk_full_while_packages_are_installed(small_disk):
         **os.environ,
         "COURSE_VENV": str(disk / "venv"),
         "COURSE_STATE_DIR": str(disk / "state"),
+        "TMPDIR": str(disk),  # a computer's only disk, so downloads fill it as well
     }
     done = Course(disk / "state", environment).run("setup")
     assert "the disk is full; free about" in sentence(done)

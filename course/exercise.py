@@ -16,6 +16,7 @@ import inspect
 import io
 import linecache
 import signal
+import textwrap
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Mapping
@@ -290,7 +291,8 @@ def _explain(error: BaseException, one: Exercise, namespace: dict[str, Any]) -> 
     if isinstance(error, OSError) or type(error).__module__.startswith("pymysql"):
         with redirect_stdout(io.StringIO()):
             ready()
-    words = f"{type(error).__name__}: {error}".removesuffix(": ").rstrip(".")
+    text = textwrap.shorten(str(error), 300, placeholder=" …").rstrip(".")
+    words = f"{type(error).__name__}: {text}" if text else type(error).__name__
     lines = [
         (frame, line)
         for frame, line in traceback.walk_tb(error.__traceback__)
@@ -299,8 +301,8 @@ def _explain(error: BaseException, one: Exercise, namespace: dict[str, Any]) -> 
     if not lines:
         return f"your answer cannot be used. Trying it raised {words}"
     frame, line = lines[-1]
-    text = linecache.getline(frame.f_code.co_filename, line).strip()
-    where = f"in line {line} of its cell" + (f", `{text}`" if text else "")
+    code = linecache.getline(frame.f_code.co_filename, line).strip()
+    where = f"in line {line} of its cell" + (f", `{code}`" if code else "")
     if isinstance(error, NameError) and error.name in _set_up_names(one.book):
         return f"your code raised {words}: run the set-up cell at the top, then this one again"
     return f"your code raised {words}, {where}"

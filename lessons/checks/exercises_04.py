@@ -115,7 +115,7 @@ def check_names(names_of: Callable[[pymysql.Connection, list[int]], dict[int, st
             )
             expect(
                 counted == 1,
-                f"for {len(ids)} ids expected 1 round trip, the proxy counted {counted} round trips",
+                f"{len(ids)} ids: expected 1 round trip, the proxy counted {counted} round trips",
             )
         ask("update student set name = '杨颖' where id = 2")
         found = names_of(connection, [2])

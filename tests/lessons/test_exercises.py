@@ -128,6 +128,17 @@ def test_solutions_run_in_a_kernel_from_top_to_bottom(play, path, tmp_path):
     assert re.search(rf"{path.stem} +█+ +{every} of {every}\n", played.text("progress"))
 
 
+def test_as_handed_out_a_notebook_runs_in_a_kernel(play, tmp_path):
+    book = exercises.books()[0]
+    played = play(book, COURSE_STATE_DIR=str(tmp_path))
+    assert played.errors == []
+    for number in exercises.numbers(book):
+        said = played.text(f"ex-{number.replace('.', '-')}-check")
+        assert said.startswith(f"{number} not attempted: ")
+    assert f"0 of {len(exercises.numbers(book))}\n" in played.text("progress")
+    assert not (tmp_path / "progress.json").exists()
+
+
 # -- how they are written --------------------------------------------------------------------------
 
 

@@ -227,31 +227,21 @@ def test_a_copied_cookie_is_dead_after_the_log_out(server):
     assert caught.value.rcvd.code == ENDED
 
 
-def test_a_log_in_that_ended_elsewhere_closes_its_sockets(server):
-    """The process that heard of the log-out may have died before it could say so."""
-    person, other = newcomer(server), newcomer(server)
-    page, stays = person.page(), other.page()
-    assert page.is_open()  # in for good, and not only as far as the welcome
-    ask("update logins set ended_at = utc_timestamp(3) where user_id = %s", person.id)
-    assert page.ended()[0] == ENDED
-    assert stays.is_open()
-
-
-def test_a_log_in_does_not_last_for_ever(server):
-    """Its cookie is worth nothing after thirty days, and a page that was left open is closed."""
-    old, young = newcomer(server), newcomer(server)
-    page, stays = old.page(), young.page()
-    assert page.is_open() and stays.is_open()
+def test_a_log_in_that_ended_elsewhere_or_is_too_old_closes_its_sockets(server):
+    """The process that heard of a log-out may have died before it could say so. And none lasts for ever."""
+    ended, old, young = people = [newcomer(server) for _ in range(3)]
+    pages = [person.page() for person in people]
+    assert all(page.is_open() for page in pages)  # in for good, and not only as far as the welcome
+    ask("update logins set ended_at = utc_timestamp(3) where user_id = %s", ended.id)
     for person, days in ((old, 30), (young, 29)):
         ask(
             "update logins set began_at = began_at - interval %s day where user_id = %s",
             days,
             person.id,
         )
-    assert old.fetch("/friends").status == 401
-    assert young.fetch("/friends").status == 200
-    assert page.ended()[0] == ENDED
-    assert stays.is_open()
+    assert [person.fetch("/friends").status for person in people] == [401, 401, 200]
+    assert [page.ended()[0] for page in pages[:2]] == [ENDED, ENDED]
+    assert pages[2].is_open()
     assert old.log_in().page().is_open()
 
 

@@ -443,12 +443,15 @@ def test_a_number_that_is_none_does_no_harm(friends, query):
 # Many at once.
 
 
+LETTER = "insert into messages(sender_id, recipient_id, client_id, body) values (%s, %s, %s, '')"
+
+
 def _hold_back(page, friend, client_id="first"):
     """Send a message and hold up its transaction, so that what comes after it gathers; for less than four seconds."""
     blocker = pymysql.connect(**connect_args())
     blocker.begin()
-    # Who writes a message has to look at both users, as a foreign key does.
-    blocker.cursor().execute("select * from userinfo where id = %s for update", (friend.id,))
+    # Whether this letter is there already, is known only when this transaction has ended.
+    blocker.cursor().execute(LETTER, (page.person.id, friend.id, client_id))
     page.send({"to": friend.name, "msg": "holds back", "client_id": client_id})
     assert eventually(_somebody_waits_for_a_lock)
     return blocker
@@ -527,13 +530,10 @@ def test_a_deadlock_is_repeated_and_nobody_notices(friends):
     ann, bob = friends
     page, other = ann.page(), bob.page()
     blocker = _hold_back(page, bob, "victim")
-    insert = (
-        "insert into messages(sender_id, recipient_id, client_id, body) values (%s, %s, %s, '')"
-    )
     with blocker.cursor() as cursor:
-        cursor.executemany(insert, [(bob.id, bob.id, f"heavy {n}") for n in range(100)])
-        # Succeeds at once, because the mailbox's transaction, which has this row, is the victim.
-        cursor.execute(insert, (ann.id, bob.id, "victim"))
+        cursor.executemany(LETTER, [(bob.id, bob.id, f"heavy {n}") for n in range(100)])
+        # Succeeds at once, because the mailbox's transaction, which has a row here, is the victim.
+        cursor.execute("select id from messages where sender_id = %s for update", (ann.id,))
     _let_go(blocker)
     said = page.next("message", "error")
     assert (said["type"], said["client_id"], said["msg"]) == ("message", "victim", "holds back")

@@ -44,7 +44,7 @@ def bodies(one, other):
 # The show.
 
 
-@pytest.mark.parametrize(("processes", "messages", "kills"), [(1, 1000, 3), (3, 600, 2)])
+@pytest.mark.parametrize(("processes", "messages", "kills"), [(1, 600, 2), (3, 400, 2)])
 def test_no_message_is_lost_and_none_shown_twice(
     start, request, own_database, processes, messages, kills
 ):

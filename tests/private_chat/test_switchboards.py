@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 import pytest
+import redis
 
 from tests.waiting import all_at_once, eventually
 
@@ -197,11 +198,16 @@ def test_a_process_that_stops_says_who_went(two):
     assert page.next("presence", seconds=3)["online"] is False, "sooner than if it had died"
 
 
-def test_a_process_that_was_taken_for_dead_is_back_in_the_map(two):
+def test_a_process_that_was_taken_for_dead_is_back_in_the_map(two, redis_server):
     ann, bob = pair(two)
     page, other = ann.page(), bob.page()
     assert page.next("presence")["online"] is True
-    with frozen(two[1].process):
+    with frozen(two[1].process), redis.Redis.from_url(redis_server.url) as client:
+        # As if it had stood still for longer: its sign of life is gone.
+        for sign in client.scan_iter("course:private_chat:process:*"):
+            users = sign.replace(b"process:", b"users:")
+            if client.hexists(users, bob.id):
+                assert client.delete(sign)
         assert page.next("presence")["online"] is False
     assert page.next("friends")
     assert eventually(lambda: ann.friends()[bob.name]["online"])

@@ -5,14 +5,16 @@ import json
 import re
 import signal
 import socket
-import threading
-import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from copy import copy
+from functools import partial
 from urllib.parse import urlsplit
 
 import pytest
 
 from course.place import ROOT
+from demos.group_chat import push_clients
 from tests.waiting import eventually
 
 from . import promises
@@ -128,108 +130,61 @@ def test_step1_writes_down_why_a_page_closed(start):
 # Step 2.
 
 
-class Lane(threading.Thread):
-    """One way to get the messages. `ticks` are those it got; it ends after `enough` of them."""
-
-    enough = 12
-
-    def __init__(self, server, after):
-        super().__init__(daemon=True)
-        self.server, self.last, self.ticks, self.asked = server, after, [], 0
-        self.start()
-
-    def take(self, ticks):
-        arrived = time.time() * 1000
-        self.ticks += [(tick["id"], arrived - tick["made"]) for tick in ticks]
-        self.last = self.ticks[-1][0] if self.ticks else self.last
-        return len(self.ticks) < self.enough
-
-    def connection(self):
-        return http.client.HTTPConnection(urlsplit(self.server.url).netloc, timeout=20)
-
-    def ask(self, name, pause):
-        connection = self.connection()
-        more = True
-        while more:
-            self.asked += 1
-            connection.request("GET", f"/{name}/a1/{self.last}")
-            more = self.take(json.load(connection.getresponse()))
-            time.sleep(pause)
-        connection.close()
-
-
-class Poll(Lane):
-    def run(self):
-        self.ask("poll", 0.25)
-
-
-class LongPoll(Lane):
-    def run(self):
-        self.ask("long-poll", 0)
-
-
-class Events(Lane):
-    asked = 1
-
-    def run(self):
-        connection = self.connection()
-        connection.request("GET", f"/events/a1/{self.last}")
-        answer = connection.getresponse()
-        assert answer.headers["Content-Type"].startswith("text/event-stream")
-        while self.take(
-            json.loads(line[5:]) for line in [answer.readline()] if line.startswith(b"data:")
-        ):
-            pass
-        connection.close()
-
-
-class Socket(Lane):
-    asked = 1
-
-    def run(self):
-        client = self.server.ws(f"socket/a1/{self.last}")
-        while self.take([json.loads(client.recv(timeout=10))]):
-            pass
-        client.close()
+ENOUGH = 12  # messages
+LANES = {
+    "poll": partial(push_clients.poll, pause=0.25),
+    "long-poll": push_clients.long_poll,
+    "events": push_clients.events,
+    "socket": push_clients.over_websocket,
+}
 
 
 @pytest.fixture(scope="module")
 def race(shared):
-    """Four lanes side by side, each at its end, and what the server counted meanwhile."""
+    """Four lanes side by side, what each heard until it had enough, and what the server counted meanwhile."""
     server = shared("step2_push_techniques", "--every", "0.1")
-    after = json.loads(server.get("/counters/a1").body)["last"]
-    lanes = {"poll": Poll, "long-poll": LongPoll, "events": Events, "socket": Socket}
-    lanes = {name: lane(server, after) for name, lane in lanes.items()}
-    for lane in lanes.values():
-        lane.join(30)
-        assert not lane.is_alive()
-    return lanes, after, lambda: json.loads(server.get("/counters/a1").body)["lanes"]
+    after = push_clients.counters(server.url, "a1")["last"]
+    with ThreadPoolExecutor(len(LANES)) as threads:
+        listening = {
+            name: threads.submit(
+                push_clients.listen,
+                way(server.url, "a1", after),
+                lambda heard: len(heard.ids) >= ENOUGH,
+            )
+            for name, way in LANES.items()
+        }
+    heard = {name: listener.result() for name, listener in listening.items()}
+    return heard, after, push_clients.counters(server.url, "a1")["lanes"]
 
 
 def test_step2_every_lane_gets_every_message_once(race):
     lanes, after, _ = race
-    for name, lane in lanes.items():
-        ids = [number for number, _ in lane.ticks]
-        assert ids == list(range(after + 1, after + 1 + len(ids))), name
-        assert len(ids) >= Lane.enough
+    for name, heard in lanes.items():
+        assert heard.ids == list(range(after + 1, after + 1 + len(heard.ids))), name
+        assert len(heard.ids) >= ENOUGH
 
 
 def test_step2_counts_requests(race):
     lanes, _, counters = race
-    counted = {name: lane["requests"] for name, lane in counters().items()}
-    assert counted == {
-        **{name: lane.asked for name, lane in lanes.items()},
-        "events": 1,
-        "socket": 1,
-    }
+    counted = {name: lane["requests"] for name, lane in counters.items()}
+    asked = {name: lanes[name].turns for name in ("poll", "long-poll")}
+    assert counted == {**asked, "events": 1, "socket": 1}
     assert counted["poll"] > 1
 
 
 def test_step2_delay_of_polling_is_that_of_its_interval(race):
     lanes, _, _ = race
-    longest = {name: max(delay for _, delay in lane.ticks) for name, lane in lanes.items()}
+    longest = {name: max(heard.delays) for name, heard in lanes.items()}
     assert longest["poll"] > 50
-    assert min(min(delay for _, delay in lane.ticks) for lane in lanes.values()) > -50
+    assert min(min(heard.delays) for heard in lanes.values()) > -50
+
+
+def test_step2_events_are_of_the_type_that_browsers_want(shared):
+    server = shared("step2_push_techniques", "--every", "0.1")
+    with closing(http.client.HTTPConnection(urlsplit(server.url).netloc, timeout=20)) as connection:
+        connection.request("GET", "/events/a2/0")
+        answer = connection.getresponse()
+        assert answer.headers["Content-Type"].startswith("text/event-stream")
 
 
 def exchange(url, *parts, until):

@@ -54,8 +54,9 @@ def ensure_tools() -> None:
 
 def _workers(arguments: list[str]) -> list[str]:
     # A debugger needs the terminal for itself. Tests with a browser stay together on one worker.
+    # Half of a test's time it waits for servers: one worker more than there are cores.
     chosen = any(word.startswith(("-n", "--numprocesses", "--pdb")) for word in arguments)
-    return [] if chosen else ["-n", str(min(4, os.cpu_count() or 1)), "--dist", "loadgroup"]
+    return [] if chosen else ["-n", str(min(4, 1 + (os.cpu_count() or 1))), "--dist", "loadgroup"]
 
 
 def _run_tool(command: list[str]) -> int:

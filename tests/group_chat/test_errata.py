@@ -34,8 +34,8 @@ def test_our_step_has_not(shared, fault):
     assert not seen.broken, seen.what
 
 
-def test_the_finished_room_has_not(start, fault):
-    seen = fault.provoke(start("step5_room_that_holds").url)
+def test_the_finished_room_has_not(shared, fault):
+    seen = fault.provoke(shared("step5_room_that_holds").url)
     assert not seen.broken, seen.what
 
 

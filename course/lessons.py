@@ -108,6 +108,9 @@ def dispatch(words: argparse.Namespace) -> int:
     """Run what the command line asks for; return the exit code."""
     if words.action == "run":
         return run(words.names)
+    if words.action == "figures":
+        environment.ensure(environment.TEST)  # it drives a browser
+        return work("figures")
     show()
     return 0
 

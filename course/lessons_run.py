@@ -3,6 +3,7 @@
 import contextlib
 import copy
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -19,8 +20,9 @@ from nbformat import NotebookNode
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from course import lessons, say, server, target
+from course import lessons, lessons_minutes, lessons_sheet, say, server, target
 from course.errors import CourseError
+from course.lessons_minutes import settled
 
 CELL_LIMIT = 120  # seconds for one cell
 METADATA = {
@@ -130,7 +132,23 @@ def renew(lesson: lessons.Lesson, each: Callable[[], None] = lambda: None) -> No
         raise CourseError(
             f"{lesson.name} was changed while it ran, so its outputs were not kept: run the same command again."
         )
+    found = lessons_minutes.sections(played.notebook, played.seconds)
+    total = settled(lesson.minutes, sum(section.minutes for section in found), 5)
+    first = played.notebook.cells[0]
+    first.source = _with_minutes(first.source, total)
     write(played.notebook, lesson.path)
+    page = lessons_sheet.PAGE.read_text("utf-8")
+    lessons_sheet.PAGE.write_text(lessons_sheet.renewed(page, lesson, total, found), "utf-8")
+
+
+def _with_minutes(source: str, total: int) -> str:
+    """Return a lesson's first cell with its minutes, below what one needs."""
+    line = f"**Minutes:** {total}"
+    if "**Minutes:**" in source:
+        return re.sub(r"^\*\*Minutes:\*\*.*$", line, source, flags=re.MULTILINE)
+    return re.sub(
+        r"(\*\*What you need.*?)(\n\n|\Z)", rf"\1\n\n{line}\2", source, count=1, flags=re.DOTALL
+    )
 
 
 @contextlib.contextmanager

@@ -1,0 +1,118 @@
+"""The run sheet for instructors, the minutes of each lesson, and the glossary."""
+
+import re
+
+import pytest
+
+from course import exercises, lessons, lessons_minutes, lessons_sheet
+from course.place import ROOT
+
+from .conftest import read
+
+LESSONS = lessons.every()
+PARTS = r"\*\*Show\.\*\* \S.*^\*\*Stumbles\.\*\*\n\n- \S.*^\*\*Drop when late\.\*\* \S"
+SECTIONS = {f"A{number}" for number in range(13)} | {f"B{number}" for number in range(1, 8)}
+RUN = "python3 -m course lessons run writes the figures"
+
+SHEET = lessons_sheet.PAGE.read_text("utf-8")
+
+
+@pytest.fixture(params=LESSONS, ids=lambda lesson: lesson.name)
+def lesson(request):
+    return request.param
+
+
+def test_lesson_has_an_entry_with_all_parts(lesson):
+    entry = lessons_sheet.entry(SHEET, lesson)
+    assert re.search(PARTS, entry, re.MULTILINE | re.DOTALL), lessons_sheet.heading(lesson)
+
+
+def test_the_entries_are_those_of_the_lessons_in_order():
+    headings = re.findall(r"^## \d\d .*$", SHEET, re.MULTILINE)
+    assert headings == [lessons_sheet.heading(lesson) for lesson in LESSONS]
+
+
+def test_sections_and_minutes_are_those_of_the_lesson(lesson):
+    """Without the cells' run time, which the test of the run adds: here it is a few seconds."""
+    found = lessons_minutes.sections(read(lesson.path), {})
+    figures = lessons_sheet.figures(SHEET, lesson)
+    assert list(figures) == [section.title for section in found], RUN
+    for section in found:
+        assert abs(figures[section.title] - section.minutes) < 2, (section.title, RUN)
+    assert lesson.minutes, RUN
+    assert abs(lesson.minutes - sum(section.minutes for section in found)) <= 5, RUN
+    assert f"About {lesson.minutes} minutes" in lessons_sheet.entry(SHEET, lesson)
+
+
+def test_no_lesson_is_longer_than_it_may_be(lesson):
+    assert lesson.minutes <= lessons_minutes.LONGEST
+
+
+def test_exercises_are_named_apart(lesson):
+    book = exercises.folder("exercises") / lesson.path.name
+    if book.exists():
+        count = len(exercises.numbers(book))
+        sentence = f"Its {count} exercises take about {count * lessons_minutes.EXERCISE} more."
+        assert sentence in lessons_sheet.entry(SHEET, lesson), RUN
+
+
+@pytest.mark.parametrize(
+    ("kept", "found", "step", "figure"),
+    [
+        (None, 22.4, 5, 20),
+        (None, 22.6, 5, 25),
+        (20, 23.7, 5, 20),  # near enough: no file changes
+        (20, 23.8, 5, 25),
+        (3, 2.3, 1, 3),
+        (3, 2.2, 1, 2),
+        (None, 0.1, 1, 1),
+    ],
+)
+def test_a_figure_stays_while_the_model_is_near(kept, found, step, figure):
+    assert lessons_minutes.settled(kept, found, step) == figure
+
+
+def test_an_entry_is_begun_and_then_kept():
+    lesson = LESSONS[0]
+    sections = [lessons_minutes.Section("1. Python", 130), lessons_minutes.Section("Summary", 20)]
+    once = lessons_sheet.renewed("# Run sheet\n", lesson, 5, sections)
+    assert lessons_sheet.figures(once, lesson) == {"1. Python": 2, "Summary": 1}
+    page = once + "\n**Show.** It.\n\n## 99 Another\n"
+    sections[0].seconds = 200
+    twice = lessons_sheet.renewed(page, lesson, 5, sections)
+    assert twice == page.replace("| 1. Python | 2 |", "| 1. Python | 3 |")
+
+
+def rows(text):
+    return [
+        [cell.strip() for cell in line.strip("|").split(" | ")]
+        for line in text.splitlines()
+        if re.match(r"\| [^-]*[\u4e00-\u9fff]", line)
+    ]
+
+
+def test_glossary_has_one_row_for_each_word():
+    words = rows((lessons.FOLDER / "glossary.md").read_text("utf-8"))
+    assert len({chinese for chinese, *_ in words}) == len(words)
+    for _, english, meaning, sections in words:
+        assert english
+        assert re.fullmatch(r"[A-Z].*\.", meaning), meaning
+        assert set(sections.split(", ")) <= SECTIONS, sections
+
+
+def test_words_of_a_lesson_are_in_the_glossary(lesson):
+    known = {
+        chinese: english.split(", ")
+        for chinese, english, *_ in rows((lessons.FOLDER / "glossary.md").read_text("utf-8"))
+    }
+    text = lesson.prose
+    used = rows(text[text.index("## Words") :])
+    assert used
+    for chinese, english, _ in used:
+        assert chinese in known, f"{chinese} ({english}) is not in lessons/glossary.md"
+        assert set(english.split(", ")) <= set(known[chinese]), (chinese, english, known[chinese])
+
+
+def test_the_sheet_names_what_exists():
+    for target in re.findall(r"\]\(([^)#]+)\)", SHEET):
+        assert (ROOT / "lessons" / target).exists()

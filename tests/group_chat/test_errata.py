@@ -5,6 +5,7 @@ import pytest
 from demos.group_chat.faults import FAULTS, heard, is_alive
 
 from . import promises
+from .hostile import CLOSE, TEXT, Client, close, frame, text
 
 # What the naive server writes about it; "" if it stays silent.
 LOGGED = {
@@ -67,3 +68,34 @@ def test_w11_the_second_error_raises_from_except(start):
 def test_naive_pages_are_served(start):
     assert "ws://127.0.0.1:5000/" in start("naive.chat").get("/ws").body
     assert "static/nameless.js" in start("naive.nameless").get("/chat").body
+
+
+# What the frame layer of gevent-websocket does, and what ours does. Without a number: the source does not use it.
+
+
+def test_the_prescribed_frame_layer_loses_the_code_it_sends(start):
+    with Client(start("naive.echo").url) as client:
+        client.send(text("leave"))
+        assert client.receive() == (CLOSE, b"policy")  # as a code: "po", 28783
+
+
+def test_the_prescribed_frame_layer_loses_the_code_that_comes(start):
+    with Client(start("naive.echo").url) as client:
+        client.send(close(1000, b"bye"))
+        assert client.receive() == (CLOSE, b"bye")  # as a code: "by", 25209
+
+
+def test_the_prescribed_frame_layer_takes_what_has_no_mask(start):
+    with Client(start("naive.echo").url) as client:
+        client.send(frame(TEXT, b"hello", mask=None))
+        assert client.receive() == (TEXT, b"hello")
+
+
+def test_our_frame_layer_answers_with_the_code_and_wants_a_mask(start):
+    server = start("step1_echo")
+    with Client(server.url) as client:
+        client.send(close(1000, b"bye"))
+        assert client.receive() == (CLOSE, (1000).to_bytes(2))
+    with Client(server.url) as client:
+        client.send(frame(TEXT, b"hello", mask=None))
+        assert client.receive() == (CLOSE, (1002).to_bytes(2) + b"a client has to mask its frames")

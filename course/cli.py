@@ -74,7 +74,9 @@ def _parser() -> argparse.ArgumentParser:
         choices=["generate"],
         help="for authors: write lessons/exercises/ from lessons/solutions/",
     )
-    _add_lessons(verbs.add_parser("lessons", help="list the lessons, run them anew, or make copies"))
+    _add_lessons(
+        verbs.add_parser("lessons", help="list the lessons, run them anew, or make copies")
+    )
     verbs.add_parser("doctor", help="say what is here, what is missing and what mends it")
 
     database = verbs.add_parser("db", help="the private database server").add_subparsers(
@@ -94,6 +96,7 @@ def _add_lessons(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="ACTION")
     run = actions.add_parser("run", help="execute lessons on the seed and keep their outputs")
     run.add_argument("names", nargs="*", metavar="NAME", help="such as 03; default: all")
+    actions.add_parser("figures", help="make the pictures of lessons/figures anew, with a browser")
 
 
 def _port(text: str) -> int:

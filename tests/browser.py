@@ -9,24 +9,13 @@ on a page or its console, a dialog, or an address outside this machine fails the
 Tests in a file with browser tests cannot use asyncio: Playwright keeps a loop running in the thread.
 """
 
-import os
 import re
-from unittest.mock import patch
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import sync_playwright
 
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-    # No other machine is reached, not by a WebSocket either.
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
-]
+from course.chromium import launched
+
 HOME = (None, "127.0.0.1", "localhost")  # None: data:, blob: and about:
 
 
@@ -34,19 +23,8 @@ HOME = (None, "127.0.0.1", "localhost")  # None: data:, blob: and about:
 def browser(chromium, playwright_node):
     """A headless Chromium."""
     # For a file, not for the session: tests elsewhere need asyncio.
-    manager = sync_playwright()
-    with patch.dict(os.environ, playwright_node.environment):
-        playwright = manager.start()
-    try:
-        browser = playwright.chromium.launch(
-            executable_path=chromium.path,
-            args=FLAGS,
-            env={**os.environ, **chromium.environment},
-        )
+    with launched(chromium, playwright_node) as browser:
         yield browser
-        browser.close()
-    finally:
-        playwright.stop()
 
 
 class Windows:

@@ -1,0 +1,150 @@
+"""The figures of the lessons: they are what the command makes, can be read, and are shown somewhere."""
+
+import re
+from io import BytesIO
+from xml.etree import ElementTree
+
+import pytest
+from PIL import Image, ImageChops
+
+from course import diagrams, figures, target
+from course.place import ROOT
+
+from .conftest import LESSONS, read
+
+FOLDER = ROOT / "lessons" / "figures"
+DRAWN = ["without_pool.svg", "with_pool.svg", "polling.svg", "long_polling.svg"]
+TABLES = [f"table_after_{name}.svg" for name in ("insert", "insertmany", "update", "delete")]
+PICTURES = ["group_chat_two.png", "group_chat_three.png", "private_chat.png"]
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def prose():
+    cells = [cell for path in LESSONS for cell in read(path).cells]
+    return "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+
+
+def luminance(colour):
+    parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    linear = [
+        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
+    ]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(one, other):
+    low, high = sorted([luminance(one), luminance(other)])
+    return (high + 0.05) / (low + 0.05)
+
+
+def test_these_are_the_figures():
+    assert sorted(path.name for path in FOLDER.iterdir()) == sorted([*DRAWN, *TABLES, *PICTURES])
+
+
+def test_the_drawn_figures_are_what_the_command_draws():
+    assert figures.drawn() == {name: (FOLDER / name).read_text("utf-8") for name in DRAWN}
+
+
+def test_the_tables_are_what_step_5_prints_on_this_server(book):
+    found = figures.tables(target.run_demo("demos.pool_demo.step5_mysqlhelp"))
+    assert found == {name: (FOLDER / name).read_text("utf-8") for name in TABLES}
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("insert", ["4", "小甜甜", "20", "女"]),
+        ("insertmany", ["5", "赵丽颖", "21", "女", "6", "Angelababy", "22", "女"]),
+        ("update", ["杨颖"]),
+        ("delete", []),
+    ],
+)
+def test_a_table_marks_what_is_new(name, words):
+    root = ElementTree.parse(FOLDER / f"table_after_{name}.svg")
+    assert [text.text for text in root.iter(f"{SVG}text") if text.get("class") == "new"] == words
+
+
+def test_a_table_marks_what_is_gone():
+    root = ElementTree.parse(FOLDER / "table_after_delete.svg")
+    gone = [text.text for text in root.iter(f"{SVG}text") if text.get("class") == "gone"]
+    assert gone == ["6", "杨颖", "22", "女"]
+
+
+def test_output_that_is_not_of_step_5_is_refused():
+    with pytest.raises(figures.CourseError, match="printed 0 tables"):
+        figures.tables("1. selectall\n   student:\n")
+
+
+@pytest.mark.parametrize("name", [*DRAWN, *TABLES])
+def test_a_drawing_is_well_formed_and_says_what_it_shows(name):
+    root = ElementTree.parse(FOLDER / name).getroot()
+    title, description = root.find(f"{SVG}title"), root.find(f"{SVG}desc")
+    assert root.get("aria-labelledby") == f"{title.get('id')} {description.get('id')}"
+    assert title.text and description.text
+    assert "http" not in (FOLDER / name).read_text("utf-8").replace(SVG[1:-1], "")
+
+
+@pytest.mark.parametrize("theme", diagrams.THEMES)
+@pytest.mark.parametrize("behind", ["paper", "panel"])
+def test_text_can_be_read_in_both_themes(theme, behind):
+    colours = diagrams.THEMES[theme]
+    for name in ("ink", "soft", "good", "bad"):
+        assert contrast(colours[name], colours[behind]) >= 4.5, name
+
+
+@pytest.mark.parametrize("name", [*DRAWN, *TABLES])
+def test_each_drawing_has_both_themes(name):
+    text = (FOLDER / name).read_text("utf-8")
+    light, dark = text.split("@media (prefers-color-scheme: dark)")
+    for colour in diagrams.THEMES["light"].values():
+        assert colour in light
+    for colour in diagrams.THEMES["dark"].values():
+        assert colour in dark
+
+
+# Texts that leave the picture, or lie on another text.
+MISPLACED = """() => {
+    const inside = document.querySelector("svg").getBoundingClientRect();
+    const texts = [...document.querySelectorAll("text")].map((text) => [text.textContent, text.getBoundingClientRect()]);
+    return texts.filter(([, one], place) => one.left < inside.left || one.right > inside.right
+        || one.top < inside.top || one.bottom > inside.bottom
+        || texts.slice(place + 1).some(([, two]) => one.left < two.right && two.left < one.right
+            && one.top + 3 < two.bottom && two.top + 3 < one.bottom)).map(([words]) => words);
+}"""
+
+
+@pytest.mark.parametrize("name", [*DRAWN, *TABLES])
+def test_no_text_leaves_the_drawing_or_lies_on_another(new_page, name):
+    page = new_page()
+    page.set_content((FOLDER / name).read_text("utf-8"))
+    assert page.locator("text").count() > 5
+    assert page.evaluate(MISPLACED) == []
+
+
+@pytest.mark.parametrize("name", figures.SCENES)
+def test_a_scene_is_played_on_its_demo_and_gives_a_picture(browser, name):
+    picture = figures.photographed(browser, figures.SCENES[name])
+    committed = (FOLDER / f"{name}.png").read_bytes()
+    assert picture[16:24] == committed[16:24]  # width and height
+    assert max(len(picture), len(committed)) < 150_000
+    assert min(len(picture), len(committed)) > 20_000
+
+
+def test_a_picture_taken_again_is_the_same_but_for_the_odd_edge(browser):
+    scene = figures.SCENES["private_chat"]
+    first, second = (
+        Image.open(BytesIO(figures.photographed(browser, scene))).convert("L") for _ in range(2)
+    )
+    differing = sum(ImageChops.difference(first, second).histogram()[32:])
+    assert differing < first.width * first.height / 1000
+
+
+@pytest.mark.parametrize("name", [*DRAWN, *TABLES, *PICTURES])
+def test_each_figure_is_shown_in_a_lesson_with_words_for_who_does_not_see_it(name):
+    (alternative, *_) = re.findall(rf"!\[([^\]]*)\]\(figures/{re.escape(name)}\)", prose())
+    assert len(alternative.split()) >= 4
+
+
+def test_every_picture_that_a_lesson_shows_exists():
+    for name in re.findall(r"!\[[^\]]*\]\(([^)]+)\)", prose()):
+        assert (ROOT / "lessons" / name).is_file(), name

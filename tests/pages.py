@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from urllib.parse import urlsplit
 
 import pytest
+from playwright.sync_api import expect
 
 # The browser's console says this when a connection cannot be made, as in tests of faults.
 BROKEN = "console: WebSocket connection to"
@@ -41,6 +42,39 @@ CONTRASTS = """() => {
             parseFloat(getComputedStyle(node).fontSize)];
     });
 }"""
+
+
+class ChatPage:
+    """What the pages of both chats have: a box for the message, and a list of lines."""
+
+    def __init__(self, page):
+        self.page = page
+        self.sockets = []  # addresses of all sockets that the page has opened
+        page.on("websocket", lambda opened: self.sockets.append(opened.url))
+        self.state = page.get_by_role("status").first
+        self.log = page.get_by_role("log")
+        self.message = page.get_by_role("textbox", name="Message")
+
+    def say(self, text):
+        self.message.fill(text)
+        self.message.press("Enter")
+
+    def lines(self, text):
+        """All lines with exactly this text."""
+        exactly = self.page.get_by_text(text, exact=True)
+        return self.log.get_by_role("listitem").filter(has=exactly)
+
+    def is_waiting(self, text):
+        """Wait until a text is there as a line that is not sent yet."""
+        expect(self.lines(text).locator(".who")).to_have_text("我 waiting…")
+
+    def hide(self, hidden=True):
+        """Go to another tab, or back. A headless browser shows all its tabs, so the page is told."""
+        self.page.evaluate(
+            "hidden => { Object.defineProperty(document, 'hidden', { value: hidden, configurable: true });"
+            "document.dispatchEvent(new Event('visibilitychange')); }",
+            hidden,
+        )
 
 
 class Wire:

@@ -15,7 +15,7 @@ from urllib.parse import quote, urlsplit
 import pytest
 from playwright.sync_api import expect
 
-from tests.pages import BROKEN, CONTRASTS, stopped
+from tests.pages import BROKEN, CONTRASTS, ChatPage, stopped
 from tests.waiting import eventually
 
 HOSTILE_NAME = "<img src=x onerror=alert(1)>"
@@ -25,20 +25,15 @@ LIMIT = 16 * 1024  # bytes in a frame
 expect.set_options(timeout=20_000)
 
 
-class Reader:
+class Reader(ChatPage):
     """Somebody in front of the page."""
 
     def __init__(self, page, url):
-        self.page = page
-        self.sockets = []  # addresses of all sockets that the page has opened
-        page.on("websocket", lambda opened: self.sockets.append(opened.url))
+        super().__init__(page)
         page.goto(url)
         self.nickname = page.get_by_role("textbox", name="Nickname")
         self.connect = page.get_by_role("button", name="Connect")
         self.leave = page.get_by_role("button", name="Leave")
-        self.message = page.get_by_role("textbox", name="Message")
-        self.state = page.get_by_role("status").first
-        self.log = page.get_by_role("log")
         self.roster = page.get_by_role("complementary").get_by_role("listitem")
 
     def join(self, name):
@@ -47,15 +42,6 @@ class Reader:
         expect(self.state).to_have_text(f"Connected as {name}")
         return self
 
-    def say(self, text):
-        self.message.fill(text)
-        self.message.press("Enter")
-
-    def lines(self, text):
-        """All lines with exactly this text."""
-        exactly = self.page.get_by_text(text, exact=True)
-        return self.log.get_by_role("listitem").filter(has=exactly)
-
     def sees(self, text, author):
         """Wait until a text is there, once, as said by the author; "我" is the reader."""
         line = self.lines(text)
@@ -63,22 +49,10 @@ class Reader:
         expect(line.locator(".who")).to_have_text(re.compile(rf"^{re.escape(author)} \d\d:\d\d$"))
         return line
 
-    def is_waiting(self, text):
-        """Wait until a text is there as a line that is not sent yet."""
-        expect(self.lines(text).locator(".who")).to_have_text("我 waiting…")
-
     def event(self, name, what):
         """The quiet lines that say who joined or left; one line may name several."""
         sentence = re.compile(rf"{re.escape(name)}.* {what}$")
         return self.log.locator(".event").filter(has_text=sentence)
-
-    def hide(self, hidden):
-        """Go to another tab, or back. A headless browser shows all its tabs, so the page is told."""
-        self.page.evaluate(
-            "hidden => { Object.defineProperty(document, 'hidden', { value: hidden, configurable: true });"
-            "document.dispatchEvent(new Event('visibilitychange')); }",
-            hidden,
-        )
 
 
 @pytest.fixture

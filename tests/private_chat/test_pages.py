@@ -16,7 +16,7 @@ import pytest
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 from playwright.sync_api import expect
 
-from tests.pages import BROKEN, CONTRASTS, stopped
+from tests.pages import BROKEN, CONTRASTS, ChatPage, stopped
 from tests.private_chat.own_database import OwnDatabase
 from tests.private_chat.people import PASSWORD, ask, befriend, new_name, newcomer
 from tests.waiting import eventually
@@ -30,18 +30,14 @@ LIST = "document.getElementById('log')"
 expect.set_options(timeout=20_000)
 
 
-class Messenger:
+class Messenger(ChatPage):
     """Somebody in front of the messenger."""
 
     def __init__(self, page, name=""):
-        self.page, self.name = page, name
-        self.sockets = []  # addresses of all sockets that the page has opened
-        page.on("websocket", lambda opened: self.sockets.append(opened.url))
-        self.state = page.get_by_role("status").first
+        super().__init__(page)
+        self.name = name
         self.people = page.get_by_role("navigation").get_by_role("listitem")
         self.talk = page.get_by_role("heading", level=2)
-        self.log = page.get_by_role("log")
-        self.message = page.get_by_role("textbox", name="Message")
         self.hint = page.locator("#hint")
 
     def connected(self):
@@ -59,15 +55,6 @@ class Messenger:
         expect(self.talk).to_have_text(name)
         return self
 
-    def say(self, text):
-        self.message.fill(text)
-        self.message.press("Enter")
-
-    def lines(self, text):
-        """All lines with exactly this text."""
-        exactly = self.page.get_by_text(text, exact=True)
-        return self.log.get_by_role("listitem").filter(has=exactly)
-
     def sees(self, text, author, mark=""):
         """Wait until a text is there, once, as said by the author. "我" is the reader, who sees a mark as well."""
         line = self.lines(text)
@@ -75,10 +62,6 @@ class Messenger:
         who = rf"^{re.escape(author)} (\S+ )?\d\d:\d\d{' ' if mark else ''}{mark}"
         expect(line.locator(".who")).to_have_text(re.compile(who))
         return line
-
-    def is_waiting(self, text):
-        """Wait until a text is there as a line that is not sent yet."""
-        expect(self.lines(text).locator(".who")).to_have_text("我 waiting…")
 
     def texts(self):
         """What the conversation says, from top to bottom."""
@@ -89,14 +72,6 @@ class Messenger:
         other = Messenger(self.page.context.new_page(), self.name)
         other.page.goto(self.page.url.partition("#")[0])
         return other.connected()
-
-    def hide(self, hidden=True):
-        """Go to another tab, or back. A headless browser shows all its tabs, so the page is told."""
-        self.page.evaluate(
-            "hidden => { Object.defineProperty(document, 'hidden', { value: hidden, configurable: true });"
-            "document.dispatchEvent(new Event('visibilitychange')); }",
-            hidden,
-        )
 
 
 @pytest.fixture

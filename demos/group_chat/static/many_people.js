@@ -241,25 +241,11 @@ function nextPending() {
 
 /** Show the connection's state in words, and the parts of the page that go with it. */
 function show(state, sentence) {
-  $("state").dataset.state = state;
-  $("state").textContent = sentence;
+  showState(state, sentence);
   $("join").hidden = inside;
   $("leave").hidden = !connection.wanted;
   $("nickname").readOnly = connection.wanted;
   refuse("");
-}
-
-/** Say at the nickname why it cannot be; "" takes the sentence back. */
-function refuse(reason) {
-  $("refusal").textContent = reason;
-  $("nickname").setAttribute("aria-invalid", Boolean(reason));
-  if (reason) $("nickname").select();
-}
-
-/** Say at the message box what is wrong; "" takes the sentence back. Returns false. */
-function warn(sentence) {
-  if ($("hint").textContent !== sentence) $("hint").textContent = sentence;
-  return false;
 }
 
 function note(text) {
@@ -314,13 +300,6 @@ $("leave").addEventListener("click", leave);
 $("compose").addEventListener("submit", (event) => {
   event.preventDefault();
   if (say($("text").value.trimEnd())) $("text").value = "";
-});
-
-// Enter sends. While Chinese is being composed it only confirms (229 is how Safari says that).
-$("text").addEventListener("keydown", (event) => {
-  if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229) return;
-  event.preventDefault();
-  $("compose").requestSubmit();
 });
 
 $("text").addEventListener("input", () => {

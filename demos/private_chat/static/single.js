@@ -28,15 +28,15 @@ function newId() {
 
 const connection = new LastingSocket(["im.v1"], {
   address,
-  connecting: () => show("busy", "Connecting…"),
+  connecting: () => showState("busy", "Connecting…"),
   open() {}, // the server has to say "welcome" first
   frame: (frame) => Object.hasOwn(hear, frame.type) && hear[frame.type](frame),
   closed: blame,
   waiting(seconds, reason) {
     const what = "Not connected" + (reason && ` (${reason})`);
-    show("busy", `${what}. Next attempt in ${Math.ceil(seconds)} s.`);
+    showState("busy", `${what}. Next attempt in ${Math.ceil(seconds)} s.`);
   },
-  ended: (code, reason) => (code === 4401 ? logIn() : show("off", `Not connected: ${reason}`)),
+  ended: (code, reason) => (code === 4401 ? logIn() : showState("off", `Not connected: ${reason}`)),
 });
 
 /** Return the socket's address: beside the page's own, whatever its host, path and protocol. */
@@ -83,7 +83,7 @@ const hear = { welcome, message, delivered, read, error, beat };
 function welcome({ name, beat: seconds }) {
   if (name !== me) return location.reload(); // somebody else has logged in, in another tab
   connection.admit(seconds);
-  show("on", `Connected as ${me}`);
+  showState("on", `Connected as ${me}`);
   // Without an id we could not say what we have seen last: then the past is fetched again.
   if (!since) for (const talk of talks.values()) talk.loaded = false;
   // The last connection may have broken between a frame and its answer. The server knows the
@@ -241,31 +241,11 @@ function report() {
     if (seen > confirmed) connection.send(JSON.stringify({ read: name, upto: seen }));
 }
 
-// --- Sentences for the reader ---
-
-/** Show the connection's state in words. */
-function show(state, sentence) {
-  $("state").dataset.state = state;
-  $("state").textContent = sentence;
-}
-
-/** Say at the message box what is wrong; "" takes the sentence back. */
-function warn(sentence) {
-  if ($("hint").textContent !== sentence) $("hint").textContent = sentence;
-}
-
 // --- What starts it all ---
 
 $("compose").addEventListener("submit", (event) => {
   event.preventDefault();
   if (say($("text").value.trimEnd())) $("text").value = "";
-});
-
-// Enter sends. While Chinese is being composed it only confirms (229 is how Safari says that).
-$("text").addEventListener("keydown", (event) => {
-  if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229) return;
-  event.preventDefault();
-  $("compose").requestSubmit();
 });
 
 $("text").addEventListener("input", () => tooLong($("text").value));

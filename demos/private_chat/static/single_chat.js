@@ -1,6 +1,6 @@
 // Step 1 (A11): a nickname, a recipient, a message. The connection is lasting_socket.js, the list
-// is chat_lines.js, both from the group chat. Nobody acknowledges anything here: what cannot leave
-// now stays in the box.
+// chat_lines.js, the forms chat_form.js, all from the group chat. Nobody acknowledges anything here:
+// what cannot leave now stays in the box.
 "use strict";
 
 const SERVER = "服务器"; // the name under which the server speaks
@@ -63,25 +63,11 @@ function say(to_user, msg) {
 
 /** Show the connection's state in words, and the parts of the page that go with it. */
 function show(state, sentence) {
-  $("state").dataset.state = state;
-  $("state").textContent = sentence;
+  showState(state, sentence);
   $("join").hidden = connection.wanted && state === "on";
   $("leave").hidden = !connection.wanted;
   $("nickname").readOnly = connection.wanted;
   refuse("");
-}
-
-/** Say at the nickname why it cannot be; "" takes the sentence back. */
-function refuse(reason) {
-  $("refusal").textContent = reason;
-  $("nickname").setAttribute("aria-invalid", Boolean(reason));
-  if (reason) $("nickname").select();
-}
-
-/** Say at the message box what is wrong; "" takes the sentence back. Returns false. */
-function warn(sentence) {
-  $("hint").textContent = sentence;
-  return false;
 }
 
 $("join").addEventListener("submit", (event) => {

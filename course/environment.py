@@ -24,6 +24,11 @@ LAB_SETTINGS = {
     "@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False}
 }
 
+# A kernel that starts explains what a student can meet before a lesson's tools are there.
+KERNEL_SETTINGS = """c = get_config()
+c.InteractiveShellApp.extensions = ["course.kernel"]
+"""
+
 COURSE_COMMAND = """#!/bin/sh
 exec "$(dirname "$0")/python3" -m course "$@"
 """
@@ -51,6 +56,8 @@ def missing(*lock_names: str) -> list[str]:
     stamp = _stamp()
     if not _is_usable(stamp):
         return [f"no usable {place.shown(place.venv())}"]
+    if stamp.get("files") != _files():
+        return ["its settings are of another version of the course"]
     return [
         f"{name} is not installed" for name in wanted if stamp["locks"].get(name) != wanted[name]
     ]
@@ -75,6 +82,13 @@ def _identity() -> dict[str, str]:
     return {"path": place.text(place.venv()), "python": place.text(place.venv_python().resolve())}
 
 
+def _files() -> str:
+    """Return a digest of the files that `_finish` writes."""
+    return hashlib.sha256(
+        repr((LAB_SETTINGS, KERNEL_SETTINGS, COURSE_COMMAND)).encode()
+    ).hexdigest()
+
+
 def _is_usable(stamp: dict) -> bool:  # type: ignore[type-arg]  # JSON
     return place.venv_python().exists() and all(
         stamp.get(key) == value for key, value in _identity().items()
@@ -83,8 +97,10 @@ def _is_usable(stamp: dict) -> bool:  # type: ignore[type-arg]  # JSON
 
 def _is_current(wanted: dict[str, str]) -> bool:
     stamp = _stamp()
-    return _is_usable(stamp) and all(
-        stamp["locks"].get(name) == digest for name, digest in wanted.items()
+    return (
+        _is_usable(stamp)
+        and stamp.get("files") == _files()
+        and all(stamp["locks"].get(name) == digest for name, digest in wanted.items())
     )
 
 
@@ -104,7 +120,7 @@ def _build(wanted: dict[str, str]) -> None:
         _finish(folder)
         _warm_up()
         new = folder / "course.json.new"
-        new.write_text(json.dumps({**_identity(), "locks": done}), "utf-8")
+        new.write_text(json.dumps({**_identity(), "files": _files(), "locks": done}), "utf-8")
         new.replace(folder / "course.json")
     except OSError as error:
         raise CourseError(
@@ -257,3 +273,6 @@ def _finish(folder: Path) -> None:
     settings = folder / "share" / "jupyter" / "lab" / "settings"
     settings.mkdir(parents=True, exist_ok=True)
     (settings / "overrides.json").write_text(json.dumps(LAB_SETTINGS), "utf-8")
+    settings = folder / "etc" / "ipython"
+    settings.mkdir(parents=True, exist_ok=True)
+    (settings / "ipython_kernel_config.py").write_text(KERNEL_SETTINGS, "ascii")

@@ -1,4 +1,4 @@
-"""The one kind of failure a user sees."""
+"""The one kind of failure a user sees, in a terminal and in a notebook."""
 
 import errno
 
@@ -15,6 +15,14 @@ class CourseError(Exception):
         self.details = details
         if details:
             self.add_note(details)  # for those who do see a traceback: the tests
+
+
+class LessonError(CourseError):
+    """A failure that ends a cell with one sentence where Python would print a traceback."""
+
+    def _render_traceback_(self) -> list[str]:
+        """Return the lines to print; IPython asks for them by this name."""
+        return [str(self), *self.details.splitlines()]
 
 
 def explain(error: OSError) -> str:

@@ -15,22 +15,14 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
-from course import place
-from course.errors import CourseError
+from course import kernel, place
+from course.errors import LessonError as LessonError
 
 SET_UP = "end JupyterLab, and start it in a terminal with: python3 -m course"
 
 
-class LessonError(CourseError):
-    """A failure that ends a cell with one sentence where Python would print a traceback."""
-
-    def _render_traceback_(self) -> list[str]:
-        """Return the lines to print; IPython asks for them by this name."""
-        return [str(self), *self.details.splitlines()]
-
-
 def ready() -> None:
-    """Print that the database answers.
+    """Print that the database answers; if it is gone later, a cell says so in a sentence.
 
     Raises:
         LessonError: none does, or it refuses us; with cause and cure.
@@ -38,6 +30,9 @@ def ready() -> None:
     done = _run("demos.pool_demo.where")
     if done.returncode != 0:
         raise _failure("The database cannot be used", done.stderr)
+    import pymysql
+
+    kernel.watch(pymysql.MySQLError, OSError)
     print("Ready: the database answers.")
 
 

@@ -112,13 +112,22 @@ def _short() -> str | None:
     return "/tmp" if Path("/tmp").is_dir() else None
 
 
+def seed(settings: dict[str, str]) -> None:
+    """Restore the starting state on the server that the settings lead to.
+
+    Raises:
+        CourseError: the server did not let us.
+    """
+    target.run_demo("demos.pool_demo.seed", environment=settings)
+
+
 def renew(lesson: lessons.Lesson, each: Callable[[], None] = lambda: None) -> None:
     """Execute a lesson on the seed and keep its outputs.
 
     Raises:
         CourseError: a cell failed; nothing is written then.
     """
-    target.run_demo("demos.pool_demo.seed")
+    seed({})
     before = lesson.path.read_bytes()
     notebook = read(lesson.path)
     try:

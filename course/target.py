@@ -104,8 +104,13 @@ def check_external() -> str:
     return line
 
 
-def run_demo(module: str, *arguments: str) -> str:
+def run_demo(module: str, *arguments: str, environment: dict[str, str] | None = None) -> str:
     """Run a demo's module to its end and return what it printed.
+
+    Args:
+        module: such as `demos.pool_demo.seed`.
+        arguments: passed on to it.
+        environment: more of it for the process.
 
     Raises:
         CourseError: it failed; its own sentence is passed on.
@@ -113,7 +118,7 @@ def run_demo(module: str, *arguments: str) -> str:
     done = subprocess.run(
         [place.venv_python(), "-m", module, *arguments],
         cwd=place.ROOT,
-        env={**os.environ, "PYTHONUTF8": "1"},
+        env={**os.environ, "PYTHONUTF8": "1", **(environment or {})},
         capture_output=True,
         text=True,
         encoding="utf-8",

@@ -22,6 +22,15 @@ from course.errors import CourseError
 BEGIN, INSTEAD, END = "# your code", "# handed out:", "# end of your code"
 TAG = "exercise"  # of a cell that holds an answer
 
+# What `check` and the others are until a set-up cell imports the real ones.
+WITHOUT_SET_UP = """\
+def check(*_):
+    print("Nothing is checked yet: run the set-up cell at the top of this notebook first.")
+
+
+hint = progress = check
+"""
+
 Notebook = dict[str, Any]  # JSON, as Jupyter keeps it
 Cell = dict[str, Any]
 
@@ -220,6 +229,17 @@ def _version(copy: Path) -> str:
 def _digest(notebook: Notebook) -> str:
     cells = [(cell["cell_type"], cell["source"]) for cell in notebook["cells"]]
     return hashlib.sha256(json.dumps(cells).encode()).hexdigest()[:16]
+
+
+def prepare_kernels(profile: Path) -> None:
+    """Let a notebook whose set-up cell has not run answer with a sentence, where Python would say NameError.
+
+    Args:
+        profile: the folder of IPython's profile that the kernels use.
+    """
+    startup = profile / "startup"
+    startup.mkdir(parents=True, exist_ok=True)
+    (startup / "exercises.py").write_text(WITHOUT_SET_UP, "utf-8")
 
 
 # -- the verb --------------------------------------------------------------------------------------

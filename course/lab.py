@@ -67,6 +67,7 @@ def _hand_out_exercises() -> None:
     try:
         for sentence in exercises.hand_out():
             say.note(sentence)
+        exercises.prepare_kernels(place.state() / "jupyter" / "ipython" / "profile_default")
     except (CourseError, OSError) as error:  # lessons can be read without them
         say.note(f"Exercises were not copied to lessons/mine/: {error}")
 

@@ -14,8 +14,9 @@ import pymysql
 from pymysql.cursors import DictCursor
 
 from course.lesson import LessonError
+from demos.pool_demo.lender import tls_arguments
 from demos.pool_demo.seed import restore
-from demos.pool_demo.settings import connect_args
+from demos.pool_demo.settings import load
 from demos.pool_demo.show import explain
 from demos.pool_demo.witness import Witness
 
@@ -40,8 +41,12 @@ def scene(*tables: str) -> Iterator[Witness]:
 
 def ask(sql: str, *param: object) -> list[dict[str, Any]]:
     """Return the rows of a statement, over a connection of its own: what others see."""
-    there = pymysql.connect(**connect_args(cursorclass=DictCursor, autocommit=True))
-    with there as connection, connection.cursor() as cursor:
+    where = load()
+    options = {"cursorclass": DictCursor, "autocommit": True, **tls_arguments(where, None)}
+    with (
+        pymysql.connect(**where.connect_args(**options)) as connection,
+        connection.cursor() as cursor,
+    ):
         cursor.execute(sql, param or None)
         return list(cursor.fetchall())
 

@@ -389,3 +389,11 @@ def test_the_command_generates(home, capfd):
     write(home, "no marks")
     assert cli.main(["exercises", "generate"]) == 1
     assert capfd.readouterr().err.startswith("course: ")
+
+
+def test_the_lab_copies_the_exercises_and_prepares_kernels(home, capsys):
+    lab._hand_out_exercises()
+    assert capsys.readouterr().err == ""
+    assert mine(home).exists()
+    profile = home / ".course" / "jupyter" / "ipython" / "profile_default"
+    assert "run the set-up cell" in (profile / "startup" / "exercises.py").read_text("utf-8")

@@ -6,7 +6,7 @@ import nbformat
 import pymysql
 import pytest
 
-from course import exercise, exercises, place
+from course import exercise, exercises, lessons_run, place
 from demos.pool_demo.settings import connect_args
 from demos.pool_demo.witness import Witness
 
@@ -40,7 +40,7 @@ def rooms(database):
 
 
 @pytest.fixture
-def room(rooms, restored):
+def room(rooms):
     """Run an exercise's cell, where its lesson is set up, and return the names of that notebook."""
 
     def run(number, source):
@@ -54,27 +54,31 @@ def room(rooms, restored):
     return run
 
 
+@pytest.fixture(scope="module")
+def auditor(database):
+    """Read every table and count the connections, of which its own two are none."""
+    there = pymysql.connect(**connect_args(autocommit=True, ssl_disabled=True))
+    with there as connection, connection.cursor() as cursor, Witness() as witness:
+
+        def look():
+            cursor.execute("show tables")
+            found = {table: () for (table,) in cursor.fetchall()}
+            for table in found:
+                cursor.execute(f"select * from `{table}`")
+                found[table] = cursor.fetchall()
+            return found
+
+        yield look, witness
+
+
 @pytest.fixture
-def restored(database):
-    """What a check must leave behind: the tables of the seed, and no connection."""
-    tables = "student", "stu", "userinfo", "friendships", "messages"
-    before = contents(tables)
-    with Witness() as witness:
-        yield
-        # A pool that a test's namespace holds may keep idle ones; the check may not.
-        assert witness.settle(0) == 0, "the check left connections open"
-    assert contents(tables) == before, "the check left rows behind"
-
-
-def contents(tables):
-    with pymysql.connect(**connect_args()) as connection, connection.cursor() as cursor:
-        found = {}
-        cursor.execute("show tables")
-        found["tables"] = cursor.fetchall()
-        for table in tables:
-            cursor.execute(f"select * from {table}")
-            found[table] = cursor.fetchall()
-        return found
+def restored(auditor):
+    """What a check must leave behind: the tables as they were, and no connection."""
+    look, witness = auditor
+    before = look()
+    yield
+    assert witness.settle(0) == 0, "the check left connections open"
+    assert look() == before, "the check left rows behind"
 
 
 def solution(number):
@@ -104,14 +108,14 @@ def test_before_its_cell_has_run_it_is_not_attempted(number):
     WRONG,
     ids=[f"{number}-{index}" for index, (number, *_) in enumerate(WRONG)],
 )
-def test_a_wrong_answer_is_called_wrong_with_its_reason(room, number, answer, words):
+def test_a_wrong_answer_is_called_wrong_with_its_reason(room, restored, number, answer, words):
     verdict = exercise.judge(number, room(number, exercises.answered(solution(number), answer)))
     assert verdict.outcome == exercise.WRONG, answer
     assert words in verdict.said
 
 
 @pytest.mark.parametrize("number", NUMBERS)
-def test_the_solution_is_right(room, number):
+def test_the_solution_is_right(room, restored, number):
     verdict = exercise.judge(number, room(number, solution(number)))
     assert verdict.outcome == exercise.RIGHT, verdict.said
     assert verdict.said == f"{number} right. {exercise.find(number).why}"
@@ -119,7 +123,7 @@ def test_the_solution_is_right(room, number):
 
 @pytest.mark.parametrize("path", SOLUTIONS, ids=lambda path: path.stem)
 def test_solutions_run_in_a_kernel_from_top_to_bottom(play, path, tmp_path):
-    played = play(path, COURSE_STATE_DIR=str(tmp_path))
+    played = play(path, folder=path.parent, COURSE_STATE_DIR=str(tmp_path))
     assert played.errors == []
     for number in exercises.numbers(exercises.folder("exercises") / path.name):
         said = played.text(f"ex-{number.replace('.', '-')}-check")
@@ -130,13 +134,34 @@ def test_solutions_run_in_a_kernel_from_top_to_bottom(play, path, tmp_path):
 
 def test_as_handed_out_a_notebook_runs_in_a_kernel(play, tmp_path):
     book = exercises.books()[0]
-    played = play(book, COURSE_STATE_DIR=str(tmp_path))
+    played = play(book, folder=book.parent, COURSE_STATE_DIR=str(tmp_path))
     assert played.errors == []
     for number in exercises.numbers(book):
         said = played.text(f"ex-{number.replace('.', '-')}-check")
         assert said.startswith(f"{number} not attempted: ")
     assert f"0 of {len(exercises.numbers(book))}\n" in played.text("progress")
     assert not (tmp_path / "progress.json").exists()
+
+
+def test_in_any_order_a_notebook_gives_sentences(play, tmp_path):
+    """Without the set-up cell, then with it and from the bottom to the top, then with the answers there."""
+    path = SOLUTIONS[0]
+    numbers = exercises.numbers(exercises.folder("exercises") / path.name)
+    exercises.prepare_kernels(tmp_path / "profile_default")
+    notebook = read(path)
+    setup, *others = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    checks = [cell for cell in others if cell.id.endswith("-check")]
+    order = [*checks[:1], setup, *reversed(others), *reversed(checks)]
+    notebook.cells = [nbformat.from_dict({**cell, "id": f"n{n}"}) for n, cell in enumerate(order)]
+    own = {"COURSE_STATE_DIR": str(tmp_path), "IPYTHONDIR": str(tmp_path)}
+    played = play(notebook, folder=path.parent, **own)
+    assert played.errors == []
+    said = [played.text(cell.id) for cell in notebook.cells]
+    assert said[0].startswith("Nothing is checked yet: run the set-up cell")
+    early = [text for text in said[2 : 2 + len(others)] if "not attempted" in text]
+    assert len(early) == len(numbers)
+    late = said[-len(numbers) :]
+    assert [text.partition(" right. ")[0] for text in late] == numbers[::-1]
 
 
 # -- how they are written --------------------------------------------------------------------------
@@ -152,7 +177,7 @@ def test_a_notebook_of_solutions_is_clean(path):
     notebook = read(path)
     nbformat.validate(notebook)
     assert (notebook.nbformat, notebook.nbformat_minor) == (4, 5)
-    assert notebook.metadata == read(LESSONS[0]).metadata
+    assert notebook.metadata == lessons_run.METADATA
     assert not any(cell.get("outputs") or cell.get("execution_count") for cell in notebook.cells)
     for cell in notebook.cells:
         if cell.cell_type == "code":

@@ -27,9 +27,9 @@ class Letter:
     arrived: float = 0.0
 
     @property
-    def done(self) -> float:
-        """When both had it; 0.0 before that."""
-        return max(self.stored, self.arrived) if self.stored and self.arrived else 0.0
+    def is_done(self) -> bool:
+        """Whether both had it."""
+        return bool(self.stored and self.arrived)
 
 
 class Ledger:
@@ -73,7 +73,7 @@ class Ledger:
             letter.stored = now
         else:
             letter.arrived = now
-        if not letter.done:
+        if not letter.is_done:
             return None
         self.under_way -= 1
         return letter

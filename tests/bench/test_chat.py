@@ -3,11 +3,9 @@
 import json
 import os
 import signal
-import subprocess
 import sys
 import uuid
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from websockets.sync.client import connect
@@ -34,6 +32,7 @@ from bench.chat_servers import (
     ServerError,
 )
 from course.place import ROOT
+from tests.bench.running import bench, has_server, processes
 from tests.waiting import eventually
 
 BY_NAME = {one.name: one for one in CONTENDERS}
@@ -273,39 +272,10 @@ def test_a_server_that_fails_is_named_with_its_last_words():
     assert "refused" in failures["deaf"]
 
 
-def processes(mark):
-    """The ids of all processes that have this mark in their environment."""
-    found = []
-    for environment in Path("/proc").glob("[0-9]*/environ"):
-        try:
-            if mark.encode() in environment.read_bytes():
-                found.append(int(environment.parent.name))
-        except OSError:  # it ended meanwhile, or is another user's
-            continue
-    return found
-
-
-def has_server(mark):
-    """Whether a bench with this mark has a server running."""
-    commands = [Path(f"/proc/{one}/cmdline").read_bytes() for one in processes(mark)]
-    return any(b"--port" in command or b"server.js" in command for command in commands)
-
-
-def bench(tmp_path, mark, **environment):
-    return subprocess.Popen(
-        [sys.executable, "-m", "bench.chat", "--quick", "--out", str(tmp_path)],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        encoding="utf-8",
-        env={**os.environ, "PYTHONUTF8": "1", "BENCH_MARK": mark, **environment},
-    )
-
-
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_an_interrupted_run_leaves_no_process(number, tmp_path):
     mark = uuid.uuid4().hex
-    running = bench(tmp_path, mark)
+    running = bench("chat", tmp_path, mark)
     assert eventually(lambda: has_server(mark))
     running.send_signal(number)
     assert running.wait(20) != 0
@@ -316,7 +286,7 @@ def test_an_interrupted_run_leaves_no_process(number, tmp_path):
 
 def test_a_quick_run_writes_report_and_plot(tmp_path, redis_server):
     mark = uuid.uuid4().hex
-    running = bench(tmp_path, mark, REDIS_URL=redis_server.url)
+    running = bench("chat", tmp_path, mark, REDIS_URL=redis_server.url)
     said, errors = running.communicate(timeout=100)
     assert (running.returncode, errors) == (0, "")
     text = (tmp_path / "chat.md").read_text("utf-8")

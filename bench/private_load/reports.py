@@ -31,9 +31,9 @@ class Reports:
         """Return when the next report is due; infinity if there is none."""
         return self._due[0][0] if self._due else math.inf
 
-    def take(self, now: float) -> Iterator[tuple[int, list[int]]]:
-        """Yield place and ids of each report that is due."""
-        while self.next() <= now:
+    def take(self, now: float, early: bool = False) -> Iterator[tuple[int, list[int]]]:
+        """Yield place and ids of each report that is due, or, early, of all."""
+        while self._due and (early or self.next() <= now):
             _, place = heapq.heappop(self._due)
             self._last[place] = now
             yield place, self._ids.pop(place)

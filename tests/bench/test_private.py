@@ -223,6 +223,9 @@ def test_a_page_reports_at_once_and_then_in_turns():
     assert reports.next() == pytest.approx(5.0 + INTERVAL)
     assert list(reports.take(5.0 + INTERVAL)) == [(1, [12, 13])]
     assert list(reports.take(99.0)) == []
+    reports.add(1, 15, now=5.3)
+    assert list(reports.take(5.3)) == []
+    assert list(reports.take(5.3, early=True)) == [(1, [15])]
 
 
 # The whole.

@@ -11,19 +11,13 @@ from dbutils.pooled_db import PooledDB, TooManyConnectionsError
 
 from course.exercise import exercise, expect
 from demos.pool_demo.delay_proxy import DelayProxy
-from demos.pool_demo.settings import connect_args
 from demos.pool_demo.step3f_ping import trial
-from lessons.checks.scene import at_once, scene
+from lessons.checks.scene import at_once, open_pool, scene
 
 Pool = Any  # DBUtils has no types
 Work = Callable[[Pool], object]
 
 PATIENCE = 0.5  # seconds after which a borrower is said to wait
-
-
-def open_pool(**limits: Any) -> Pool:  # noqa: ANN401 - as PooledDB takes them
-    """Open a pool on the course's database."""
-    return PooledDB(creator=pymysql, **limits, **connect_args())
 
 
 @exercise(
@@ -123,14 +117,14 @@ def check_size(size: int) -> None:
     longest = _longest_wait(size)
     expect(
         longest < MOST,
-        f"with {size} connections the longest of {CALLERS} callers waited {longest * 1000:.0f} ms, "
+        f"with a pool of {size} the longest of {CALLERS} callers waited {longest * 1000:.0f} ms, "
         f"expected at most {MOST * 1000:.0f}",
     )
     if size > 1:
         fewer = _longest_wait(size - 1)
         expect(
             fewer >= MOST,
-            f"{size - 1} connections do as well: there the longest waited {fewer * 1000:.0f} ms",
+            f"a pool of {size - 1} will do as well: there the longest waited {fewer * 1000:.0f} ms",
         )
 
 

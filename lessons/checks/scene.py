@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from typing import Any, TypeVar
 
 import pymysql
+from dbutils.pooled_db import PooledDB
 from pymysql.cursors import DictCursor
 
 from course.lesson import LessonError
@@ -49,6 +50,11 @@ def ask(sql: str, *param: object) -> list[dict[str, Any]]:
     ):
         cursor.execute(sql, param or None)
         return list(cursor.fetchall())
+
+
+def open_pool(**limits: Any) -> Any:  # noqa: ANN401 - as PooledDB takes them; it has no types
+    """Open a pool on the course's database, as lesson 03 does."""
+    return PooledDB(creator=pymysql, **limits, **load().connect_args())
 
 
 def at_once(count: int, work: Callable[[], Found]) -> list[Found]:

@@ -7,6 +7,8 @@ import pymysql
 import pytest
 
 from course import exercise, exercises, lessons_run, place
+from course.lesson import LessonError
+from demos.pool_demo import seed
 from demos.pool_demo.settings import connect_args
 from demos.pool_demo.witness import Witness
 
@@ -119,6 +121,29 @@ def test_the_solution_is_right(room, restored, number):
     verdict = exercise.judge(number, room(number, solution(number)))
     assert verdict.outcome == exercise.RIGHT, verdict.said
     assert verdict.said == f"{number} right. {exercise.find(number).why}"
+
+
+@pytest.mark.parametrize("number", ["2.1", "5.5"])
+def test_what_an_earlier_run_left_does_not_count(room, number):
+    """A check judges what the answer does now, not rows that are there."""
+    rubbish = ["insert into stu(name, age) values('赵丽颖', 21)", "delete from student"]
+    wrong, *_ = exercise.find(number).wrong
+    for answer, outcome in ((wrong, exercise.WRONG), ("", exercise.RIGHT)):
+        with pymysql.connect(**connect_args(autocommit=True)) as connection:
+            for sql in rubbish:
+                connection.cursor().execute(sql)
+        source = exercises.answered(solution(number), answer) if answer else solution(number)
+        assert exercise.judge(number, room(number, source)).outcome == outcome
+
+
+def test_a_table_that_another_program_holds_is_one_sentence(room, monkeypatch):
+    monkeypatch.setattr(seed, "LOCK_WAIT", 1)
+    names = room("2.3", solution("2.3"))
+    with pymysql.connect(**connect_args()) as connection:
+        connection.cursor().execute("update student set age = 1")
+        with pytest.raises(LessonError, match="Another program has a lock in"):
+            exercise.judge("2.3", names)
+    assert exercise.judge("2.3", names).outcome == exercise.RIGHT
 
 
 @pytest.mark.parametrize("path", SOLUTIONS, ids=lambda path: path.stem)

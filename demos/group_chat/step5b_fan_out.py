@@ -51,7 +51,7 @@ def sentence(rates: dict[str, float]) -> str:
     """Return the claim in words."""
     source, ours = rates.values()
     many = "several times as many" if ours > 3 * source else "not even three times as many"
-    return f"Step 5 makes {many} deliveries."
+    return f"The room makes {many} deliveries as the source's loop."
 
 
 if __name__ == "__main__":

@@ -18,11 +18,12 @@ def test_step5b_says_who_delivers_more(run_step):
     source, ours = [int(rate.replace(",", "")) for _, rate, _ in lines]
     assert [name.strip() for name, *_ in lines] == list(fan_out.SERVERS)
     assert ours > 3 * source > 0
-    assert done.stdout.endswith("Conclusion: Step 5 makes several times as many deliveries.\n")
+    said = "The room makes several times as many deliveries as the source's loop."
+    assert done.stdout.endswith(f"\nConclusion: {said}\n")
 
 
 def test_the_conclusion_follows_the_figures():
-    said = "Step 5 makes not even three times as many deliveries."
+    said = "The room makes not even three times as many deliveries as the source's loop."
     assert fan_out.sentence({"source": 100, "ours": 200}) == said
 
 

@@ -14,7 +14,7 @@ from demos.pool_demo.settings import connect_args
 from tests.waiting import eventually
 
 from .own_database import OwnDatabase
-from .people import Page, Person, ask, befriend, enrolled, newcomer
+from .people import Page, Person, ask, befriend, enrolled, newcomer, storing_waits_for_users
 
 PROMISED = 5.0  # seconds until a page says that the database is away
 SENTENCE = "The database does not answer at the moment. Try again soon."
@@ -121,6 +121,8 @@ def locked(table):
 
 @pytest.mark.parametrize("table", ["userinfo", "logins"])
 def test_w12_a_locked_table_delays_nobody_elses_messages(server, pair, table):
+    if table == "userinfo" and storing_waits_for_users():
+        pytest.skip("here no message can be stored either; the other table shows it")
     _, page, other = pair
     forms = [patient(server) for _ in range(12)]  # more than the pool has connections
     with ThreadPoolExecutor(len(forms)) as elsewhere, locked(table):

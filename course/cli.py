@@ -3,6 +3,7 @@
 import argparse
 import shlex
 import sys
+from pathlib import Path
 
 from course import (
     benches,
@@ -95,7 +96,19 @@ def _parser() -> argparse.ArgumentParser:
 def _add_lessons(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="ACTION")
     run = actions.add_parser("run", help="execute lessons on the seed and keep their outputs")
-    run.add_argument("names", nargs="*", metavar="NAME", help="such as 03; default: all")
+    clean = actions.add_parser("clean", help="copies without outputs, for class")
+    for action in (run, clean):
+        action.add_argument("names", nargs="*", metavar="NAME", help="such as 03; default: all")
+    site = actions.add_parser("html", help="all lessons as pages that need no network")
+    slides = actions.add_parser("slides", help="one lesson as slides that need no network")
+    slides.add_argument("name", metavar="NAME", help="such as 03")
+    for action, folder in (
+        (clean, lessons.CLEAN),
+        (site, lessons.SITE),
+        (slides, lessons.SLIDES),
+    ):
+        where = folder.relative_to(place.ROOT)
+        action.add_argument("--out", type=Path, metavar="DIR", help=f"where to; default: {where}/")
     actions.add_parser("figures", help="make the pictures of lessons/figures anew, with a browser")
 
 

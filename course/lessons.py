@@ -8,7 +8,10 @@ import argparse
 import json
 import os
 import re
+import shutil
 import subprocess
+import sys
+import webbrowser
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,11 +19,8 @@ from course import environment, place, say
 from course.errors import CourseError
 
 FOLDER = place.ROOT / "lessons"
-CLEAN, SITE, SLIDES = (
-    "lessons-clean",
-    "lessons-html",
-    "lessons-slides",
-)  # default folders, ignored by git
+# Where copies go if nobody says otherwise; git ignores them. JupyterLab shows what is below lessons/.
+CLEAN, SITE, SLIDES = FOLDER / "clean", place.ROOT / "lessons-html", place.ROOT / "lessons-slides"
 
 
 @dataclass(frozen=True)
@@ -104,13 +104,58 @@ def work(module: str, *arguments: str) -> int:
     return subprocess.run(command, cwd=place.ROOT, env=mine, check=False).returncode
 
 
+def clean(words: list[str], folder: Path) -> int:
+    """Write copies without outputs, with the pictures of the prose; return the exit code.
+
+    Raises:
+        CourseError: no lesson has such a name, or the copies would replace the lessons.
+    """
+    if folder.resolve() == FOLDER:
+        raise CourseError(
+            "the copies would replace the lessons: name another folder with --out, or none for lessons/clean."
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    for lesson in chosen(words):
+        notebook = json.loads(lesson.path.read_text("utf-8"))
+        for cell in notebook["cells"]:
+            if cell["cell_type"] == "code":
+                cell |= {"outputs": [], "execution_count": None}
+        text = json.dumps(notebook, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
+        (folder / lesson.path.name).write_text(text, "utf-8")
+    if (FOLDER / "figures").is_dir():
+        shutil.copytree(FOLDER / "figures", folder / "figures", dirs_exist_ok=True)
+    say.line(f"Copies without outputs are in {place.shown(folder.absolute())}.")
+    return 0
+
+
+def slides(words: str, folder: Path) -> int:
+    """Write the slides of a lesson, and open them where somebody sits in front; return the exit code.
+
+    Raises:
+        CourseError: no lesson or several have that name.
+    """
+    lesson = find(words)
+    done = work("lessons_slides", lesson.name, str(folder))
+    if done == 0:
+        file = (folder / f"{lesson.name}.html").absolute()
+        say.line(
+            f"Slides: {place.shown(file)}. Arrow keys turn them, space reads on, f fills the screen."
+        )
+        if sys.stdout.isatty() and "CI" not in os.environ:
+            webbrowser.open(file.as_uri())
+    return done
+
+
 def dispatch(words: argparse.Namespace) -> int:
     """Run what the command line asks for; return the exit code."""
     if words.action == "run":
         return run(words.names)
-    if words.action == "figures":
-        environment.ensure(environment.TEST)  # it drives a browser
-        return work("figures")
+    if words.action == "clean":
+        return clean(words.names, words.out or CLEAN)
+    if words.action == "html":
+        return work("lessons_site", str((words.out or SITE).absolute()))
+    if words.action == "slides":
+        return slides(words.name, (words.out or SLIDES).absolute())
     show()
     return 0
 

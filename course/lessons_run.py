@@ -135,7 +135,7 @@ def renew(lesson: lessons.Lesson, each: Callable[[], None] = lambda: None) -> No
     except CellExecutionError as error:
         raise CourseError(
             f"{lesson.name} failed and stays as it was: mend the cell below and run the same command again.",
-            str(error),
+            re.sub(r"\x1b\[[\d;]*m", "", str(error)),
         ) from None
     if lesson.path.read_bytes() != before:
         raise CourseError(

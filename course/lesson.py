@@ -227,7 +227,7 @@ def check_port() -> None:
             False,
             "",
             f"No port of 127.0.0.1 can be used ({error}): allow Python local connections in this "
-            "machine's firewall, and see what python3 -m course doctor says.",
+            "machine's firewall, and look in a terminal at: python3 -m course doctor",
         )
     else:
         _report(True, "a free port on 127.0.0.1 can be opened and reached", "")
@@ -273,7 +273,9 @@ def _failure(what: str, said: str) -> LessonError:
     if len(lines) == 1:  # the demos' own sentence, which has cause and cure
         return LessonError(lines[0])
     if not lines:
-        return LessonError(f"{what}, without a word: python3 -m course doctor may know more.")
+        return LessonError(
+            f"{what}, without a word: more is said in a terminal by: python3 -m course doctor"
+        )
     return LessonError(f"{what}: {lines[-1]}", "\n".join(lines))
 
 

@@ -2,8 +2,6 @@
 
 import json
 import re
-import subprocess
-import sys
 
 import pytest
 import yaml
@@ -35,24 +33,6 @@ def test_every_step_is_in_the_course_map():
     steps = [file.relative_to(place.ROOT) for file in place.ROOT.glob("demos/*/step*.py")]
     assert steps
     assert [str(step) for step in steps if f"({step})" not in page] == []
-
-
-@pytest.mark.parametrize("page", PAGES)
-def test_commands_exist(page: str):
-    said = set(re.findall(r"python3 -m course((?: [a-z]+)*)", read(page)))
-    for words in said:
-        known = [
-            word
-            for word in words.split()
-            if word in ("setup", "test", "step", "doctor", "db", "start", "stop")
-        ]
-        done = subprocess.run(
-            [sys.executable, "-m", "course", *known[:2], "--help"],
-            cwd=place.ROOT,
-            capture_output=True,
-            check=False,
-        )
-        assert done.returncode == 0, words
 
 
 def test_compose_waits_for_tcp():

@@ -204,6 +204,17 @@ def redis_url() -> str:
     Raises:
         LessonError: there is none on this machine and none can be fetched.
     """
+    return private_redis().url
+
+
+def private_redis() -> redis_server.RedisServer:
+    """Return the private Redis of this kernel; the first call starts it.
+
+    `kill()` ends it and loses what it held, `start()` starts it again at the same address.
+
+    Raises:
+        LessonError: there is none on this machine and none can be fetched.
+    """
     if not _redis:
         from course import tools
 
@@ -213,4 +224,4 @@ def redis_url() -> str:
         except CourseError as error:
             raise LessonError(str(error), error.details) from None
         _redis.append(server)
-    return _redis[0].url
+    return _redis[0]

@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+import redis
 
 from course import demo, place
 from course.lesson import LessonError
@@ -83,3 +84,21 @@ def _lives(pid):
             ["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False
         ).stdout
     )
+
+
+def test_a_notebooks_redis_can_be_lost_and_found_at_the_same_address(redis_server, monkeypatch):
+    # The fixture skips where there is no Redis; the notebook's is another one.
+    monkeypatch.setattr(demo, "_redis", [])
+    mine = demo.private_redis()
+    try:
+        assert demo.redis_url() == mine.url != redis_server.url
+        with redis.from_url(mine.url) as client:
+            client.set("word", "kept")
+            mine.kill()
+            with pytest.raises(redis.ConnectionError):
+                client.get("word")
+            mine.start()
+            assert client.get("word") is None
+        assert demo.private_redis() is mine
+    finally:
+        mine.stop()

@@ -49,7 +49,7 @@ def check_commit(enrol: Callable[[str, int], object]) -> None:
         expect(len(rows) == 1, f"after one call others see {len(rows)} rows in stu, expected 1")
         row = {"name": "赵丽颖", "age": 21}
         expect(rows == [row], f"expected {row} in stu, the server shows {rows[0]}")
-        left = witness.settle(0, seconds=1)
+        left = witness.settle(0, seconds=2)
         expect(left == 0, f"the row is there, but the server still has {left} connection open")
 
 
@@ -243,7 +243,7 @@ def check_one_connection(add_all: Callable[[Connect, list[str]], object]) -> Non
         except pymysql.DataError as error:
             errors.append(error)
         expect(errors, "the second name was too long for stu, and no error reached the caller")
-        left = witness.settle(0, seconds=1)
+        left = witness.settle(0, seconds=2)
         expect(left == 0, f"after a name that failed the server still has {left} connection open")
         stored = [row["name"] for row in ask("select name from stu order by id")]
         expect(not stored, f"a name failed, and stu kept {stored}: expected all names or none")

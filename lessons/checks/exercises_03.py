@@ -17,7 +17,7 @@ from lessons.checks.scene import at_once, open_pool, scene
 Pool = Any  # DBUtils has no types
 Work = Callable[[Pool], object]
 
-PATIENCE = 0.5  # seconds after which a borrower is said to wait
+PATIENCE = 1.5  # seconds after which a borrower is said to wait, and a count is believed
 
 
 @exercise(
@@ -42,7 +42,7 @@ def check_limits(limits: dict[str, Any]) -> None:
     """Open the pool, borrow six, try a seventh, give all back; count on the server each time."""
     with scene() as witness:
         pool = open_pool(**limits)
-        idle = witness.settle(2, seconds=0.5)
+        idle = witness.settle(2, seconds=PATIENCE)
         expect(idle == 2, f"expected 2 connections at the start, the server shows {idle}")
         borrowed = []
         with suppress(TooManyConnectionsError):
@@ -53,7 +53,7 @@ def check_limits(limits: dict[str, Any]) -> None:
         expect(seventh == "refused", "expected an error, the seventh borrower got a connection")
         for connection in borrowed:
             connection.close()
-        idle = witness.settle(4, seconds=0.5)
+        idle = witness.settle(4, seconds=PATIENCE)
         expect(
             idle == 4, f"all six came back: expected 4 idle connections, the server shows {idle}"
         )
@@ -93,7 +93,7 @@ def _borrow_one(pool: Pool, kept: list[Any] | None = None) -> str:
     return found
 
 
-CALLERS, HELD, MOST = 12, 0.1, 0.15  # callers; seconds that each holds, and may wait
+CALLERS, HELD, MOST = 12, 0.2, 0.3  # callers; seconds that each holds, and may wait
 
 
 @exercise(
@@ -101,7 +101,7 @@ CALLERS, HELD, MOST = 12, 0.1, 0.15  # callers; seconds that each holds, and may
     hints=(
         "With one connection the callers come one after the other, and the last waits for eleven. "
         "How many turns may there be before a caller's own?",
-        "One turn takes 100 ms, and 150 ms are allowed: each connection can serve two callers.",
+        "One turn takes 200 ms, and 300 ms are allowed: each connection can serve two callers.",
     ),
     why="The maximum follows from how many come, how long each stays, and how long one may wait.",
     wrong={

@@ -226,7 +226,7 @@ def _connect_as_it_comes() -> None:
         cursor.execute("select 1")
 
 
-SIZE, CALLERS, AWAY, ENOUGH = 8, 16, 0.005, 300  # connections, threads, seconds, queries a second
+SIZE, CALLERS, AWAY, ENOUGH = 8, 16, 0.02, 150  # connections, threads, seconds, queries a second
 
 
 @exercise(

@@ -29,7 +29,7 @@ SIZE = 3
 @pytest.fixture
 def home(tmp_path, monkeypatch):
     """A course of its own: lessons with one notebook of solutions, and a state folder."""
-    monkeypatch.setattr(place, "ROOT", tmp_path)
+    monkeypatch.setattr(exercises, "folder", lambda name: tmp_path / "lessons" / name)
     monkeypatch.setenv("COURSE_STATE_DIR", str(tmp_path / ".course"))
     monkeypatch.setattr(progress, "_unsaved", {})
     monkeypatch.setattr(exercise, "_known", {})

@@ -63,8 +63,9 @@ def main() -> None:
         sys.exit(f"The messenger cannot be measured: {error}.")
     chosen.out.mkdir(parents=True, exist_ok=True)
     (chosen.out / "private.md").write_text(private_report.markdown(done), "utf-8")
-    plot = private_report.plot(done.figures)
-    plot.savefig(chosen.out / "private.svg", metadata={"Date": None})
+    if done.figures.talks:
+        plot = private_report.plot(done.figures)
+        plot.savefig(chosen.out / "private.svg", metadata={"Date": None})
     for target in private_targets.targets(done.figures):
         print(target)
 

@@ -55,7 +55,7 @@ def sentence(found: dict[str, Cost]) -> str:
     latest = max(found, key=lambda name: found[name].delay)
     dearest = max(found, key=lambda name: found[name].each)
     least = min(cost.each for cost in found.values())
-    leanest = [name for name, cost in found.items() if cost.each < 1.5 * least]
+    leanest = [name for name, cost in found.items() if cost.each < 1.4 * least]
     once = [name for name, cost in found.items() if cost.requests == 1]
     return (
         f"the latest is {latest}, the one that moves most bytes is {dearest}. "

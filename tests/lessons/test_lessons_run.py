@@ -29,6 +29,17 @@ PINGS = """\
 # output is not kept, and on servers whose outputs are not compared.
 FACTS = {
     "00_check_setup": {"check-seed": ["ok      3 students: 韩雪, 舒畅, 唐嫣\n"]},
+    "01_recap_flask": {
+        "client-stranger": ["302 FOUND, go to /login\n/nothing             302"],
+        "routing-run": ["/index/two           404", "/index/1             308"],
+        "reverse-fails": ["overwriting an existing endpoint function: inner"],
+        "secret-fails": ["no secret key was set"],
+        "secret-forged": ["302 FOUND, go to /login"],
+        "missing-run": ["200 OK\n/nothing             404"],
+        "first-fails": ["'Flask' object has no attribute 'before_first_request'"],
+        "first-run": ["with_a_flag  prepared more than once", "at_creation  prepared once, before"],
+        "flash-run": ["['Please say who you are.']\n/read/error []\n/read/info []"],
+    },
     "02_connect_raw_pymysql": {
         "commit-run": ["others see    ['小甜甜']\nafter close() ['小甜甜']\n"],
         "percent-obrien": ["values('O'Brien', 22)", "ProgrammingError: (1064"],
@@ -69,6 +80,22 @@ FACTS = {
         "delete-run": ["True\n", "| 5 | 赵丽颖 | 21 | 女 |"],
         "transaction-fails": ["True True\n", "'age': 19}", "'age': 23}"],
         "transaction-cure": ["ProgrammingError: (1146", "'age': 24}", "'age': 23}"],
+    },
+    "06_open_a_websocket": {
+        "handshake-run": ["101 Switching Protocols", "mine: True"],
+        "handshake-refused": ["no key          HTTP/1.1 400", "a foreign page  HTTP/1.1 403"],
+        "route-fails": ["connected\nConnectionClosedOK: received 1005", "log: ''"],
+        "frame-draw": ["The mask undone gives the text again."],
+        "frame-answer": ["masked: 0\n8 bytes: 你好"],
+        "frame-unmasked": [r"b'\x03\xeaa client has to mask its frames'", "payload: b'hello'"],
+        "length-huge": ["code: 1009"],
+        "control-run": ["opcode: 10  payload: are you there?\nopcode: 1  payload: 好"],
+        "close-run": ["| the cable is cut | 1006 |  |\n| the server restarts | 1012 |"],
+        "lost-run": ["code: 28783"],
+        "lost-back": ["code: 25209"],
+        "many-run": ["100 lines open, 100 right answers"],
+        "push-measure": ["the latest is slow polling"],
+        "push-plot": ["Polling is late or dear; an open line is neither."],
     },
     "09_log_in_and_register": {
         "percent-run": ["guess          -> None\n", '"1"="1   -> alice', "-> alice\n"],

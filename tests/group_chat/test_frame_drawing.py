@@ -30,6 +30,7 @@ def bits(frame):
         frames.encode(frames.BINARY, bytes(range(8))),
         frames.encode_close(3001, "bye"),
     ],
+    ids=["masked text", "part of a text", "empty ping", "binary", "close"],  # a mask is random
 )
 def test_every_bit_is_drawn_in_order(frame):
     assert bits(frame) == "".join(f"{byte:08b}" for byte in frame)

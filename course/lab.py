@@ -44,7 +44,9 @@ def run(port: int = 0) -> int:
                 if not stopping.is_set():
                     say.line("The course is running.")
                     say.line(f"  Lessons    http://127.0.0.1:{port}/lab?token={token}")
-                    say.line("  Exercises  in its folder mine; how far you are: python3 -m course exercises")
+                    say.line(
+                        "  Exercises  in its folder mine; how far you are: python3 -m course exercises"
+                    )
                     say.line(f"  Database   {database.where}")
                     say.line("  SQL shell  python3 -m course db shell   (in another terminal)")
                     say.line("Ctrl-C stops everything.")

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
+from bench.chat_load.joining import LoadError
 from bench.chat_native import die_with_parent, state
 from demos.pool_demo.settings import ROOT
 
@@ -92,6 +93,7 @@ class Contender:
 
         Raises:
             ServerError: it did not say its address in time.
+            LoadError: the block's own, with what the server complained of last.
         """
         with tempfile.TemporaryFile("w+") as output:
             process = subprocess.Popen(
@@ -105,6 +107,8 @@ class Contender:
             )
             try:
                 yield Server(process.pid, *_address(process, output.fileno()))
+            except LoadError as error:
+                raise LoadError(f"{error}{_complaint(output.fileno())}") from None
             finally:
                 if patience:
                     process.terminate()
@@ -148,6 +152,13 @@ def _address(process: subprocess.Popen[bytes], output: int) -> tuple[str, str]:
         if time.monotonic() > deadline:
             raise ServerError(f"it was not ready after {START_TIME:.0f} s")
         time.sleep(0.01)
+
+
+def _complaint(output: int) -> str:
+    """Return the last line in which a server speaks of an error, as the end of a sentence."""
+    text = os.pread(output, os.fstat(output).st_size, 0).decode(errors="replace")
+    found = [line for line in text.splitlines() if "error" in line.lower()]
+    return f"; the server's last complaint: {found[-1].strip().rstrip('.')}" if found else ""
 
 
 def room(*arguments: str, name: str = ROOM, dialect: str = "named") -> Contender:

@@ -5,11 +5,13 @@ import json
 import os
 import re
 import signal
+import sys
 import threading
 import time
 import uuid
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import pymysql
 import pytest
@@ -17,10 +19,12 @@ from websockets.sync.server import serve
 
 from bench import private_parts, private_report, private_targets
 from bench.chat_load.joining import LoadError
+from bench.chat_servers import Contender
 from bench.private_load.pairs import Flow, Pairs
 from bench.private_load.reports import INTERVAL, Reports
 from bench.private_parts import Paced, Shared, Talk
 from bench.private_servers import CEILING, COMMIT_EACH, CONTENDERS, IN_TURN, MESSENGER
+from bench.rounds import rounds
 from course.place import ROOT
 from demos.pool_demo.mysqlhelp import MysqlHelp
 from demos.pool_demo.settings import connect_args
@@ -226,6 +230,34 @@ def test_a_page_reports_at_once_and_then_in_turns():
     reports.add(1, 15, now=5.3)
     assert list(reports.take(5.3)) == []
     assert list(reports.take(5.3, early=True)) == [(1, [15])]
+
+
+COMPLAINT = """
+import sys
+print("http://127.0.0.1:1", flush=True)
+print("event=database error=PoolTimeout", flush=True)
+print("event=other", flush=True)
+sys.stdin.read()
+input()
+"""
+
+
+def test_a_failure_comes_with_what_the_server_complained_of():
+    server = Contender("mine", lambda: [sys.executable, "-c", COMPLAINT])
+
+    def trial(one):
+        with one.started() as running:
+            # It has ended, so it has said all; nobody has asked for its exit code yet.
+            assert eventually(
+                lambda: Path(f"/proc/{running.pid}/stat").read_text().split()[2] == "Z"
+            )
+            raise LoadError("a message was lost")
+
+    failures = {}
+    assert rounds("Trial", [server], trial, 1, failures) == {}
+    assert re.fullmatch(
+        "trial: a message was lost; the server's last complaint: EOFError.*", failures["mine"]
+    )
 
 
 # The whole.

@@ -15,7 +15,7 @@ import webbrowser
 from dataclasses import dataclass
 from pathlib import Path
 
-from course import environment, place, say
+from course import environment, exercises, place, progress, say
 from course.errors import CourseError
 
 FOLDER = place.ROOT / "lessons"
@@ -161,8 +161,15 @@ def dispatch(words: argparse.Namespace) -> int:
 
 
 def show() -> None:
-    """Print all lessons with their titles and minutes."""
+    """Print all lessons with their titles, their minutes, and how many exercises are solved."""
+    entries, sentence = progress.load()
+    if sentence:
+        say.note(sentence)
     for lesson in every():
         minutes = f"{lesson.minutes} min" if lesson.minutes else ""
-        say.line(f"  {lesson.name:<28} {minutes:>7}  {lesson.title}")
+        book = exercises.folder("exercises") / lesson.path.name
+        numbers = exercises.numbers(book) if book.exists() else []
+        right = sum(entries.get(number, progress.NOTHING)["right"] for number in numbers)
+        solved = f"{right} of {len(numbers)} exercises" if numbers else ""
+        say.line(f"  {lesson.name:<28} {minutes:>6}  {lesson.title:<28}  {solved}".rstrip())
     say.line("Read them in JupyterLab: python3 -m course")

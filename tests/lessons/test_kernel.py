@@ -3,7 +3,7 @@
 import nbformat
 import pytest
 
-from course import lessons, lessons_run, server
+from course import environment, lessons, lessons_run, server
 
 from .conftest import Played
 
@@ -135,3 +135,9 @@ def test_a_connection_that_the_server_ended_has_its_traceback(play):
     (error,) = play(notebook, allow_errors=True).errors
     assert error.ename == "OperationalError"
     assert len(error.traceback) > 1
+
+
+def test_an_environment_made_by_an_older_course_gets_the_setting(monkeypatch):
+    assert environment.missing() == []
+    monkeypatch.setattr(environment, "KERNEL_SETTINGS", environment.KERNEL_SETTINGS + "\n")
+    assert environment.missing() == ["its settings are of another version of the course"]

@@ -1,6 +1,7 @@
 """Copies of the lessons for class: without outputs, as pages, as slides."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -16,10 +17,11 @@ PHONE = {"width": 360, "height": 740}
 HALL = {"width": 1280, "height": 720}
 
 
-def course(*arguments):
+def course(*arguments, **environment):
     return subprocess.run(
         [sys.executable, "-m", "course", "lessons", *arguments],
         cwd=ROOT,
+        env={**os.environ, **environment},
         capture_output=True,
         encoding="utf-8",
         check=False,
@@ -38,6 +40,13 @@ def test_without_a_verb_the_lessons_are_listed():
         assert lesson.title in line
         if lesson.minutes:
             assert f"{lesson.minutes} min" in line
+
+
+def test_the_list_shows_what_is_solved(tmp_path):
+    (tmp_path / "progress.json").write_text('{"3.1": {"right": true, "hints": 0}}', "utf-8")
+    done = course(COURSE_STATE_DIR=str(tmp_path))
+    (line,) = [line for line in done.stdout.splitlines() if "03_share_a_pool" in line]
+    assert re.search(r"\b1 of \d exercises$", line)
 
 
 @pytest.mark.parametrize(

@@ -58,6 +58,7 @@ def test_notebook_is_clean(path):
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1)), RUN
     assert [cell.id for cell in notebook.cells if set(cell.metadata) - {"tags"}] == []
+    assert path.read_text("utf-8") == nbformat.writes(notebook) + "\n", "laid out as Jupyter does"
     ids = [cell.id for cell in notebook.cells]
     assert len(set(ids)) == len(ids)
     assert [one for one in ids if not re.fullmatch(r"[a-z][a-z0-9-]*", one)] == []

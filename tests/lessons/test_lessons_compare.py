@@ -1,0 +1,87 @@
+"""What counts as a difference between two runs of a lesson, and what each section takes."""
+
+import nbformat
+import pytest
+
+from course import lessons_compare as compare
+from course import lessons_minutes
+
+
+def cell(printed, *tags, **data):
+    outputs = [nbformat.v4.new_output("stream", name="stdout", text=printed)]
+    if data:
+        kinds = {kind.replace("_", "/"): value for kind, value in data.items()}
+        outputs.append(nbformat.v4.new_output("display_data", data=kinds))
+    return nbformat.v4.new_code_cell(
+        "run()", id="one", outputs=outputs, metadata={"tags": list(tags)}
+    )
+
+
+def differences(kept, new, database="book"):
+    pages = (nbformat.v4.new_notebook(cells=[one]) for one in (kept, new))
+    return compare.differences(*pages, database)
+
+
+def test_another_output_is_shown_with_its_cell():
+    found = differences(cell("three rows\n"), cell("two rows\n"))
+    assert found.splitlines()[0] == "cell one:"
+    assert {"-three rows", "+two rows"} <= set(found.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("kept", "new"),
+    [
+        ("Table 'book.stu' is gone", "Table 'course_1a_gw0.stu' is gone"),
+        ("see your MariaDB server version", "see your MySQL server version"),
+    ],
+)
+def test_the_server_s_name_and_the_database_s_are_no_difference(kept, new):
+    assert differences(cell(kept), cell(new), "course_1a_gw0") == ""
+
+
+def test_figures_may_differ_where_they_are_timings_and_sentences_may_not():
+    kept = cell("took 3 ms\nRaw is slower.\n", "timing")
+    assert differences(kept, cell("took 9 ms\nRaw is slower.\n", "timing")) == ""
+    assert "+Raw is faster." in differences(kept, cell("took 3 ms\nRaw is faster.\n", "timing"))
+    assert differences(cell("took 3 ms\n"), cell("took 9 ms\n"))
+
+
+def test_a_picture_may_differ_and_not_be_missing():
+    kept = cell("It falls.\n", "plot", image_png="AAAA")
+    assert differences(kept, cell("It falls.\n", "plot", image_png="BBBB")) == ""
+    assert "kept pictures ['image/png'], new []" in differences(kept, cell("It falls.\n", "plot"))
+
+
+def test_a_table_is_compared_as_markdown():
+    kept = cell("", text_markdown="| a |\n| --- |\n| 1 |", text_plain="same")
+    other = cell("", text_markdown="| a |\n| --- |\n| 2 |", text_plain="same")
+    assert "+| 2 |" in differences(kept, other)
+
+
+def test_a_claim_is_a_sentence_without_digits():
+    said = cell("Raw is slower.\nIt takes 3 ms.\nraw without a capital\nFour words, no stop\n")
+    assert compare.claims(said) == ["Raw is slower."]
+
+
+def test_minutes_count_words_lines_predictions_and_the_run():
+    shown = "`demos/x.py`\n\n```python\nimport a\n\nfirst()\nsecond()\n```"
+    notebook = nbformat.v4.new_notebook(
+        cells=[
+            nbformat.v4.new_markdown_cell("# Title"),
+            nbformat.v4.new_code_cell("import sys\nready()", id="setup"),
+            nbformat.v4.new_markdown_cell("## 1. Ask\n\n**Predict, then run.** " + "word " * 145),
+            cell("", text_markdown=shown),
+            nbformat.v4.new_markdown_cell("## Summary"),
+        ]
+    )
+    first, asked, summary = lessons_minutes.sections(notebook, {"one": 12.0})
+    assert (first.title, asked.title, summary.title) == (
+        "What you need, and set-up",
+        "1. Ask",
+        "Summary",
+    )
+    words, lines = 150, 3  # the heading's number counts as a word; `run()` and two lines shown
+    per_word = 60 / lessons_minutes.WORDS_A_MINUTE
+    expected = words * per_word + lines * lessons_minutes.LINE + lessons_minutes.PREDICTION + 12
+    assert asked.seconds == pytest.approx(expected)
+    assert first.seconds == pytest.approx(per_word)  # the set-up cell is run, not read

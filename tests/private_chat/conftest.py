@@ -47,3 +47,11 @@ def three_processes(shared, _worker_redis):
     # An option that changes nothing makes three servers of one.
     options = [("--redis", _worker_redis.url, "--heartbeat", f"{25 + n}") for n in range(3)]
     return [shared("step6_several_processes", *each) for each in options]
+
+
+@pytest.fixture(params=["one process", "three processes"])
+def finished(request, shared):
+    """The finished messenger: a test that takes it runs twice, and must not notice a difference."""
+    if request.param == "one process":
+        return shared("step6_several_processes")
+    return Doors(request.getfixturevalue("three_processes"))

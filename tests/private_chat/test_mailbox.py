@@ -8,6 +8,7 @@ import pytest
 from demos.pool_demo.settings import connect_args
 from tests.waiting import eventually
 
+from .conftest import Doors
 from .people import PATIENCE, ask, befriend, newcomer
 
 WAITING = 10_000
@@ -19,9 +20,9 @@ def server(shared):
 
 
 @pytest.fixture
-def friends(server):
+def friends(finished):
     """Two friends."""
-    ann, bob = newcomer(server), newcomer(server)
+    ann, bob = newcomer(finished), newcomer(finished)
     befriend(ann, bob)
     return ann, bob
 
@@ -264,10 +265,10 @@ def test_a_since_that_is_none_does_no_harm(friends, since):
     assert page.message()["id"] == said["id"]
 
 
-def test_since_shows_nobody_elses_messages(server, friends):
+def test_since_shows_nobody_elses_messages(finished, friends):
     ann, bob = friends
     said = ann.page().say(bob, "for bob")
-    eve = newcomer(server)
+    eve = newcomer(finished)
     befriend(eve, bob)
     page = eve.page(since=max(1, said["id"] - 5))
     assert page.say(bob, "hello")["type"] == "message"
@@ -331,10 +332,10 @@ def test_the_same_id_in_one_batch_is_stored_once(friends):
     ) == [{"n": 1}]
 
 
-def test_the_same_id_to_somebody_else_is_the_first_message(server, friends):
+def test_the_same_id_to_somebody_else_is_the_first_message(finished, friends):
     """An id names one message of a user; the answer says which."""
     ann, bob = friends
-    eve = newcomer(server)
+    eve = newcomer(finished)
     befriend(ann, eve)
     page, third = ann.page(), eve.page()
     first = page.say(bob, "for bob", "same")
@@ -343,10 +344,10 @@ def test_the_same_id_to_somebody_else_is_the_first_message(server, friends):
     assert "message" not in third.heard()
 
 
-def test_what_was_stored_among_friends_is_acknowledged_after_they_have_parted(server, friends):
+def test_what_was_stored_among_friends_is_acknowledged_after_they_have_parted(finished, friends):
     """The sender's page may not have heard of it. What is new is refused, and nobody else hears either."""
     ann, bob = friends
-    eve = newcomer(server)
+    eve = newcomer(finished)
     befriend(eve, bob)
     page, other = ann.page(), bob.page()
     first = page.say(bob, "hello", "same")
@@ -366,11 +367,10 @@ def test_what_was_stored_among_friends_is_acknowledged_after_they_have_parted(se
     ] == ["hello"]
 
 
-def test_in_one_batch_each_letter_has_its_own_answer(friends):
+def test_in_one_batch_each_letter_has_its_own_answer(server):
     """Two that were stored before their writers parted, one that is new, and one among friends."""
-    ann, bob = friends
-    eve = newcomer(ann.server)
-    befriend(ann, eve)
+    ann, bob, eve = (newcomer(server) for _ in range(3))
+    befriend(ann, bob, eve)
     pages, third = [ann.page() for _ in range(4)], eve.page()
     assert all(page.is_open() for page in pages)
     stored = [pages[0].say(bob, text, text)["id"] for text in ("one", "two")]
@@ -419,9 +419,9 @@ def test_history_comes_in_pages_the_oldest_first(friends):
     assert few["more"]
 
 
-def test_history_is_that_of_the_two_alone(server, friends):
+def test_history_is_that_of_the_two_alone(finished, friends):
     ann, bob = friends
-    eve = newcomer(server)
+    eve = newcomer(finished)
     befriend(bob, eve)
     ann.page().say(bob, "secret")
     assert past(eve, bob)["messages"] == past(eve, ann)["messages"] == []
@@ -560,10 +560,10 @@ def test_pages_that_come_and_go_leave_nothing_behind(friends):
     assert [last.message()["msg"] for _ in range(4001)][-1] == "and on"
 
 
-def test_who_confirms_nothing_holds_nobody_else_up(server, friends):
+def test_who_confirms_nothing_holds_nobody_else_up(finished, friends):
     """Messages that wait for one page do not keep the server from looking for those of another."""
     ann, bob = friends
-    eve = newcomer(server)
+    eve = newcomer(finished)
     befriend(eve, bob)
     fill(ann.id, bob.id, 1500)
     silent = bob.page()
@@ -596,4 +596,5 @@ def test_a_page_that_sends_many_at_once_keeps_its_order(friends):
         assert [one["msg"] for one in frames if one["msg"][0] == name] == [
             f"{name}{n}" for n in range(50)
         ]
-    assert [one["id"] for one in frames] == sorted(one["id"] for one in frames)
+    if not isinstance(ann.server, Doors):  # of several processes each stores in its own time
+        assert [one["id"] for one in frames] == sorted(one["id"] for one in frames)

@@ -90,7 +90,7 @@ FACTS = {
         "frame-unmasked": [r"b'\x03\xeaa client has to mask its frames'", "payload: b'hello'"],
         "length-huge": ["code: 1009"],
         "control-run": ["opcode: 10  payload: are you there?\nopcode: 1  payload: 好"],
-        "close-run": ["| the cable is cut | 1006 |  |\n| the server restarts | 1012 |"],
+        "close-run": ["| the client dies | 1006 |  |\n| the server restarts | 1012 |"],
         "lost-run": ["code: 28783"],
         "lost-back": ["code: 25209"],
         "many-run": ["100 lines open, 100 right answers"],

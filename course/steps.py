@@ -29,7 +29,7 @@ class Step:
     @property
     def module(self) -> str:
         """The name Python runs."""
-        return f"demos.{self.demo}.{self.name}"
+        return f"demos.{self.path}".replace("/", ".")
 
 
 def every() -> list[Step]:
@@ -41,12 +41,14 @@ def every() -> list[Step]:
 def find(words: str) -> Step:
     """Return the one step that the words name: such as `pool_demo/step2` or `step2_borrow`.
 
+    The source's own programs are found by their whole name only, such as `group_chat/naive/chat`.
+
     Raises:
         CourseError: no step or several have that name.
     """
     name = words.removesuffix(".py").removeprefix("demos/").removeprefix("demos.").replace(".", "/")
     steps = every()
-    exact = [step for step in steps if name in (step.path, step.name)]
+    exact = [step for step in [*steps, *_naive()] if name in (step.path, step.name)]
     # `pool_demo/step2` means step2_..., not step2b_...
     stage = [step for step in steps if _stage(step, name)]
     found = exact or stage or [step for step in steps if name in step.path]
@@ -105,6 +107,13 @@ def _redis_for(module: str) -> Iterator[dict[str, str]]:
         return
     with redis_server.running() as server:
         yield {"REDIS_URL": server.url}
+
+
+def _naive() -> list[Step]:
+    """Return the programs among the source's code, faults included."""
+    files = sorted(place.ROOT.glob("demos/*/naive/*.py"))
+    programs = [file for file in files if "__main__" in file.read_text("utf-8")]
+    return [Step(file.parts[-3], f"naive/{file.stem}", title_of(file)) for file in programs]
 
 
 def _stage(step: Step, name: str) -> bool:

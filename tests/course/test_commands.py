@@ -148,3 +148,11 @@ def test_sigterm_ends_the_step_too(course: Course):
     command.communicate(timeout=30)
     with socket.socket() as probe, pytest.raises(ConnectionRefusedError):
         probe.connect(("127.0.0.1", int(address[1])))
+
+
+def test_the_sources_own_programs_run_by_their_whole_name(course: Course):
+    command = course.start("step", "group_chat/naive/chat", "--port", "0")
+    assert "/ws" in read_until(command, "Open http://127.0.0.1:")
+    command.send_signal(signal.SIGTERM)
+    command.communicate(timeout=30)
+    assert "naive" not in course.run("step").stdout

@@ -5,8 +5,8 @@ import subprocess
 
 from course import environment, place, program, say, target, tools
 
-FOLDERS = ["course", "demos", "tests", "bench"]
-TYPED = ["course", "demos", "bench"]
+FOLDERS = ["course", "demos", "tests", "bench", "lessons/checks"]
+TYPED = ["course", "demos", "bench", "lessons/checks"]
 
 
 def run(arguments: list[str]) -> int:

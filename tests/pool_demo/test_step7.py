@@ -93,7 +93,7 @@ def test_step7f_naive_parent_reads_the_childs_row(play):
     assert "with MysqlHelp it read that of the parent and kept 1 of 1" in conclusion(output)
 
 
-def test_step7g_bad_logins_freeze_the_naive_server(play):
+def test_e13_step7g_bad_logins_freeze_the_naive_server(play):
     output = play("step7g_bad_logins")
     (froze,) = re.findall(r"bad log-in (\d+) froze the naive server", conclusion(output))
     assert 6 < int(froze) <= 40

@@ -102,7 +102,7 @@ class FrameDrawing:
         return (
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
             f'width="{width}" height="{height}" role="img" aria-label="{escape(self.caption)}" '
-            'font-family="system-ui, sans-serif" font-size="15">'
+            'style="max-width:100%;height:auto" font-family="system-ui, sans-serif" font-size="15">'
             f'<rect width="{width}" height="{height}" fill="{PAPER}"/>{title}'
             f"{_text(LEFT - 12, 30, 'byte', SOFT, 'end')}{''.join(marks)}</svg>"
         )

@@ -7,7 +7,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from course import lessons, lessons_compare, lessons_run
+from course import lessons, lessons_compare, lessons_run, tools
 from course.place import ROOT
 
 LESSONS = [lesson.path for lesson in lessons.every()]
@@ -49,8 +49,11 @@ def calls(path: Path, function: str) -> list[list[str]]:
 
 
 @pytest.fixture
-def play(book) -> Play:
+def play(book, monkeypatch: pytest.MonkeyPatch) -> Play:
     """Execute a notebook in order, in a new kernel of this Python, in its folder or another."""
+    redis = tools.find("redis-server")
+    if redis:  # so that a test with a state folder of its own does not fetch another one
+        monkeypatch.setenv(tools.RECIPES["redis-server"].variable, str(redis.path))
 
     def run(
         notebook: Path | nbformat.NotebookNode,

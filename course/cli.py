@@ -16,6 +16,7 @@ from course import (
     place,
     say,
     server,
+    stage,
     steps,
     target,
 )
@@ -65,6 +66,9 @@ def _parser() -> argparse.ArgumentParser:
     step = verbs.add_parser("step", help="list the steps, or run one")
     step.add_argument("name", nargs="?", help="such as pool_demo/step2")
     step.add_argument("arguments", nargs=argparse.REMAINDER, help="passed on to the step")
+    verbs.add_parser("stage", help="one page that shows every step and runs it").add_argument(
+        "--port", type=_port, default=0, help="its port (8700, or a free one if that is taken)"
+    )
     bench = verbs.add_parser("bench", help="list the benchmarks, or run one")
     bench.add_argument("name", nargs="?", help="such as pool")
     bench.add_argument("arguments", nargs=argparse.REMAINDER, help="passed on to the benchmark")
@@ -102,14 +106,15 @@ def _add_lessons(parser: argparse.ArgumentParser) -> None:
     site = actions.add_parser("html", help="all lessons as pages that need no network")
     slides = actions.add_parser("slides", help="one lesson as slides that need no network")
     slides.add_argument("name", metavar="NAME", help="such as 03")
+    figures = actions.add_parser("figures", help="make the lessons' pictures anew, with a browser")
     for action, folder in (
         (clean, lessons.CLEAN),
         (site, lessons.SITE),
         (slides, lessons.SLIDES),
+        (figures, lessons.FIGURES),
     ):
         where = folder.relative_to(place.ROOT)
         action.add_argument("--out", type=Path, metavar="DIR", help=f"where to; default: {where}/")
-    actions.add_parser("figures", help="make the pictures of lessons/figures anew, with a browser")
 
 
 def _port(text: str) -> int:
@@ -130,6 +135,8 @@ def _dispatch(chosen: argparse.Namespace) -> int:
             return steps.run(chosen.name, chosen.arguments)
         steps.show()
         return 0
+    if chosen.verb == "stage":
+        return stage.run(chosen.port)
     if chosen.verb == "bench":
         if chosen.name:
             return benches.run(chosen.name, chosen.arguments)

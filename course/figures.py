@@ -9,14 +9,14 @@ import re
 import sys
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 
 from playwright.sync_api import Browser, Page, ViewportSize, expect
 
-from course import chromium, diagrams, place, say, target, tools
+from course import chromium, diagrams, say, target, tools
 from course.demo import Demo
 from course.errors import CourseError
 
-FOLDER = place.ROOT / "lessons" / "figures"
 WINDOW: ViewportSize = {"width": 420, "height": 600}
 NOON = "2026-03-02T12:00:00Z"  # the pages' clock stands still
 DESK = """<main style="display: flex; gap: 12px; padding: 12px; width: max-content; background: #8b929c">{}</main>"""
@@ -140,20 +140,20 @@ def _say(pages: dict[str, Page], line: Line) -> None:
     page.evaluate("document.activeElement.blur()")  # no cursor that blinks
 
 
-def main() -> int:
-    """Make all figures; return the exit code."""
+def main(folder: Path) -> int:
+    """Make all figures in a folder; return the exit code."""
     names = ["chromium", "fonts", "playwright"]
     for failure in tools.ensure_all(names).values():
         raise failure
-    FOLDER.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     with target.database():
         printed = target.run_demo("demos.pool_demo.step5_mysqlhelp")
     for name, text in (drawn() | tables(printed)).items():
-        (FOLDER / name).write_text(text, "utf-8")
+        (folder / name).write_text(text, "utf-8")
         say.line(name)
     with chromium.launched(tools.ensure("chromium"), tools.ensure("playwright")) as browser:
         for name, scene in SCENES.items():
-            (FOLDER / f"{name}.png").write_bytes(photographed(browser, scene))
+            (folder / f"{name}.png").write_bytes(photographed(browser, scene))
             say.line(f"{name}.png")
     return 0
 
@@ -161,7 +161,7 @@ def main() -> int:
 if __name__ == "__main__":
     say.prepare()
     try:
-        sys.exit(main())
+        sys.exit(main(Path(sys.argv[1])))
     except CourseError as failure:
         say.failure(failure)
         sys.exit(1)

@@ -19,6 +19,7 @@ from course import environment, exercises, place, progress, say
 from course.errors import CourseError
 
 FOLDER = place.ROOT / "lessons"
+FIGURES = FOLDER / "figures"
 # Where copies go if nobody says otherwise; git ignores them. JupyterLab shows what is below lessons/.
 CLEAN, SITE, SLIDES = FOLDER / "clean", place.ROOT / "lessons-html", place.ROOT / "lessons-slides"
 
@@ -122,8 +123,8 @@ def clean(words: list[str], folder: Path) -> int:
                 cell |= {"outputs": [], "execution_count": None}
         text = json.dumps(notebook, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
         (folder / lesson.path.name).write_text(text, "utf-8")
-    if (FOLDER / "figures").is_dir():
-        shutil.copytree(FOLDER / "figures", folder / "figures", dirs_exist_ok=True)
+    if FIGURES.is_dir():
+        shutil.copytree(FIGURES, folder / "figures", dirs_exist_ok=True)
     say.line(f"Copies without outputs are in {place.shown(folder.absolute())}.")
     return 0
 
@@ -156,6 +157,9 @@ def dispatch(words: argparse.Namespace) -> int:
         return work("lessons_site", str((words.out or SITE).absolute()))
     if words.action == "slides":
         return slides(words.name, (words.out or SLIDES).absolute())
+    if words.action == "figures":
+        environment.ensure(environment.TEST)  # it drives a browser
+        return work("figures", str((words.out or FIGURES).absolute()))
     show()
     return 0
 

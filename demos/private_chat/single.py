@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Callable
+from functools import partial
 from typing import ParamSpec
 
 import gevent
@@ -142,30 +143,34 @@ def _hear(connection: Connection, post: Post, data: str | bytes) -> None:
             msg, names = text_in(frame, "msg"), _recipients(frame)
             # A client_id names one message; to several recipients go several.
             keys = [client_id if "to" in frame and client_id else str(uuid.uuid4()) for _ in names]
-            # At once, or each would wait for the database in turn.
-            gevent.joinall(
-                [
-                    gevent.spawn(
-                        _try, connection, client_id, post.send, connection.user, name, msg, key
-                    )
-                    for name, key in zip(names, keys, strict=True)
-                ]
-            )
+            for name, key in zip(names, keys, strict=True):
+                # Greenlets run in this order. Asked here, no name makes one wait behind the next.
+                if _try(connection, client_id, post.id_of, name):
+                    say = partial(post.send, connection.user, name, msg, key)
+                    connection.letters.spawn(_try, connection, client_id, say)
+            # Only the mailbox keeps the order of what comes to it at the same time.
+            if not (post.keeps and connection.rich):
+                connection.letters.join()
     except NotSaid as error:
         connection.complain(NotSaid(error.code, error.reason, client_id))
 
 
 def _try(
-    connection: Connection, client_id: str, act: Callable[P, None], *args: P.args, **kw: P.kwargs
-) -> None:
-    """Do one thing that the database may refuse; tell the page if it does."""
+    connection: Connection, client_id: str, act: Callable[P, object], *args: P.args, **kw: P.kwargs
+) -> bool:
+    """Do one thing that the database may refuse; tell the page if it does.
+
+    Returns whether it was done.
+    """
     try:
         act(*args, **kw)
+        return True
     except NotSaid as error:
         connection.complain(NotSaid(error.code, error.reason, client_id))
     except (pymysql.MySQLError, PoolTimeout):
         reason = "The database cannot be reached; this was not stored. Send it again."
         connection.complain(NotSaid("not_stored", reason, client_id))
+    return False
 
 
 def _client_id(frame: dict[str, object]) -> str:

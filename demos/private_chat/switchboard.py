@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import gevent
+from gevent.pool import Pool
 
 from demos.group_chat.bucket import Bucket
 from demos.group_chat.frames import TEXT, encode
@@ -16,6 +17,7 @@ from demos.group_chat.websocket import WebSocket
 
 ENDED = 4401  # close code: the session has ended
 RELOAD_TIME = 1.0  # seconds in which a page may come back before its user counts as gone
+AT_WORK = 16  # messages of one page that are being stored at the same time
 HELD = 10_000  # events that wait for one page which reads slowly
 REMEMBERED = 10_000  # ids of messages that a connection remembers to have sent
 
@@ -39,16 +41,23 @@ class Connection:
     user: User
     rich: bool
     bucket: Bucket
+    # Messages of the page that are being stored; it is not read on while there are too many.
+    letters: Pool = field(default_factory=lambda: Pool(AT_WORK))
     # Called with the id of a stored message when it went to a page that cannot say that it has it.
     got: Callable[[int], None] | None = None
     # What waits until the past has been shown, by id: a message that comes twice waits once.
     _held: dict[object, Event] | None = None
     _shown: dict[object, None] = field(default_factory=dict)  # ids of messages, the newest last
 
-    def send(self, event: Event) -> None:
-        """Send an event in the format that the page speaks."""
+    def send(self, event: Event, frame: bytes = b"") -> None:
+        """Send an event in the format that the page speaks.
+
+        Args:
+            event: what happened.
+            frame: the same as a frame of the rich format, if it is encoded already.
+        """
         if self._held is None:
-            self._write(event)
+            self._write(event, frame)
         elif event.get("id") not in self._shown:
             self._held[event.get("id") or object()] = event
             if len(self._held) > HELD:
@@ -83,9 +92,9 @@ class Connection:
         content = {"type": "error", "code": error.code, "reason": error.reason}
         self.send(content | ({"client_id": error.client_id} if error.client_id else {}))
 
-    def _write(self, event: Event) -> None:
+    def _write(self, event: Event, frame: bytes = b"") -> None:
         if self.rich:
-            self.socket.send_frame(frame_of(event))
+            self.socket.send_frame(frame or frame_of(event))
             return
         # B4's page understands text from others, and nothing else.
         text = ""
@@ -155,15 +164,17 @@ class Switchboard:
 
     def send_here(self, event: Event, to: Iterable[int]) -> None:
         """Send an event to the pages of these users that this process serves."""
+        frame = frame_of(event)  # once for all
         for user_id in set(to):
             for connection in list(self._pages.get(user_id, ())):
-                connection.send(event)
+                connection.send(event, frame)
 
     def tell_all_here(self, event: Event) -> None:
         """Send an event to every page that this process serves."""
+        frame = frame_of(event)
         for pages in list(self._pages.values()):
             for connection in list(pages):
-                connection.send(event)
+                connection.send(event, frame)
 
     def logins_here(self) -> set[int]:
         """Return the log-ins that have a page open in this process."""

@@ -47,6 +47,7 @@ def run(port: int = 0) -> int:
                     say.line(
                         "  Exercises  in its folder mine; how far you are: python3 -m course exercises"
                     )
+                    say.line("  Stage      python3 -m course stage   (shows every step live)")
                     say.line(f"  Database   {database.where}")
                     say.line("  SQL shell  python3 -m course db shell   (in another terminal)")
                     say.line("Ctrl-C stops everything.")

@@ -79,7 +79,7 @@ def run(words: str, arguments: list[str]) -> int:
 
 def run_module(module: str, arguments: list[str]) -> int:
     """Run a module of demos or bench as a process on the course's database; return its exit code."""
-    with target.database(), _redis_for(module) as settings:
+    with target.database(), redis_for(module) as settings:
         # Where the terminal lacks Chinese letters the module shows escapes.
         environment = {"PYTHONIOENCODING": ":backslashreplace", **os.environ, **settings}
         command = [str(place.venv_python()), "-m", module, *arguments]
@@ -93,11 +93,21 @@ def run_module(module: str, arguments: list[str]) -> int:
 
 
 @contextmanager
-def _redis_for(module: str) -> Iterator[dict[str, str]]:
-    """Have a private Redis for a module that reads REDIS_URL; nothing for others, or if one is named already."""
+def redis_for(module: str) -> Iterator[dict[str, str]]:
+    """Have the settings of a Redis for a module that reads REDIS_URL; none for others."""
     file = place.ROOT / f"{module.replace('.', '/')}.py"
-    if "REDIS_URL" not in file.read_text("utf-8") or os.environ.get("REDIS_URL"):
+    if "REDIS_URL" in file.read_text("utf-8"):
+        with redis() as settings:
+            yield settings
+    else:
         yield {}
+
+
+@contextmanager
+def redis() -> Iterator[dict[str, str]]:
+    """Have the settings of the Redis that REDIS_URL names, or of a private one; none if there is none to be had."""
+    if url := os.environ.get("REDIS_URL"):
+        yield {"REDIS_URL": url}
         return
     try:
         tools.ensure("redis-server")

@@ -1,0 +1,94 @@
+"""`python3 -m course stage`: one page that shows every step and runs it, on the course's database.
+
+Standard library only: the command line imports it before anything is installed. The page is served by
+`course.stage_server`, a process of the environment's Python.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import webbrowser
+from pathlib import Path
+
+from course import environment, place, say, target, tether
+from course.errors import CourseError
+
+STOP_LIMIT = 20.0  # seconds for the steps that run to say goodbye
+
+
+def run(port: int = 0) -> int:
+    """Show the stage until Ctrl-C, SIGTERM or SIGHUP; then stop everything it started, in order.
+
+    Args:
+        port: the page's port; 0 means the usual one, or a free one if that is taken.
+
+    Raises:
+        CourseError: something cannot be had or started.
+    """
+    environment.ensure()
+    with target.database() as database:
+        stopping = threading.Event()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, lambda *_: stopping.set())
+        log = place.state() / "stage.log"
+        server = _start(port, log)
+        try:
+            address = _address(server, log)
+            say.line(f"The stage is open: {address}")
+            say.line(f"  Database   {database.where}")
+            say.line("Ctrl-C stops everything.")
+            if sys.stdout.isatty() and "CI" not in os.environ:
+                webbrowser.open(address)
+            while not stopping.wait(0.5) and server.poll() is None:
+                database.mend()
+            if not stopping.is_set():
+                raise CourseError(
+                    "the stage ended by itself: the end of its log is below.", _tail(log)
+                )
+        finally:
+            _stop(server)
+        say.note("\nThe stage is closed.")
+    say.note(database.farewell)
+    return 0
+
+
+def _start(port: int, log: Path) -> subprocess.Popen[bytes]:
+    with log.open("wb") as errors:
+        return tether.start(
+            [place.venv_python(), "-m", "course.stage_server", str(port)],
+            last_signal=signal.SIGTERM,  # it ends its steps then
+            cwd=place.ROOT,
+            env={**os.environ, "PYTHONUTF8": "1"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            start_new_session=True,  # Ctrl-C in this terminal is for us
+        )
+
+
+def _address(server: subprocess.Popen[bytes], log: Path) -> str:
+    """Return the address that the server says when it is ready."""
+    assert server.stdout
+    said = server.stdout.readline().decode()
+    if not said.startswith("Open "):
+        server.wait(STOP_LIMIT)
+        sentence, *details = _tail(log).splitlines()[::-1] or ["the stage did not start."]
+        raise CourseError(sentence, "\n".join(details[::-1]))
+    return said.removeprefix("Open ").strip()
+
+
+def _stop(server: subprocess.Popen[bytes]) -> None:
+    server.terminate()
+    try:
+        server.wait(STOP_LIMIT)
+    except subprocess.TimeoutExpired:
+        server.kill()
+        server.wait()
+    if server.stdout:
+        server.stdout.close()
+
+
+def _tail(log: Path) -> str:
+    return "\n".join(log.read_text("utf-8", "replace").splitlines()[-12:])

@@ -1,0 +1,232 @@
+"""The stage's web application: one page, what it reads and what it asks for. It serves this machine alone."""
+
+import secrets
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+
+import gevent
+from flask import Flask, Response, abort, jsonify, render_template, request, send_file
+from gevent.event import Event
+from gevent.pywsgi import WSGIServer
+
+from course import stage_code, target
+from course.errors import CourseError
+from course.stage_feed import stream
+from course.stage_map import CourseMap, notes, words
+from course.stage_runs import CLIENTS, SITE, Run, Runs
+
+HOST, USUAL_PORT = "127.0.0.1", 8700
+TITLE = "stage"  # the page's host below SITE
+
+
+class Refused(Exception):
+    """A request that the stage does not answer; the words say why."""
+
+
+def create_app(port: int) -> tuple[Flask, Runs]:
+    """Make the application and its runs.
+
+    Args:
+        port: on which it will be served.
+    """
+    app = Flask(
+        __name__,
+        template_folder="stage_page",
+        static_folder="stage_page",
+        static_url_path="/static",
+    )
+    home = f"{TITLE}.{SITE}:{port}"
+    hosts = {home, f"{HOST}:{port}", f"localhost:{port}"}
+    token, begun = secrets.token_urlsafe(24), secrets.token_hex(4)
+    runs = Runs(f"http://{home}")
+
+    @app.before_request
+    def guard() -> None:
+        """Let in only our own pages; a name that leads here by a stranger's DNS is none of ours."""
+        if request.host not in hosts:
+            raise Refused(
+                f"This is the stage at http://{home}/, and {request.host} is not its name."
+            )
+        origin = request.headers.get("Origin")
+        if origin is not None and origin != f"http://{request.host}":
+            raise Refused("Pages of other origins cannot use the stage.")
+        if (
+            request.headers.get("Sec-Fetch-Site") in ("cross-site", "same-site")
+            and request.headers.get("Sec-Fetch-Mode") != "navigate"
+        ):
+            raise Refused("Pages of other origins cannot use the stage.")
+        if request.method not in ("GET", "HEAD") and not secrets.compare_digest(
+            request.headers.get("X-Stage-Token", ""), token
+        ):
+            raise Refused("This page is of an earlier start of the stage: load it again.")
+
+    @app.after_request
+    def protect(response: Response) -> Response:
+        response.headers["Content-Security-Policy"] = (
+            "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+            f"frame-src http://*.{SITE}:*"
+        )
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        response.headers["Referrer-Policy"] = "no-referrer"
+        response.headers["Cache-Control"] = "no-store"
+        return response
+
+    @app.errorhandler(Refused)
+    def refused(error: Refused) -> tuple[Response, int]:
+        return jsonify(error=str(error)), 403
+
+    @app.errorhandler(CourseError)
+    def failed(error: CourseError) -> tuple[Response, int]:
+        return jsonify(error=str(error), details=error.details), 409
+
+    @app.get("/")
+    def page() -> str:
+        return render_template(
+            "stage.html", token=token, home=home, clients=[name for _, name in CLIENTS]
+        )
+
+    @app.get("/map")
+    def course_map() -> Response:
+        return jsonify(CourseMap().as_json())
+
+    @app.get("/steps/<path:path>")
+    def step(path: str) -> Response:
+        return jsonify(_step(path))
+
+    @app.get("/events")
+    def events() -> Response:
+        seen: dict[int, tuple[int, int]] = {}
+        greeting: list[dict[str, object]] = [{"kind": "stage", "start": begun}]
+        return _stream(stream(runs.bell, greeting, lambda: runs.news(seen)))
+
+    @app.get("/wire/<int:number>")
+    def wire(number: int) -> Response:
+        return _stream(_frames(_run(number)))
+
+    @app.post("/runs")
+    def start() -> tuple[Response, int]:
+        asked = _asked()
+        step = CourseMap().steps.get(str(asked.get("step")))
+        if step is None:
+            abort(404)
+        run = runs.start(step, str(asked.get("options", "")), _count(asked))
+        return jsonify(run.as_json()), 201
+
+    @app.post("/runs/<int:number>/stop")
+    def stop(number: int) -> Response:
+        run = _run(number)
+        run.stop()
+        return jsonify(run.as_json())
+
+    @app.post("/runs/<int:number>/clients")
+    def clients(number: int) -> Response:
+        run = _run(number)
+        run.open_clients(_count(_asked()))
+        return jsonify(run.as_json())
+
+    @app.get("/runs/<int:number>/plots/<int:plot>")
+    def plots(number: int, plot: int) -> Response:
+        found = _run(number).plots
+        if plot >= len(found) or not found[plot].is_file():
+            abort(404)
+        return send_file(found[plot], mimetype="image/png")
+
+    @app.post("/reset")
+    def reset() -> Response:
+        return jsonify(said=target.run_demo("demos.pool_demo.seed").strip())
+
+    def _run(number: int) -> Run:
+        run = runs.get(number)
+        if run is None:
+            abort(404)
+        return run
+
+    return app, runs
+
+
+def _step(path: str) -> dict[str, object]:
+    """Return all that the page shows of a step."""
+    course_map = CourseMap()
+    step = course_map.steps.get(path)
+    if step is None:
+        abort(404)
+    before = course_map.before(path)
+    of_demo = [one for one in course_map.order if one.startswith(f"{step.demo}/")]
+    return {
+        "step": path,
+        "title": words(step)[1],
+        "sections": [section.id for section in course_map.sections_of(path)],
+        "place": f"step {of_demo.index(path) + 1} of {len(of_demo)} of {step.demo}",
+        "before": before,
+        "says": stage_code.paragraphs(path),
+        "serves": stage_code.takes_port(path),
+        "clients": stage_code.clients(path),
+        "files": stage_code.files(path, before),
+        "notes": [notes(lesson, step) for lesson in course_map.lessons_of(path)],
+    }
+
+
+def _frames(run: Run) -> Iterator[str]:
+    """Yield what passes on a run's wire, one event at a time."""
+    seen = heard = 0
+    while True:
+        events, seen = run.wire.since(seen)
+        yield "".join(f"data: {event}\n\n" for event in events) or ": here\n\n"
+        heard = run.wire.bell.wait(heard, 10)
+
+
+def _stream(chunks: Iterator[str]) -> Response:
+    return Response(chunks, mimetype="text/event-stream")
+
+
+def _asked() -> dict[str, object]:
+    asked = request.get_json(silent=True)
+    if not isinstance(asked, dict):
+        abort(400)
+    return asked
+
+
+def _count(asked: dict[str, object]) -> int:
+    count = asked.get("clients", 0)
+    if not isinstance(count, int) or not 0 <= count <= len(CLIENTS):
+        abort(400)
+    return count
+
+
+def _listen(port: int) -> socket.socket:
+    try:
+        return socket.create_server((HOST, port or USUAL_PORT), backlog=128)
+    except OSError:
+        if port:
+            raise
+        return socket.create_server((HOST, 0), backlog=128)
+
+
+def serve(port: int) -> int:
+    """Serve until SIGTERM or SIGINT, then end all that runs; return the exit code.
+
+    Args:
+        port: where to serve; 0 means the usual one, or a free one if that is taken.
+    """
+    try:
+        listener = _listen(port)
+    except OSError as error:
+        print(
+            f"port {port} cannot be used ({error.strerror}): name another one with --port.",
+            file=sys.stderr,
+        )
+        return 1
+    app, runs = create_app(listener.getsockname()[1])
+    server = WSGIServer(listener, app, log=None)
+    ended = Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        gevent.signal_handler(number, ended.set)
+    server.start()
+    print(f"Open {runs.ancestor}/", flush=True)
+    ended.wait()
+    server.close()
+    runs.stop_all()
+    server.stop(timeout=0)
+    return 0

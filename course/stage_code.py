@@ -1,0 +1,155 @@
+"""What the stage shows of a step's code: what its docstring says, and its files, with the new lines marked."""
+
+import ast
+import difflib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from pygments.lexers import PythonLexer  # type: ignore[import-untyped]
+from pygments.token import Comment, Keyword, Name, Number, String, Token  # type: ignore[import-untyped]
+
+from course import place
+
+# The few kinds of words that get a colour of their own; the first that fits.
+KINDS = {
+    Comment: "comment",
+    String: "string",
+    Number: "number",
+    Keyword: "keyword",
+    Name.Decorator: "decorator",
+    Name.Function: "name",
+    Name.Class: "name",
+    Name.Builtin: "builtin",
+}
+
+
+def paragraphs(path: str) -> list[dict[str, str]]:
+    """Return what a step's docstring says below its title, such as {"label": "See", "text": "the three rows ..."}."""
+    text = ast.get_docstring(ast.parse(_read(f"demos/{path}.py"))) or ""
+    found = []
+    for block in re.split(r"\n\s*\n", text)[1:]:
+        label, colon, words = block.partition(":")
+        known = colon and label.isalpha()
+        found.append(
+            {"label": label if known else "", "text": " ".join((words if known else block).split())}
+        )
+    return found
+
+
+def files(path: str, before: str | None) -> list[dict[str, object]]:
+    """Return a step's files: its own, and the modules of the demos that it imports.
+
+    Args:
+        path: of the step, such as "pool_demo/step2_borrow_and_return".
+        before: the step before it, if there is one.
+
+    Returns:
+        For each file its `path`, whether it is the `step` itself, whether the step before has it not (`new`), and its
+        `lines`: `number`, `new`, and `runs` of text with their kind.
+    """
+    mine = f"demos/{path}.py"
+    former = f"demos/{before}.py" if before else None
+    found = [_file(mine, step=True, new=False, former=former)]
+    known = {former, *_imports(former)} if former else None
+    for module in _imports(mine):
+        found.append(_file(module, step=False, new=known is not None and module not in known))
+    return found
+
+
+def takes_port(path: str) -> bool:
+    """Say whether a step serves on the port that `--port` names: it calls `serve`, or has the option itself."""
+    for node in ast.walk(ast.parse(_read(f"demos/{path}.py"))):
+        if isinstance(node, ast.Call):
+            called = getattr(node.func, "id", getattr(node.func, "attr", ""))
+            first = node.args[0] if node.args else None
+            option = isinstance(first, ast.Constant) and first.value == "--port"
+            if called == "serve" or (called == "add_argument" and option):
+                return True
+    return False
+
+
+def clients(path: str) -> int:
+    """Return how many people a step is best shown with, by what its docstring asks one to look at."""
+    see = " ".join(one["text"] for one in paragraphs(path) if one["label"] == "See")
+    if re.search(r"\bthree tabs\b", see):
+        return 3
+    return (
+        2 if re.search(r"\b(tabs|browsers|friends?|joins|each other|two addresses)\b", see) else 1
+    )
+
+
+def has_option(path: str, option: str) -> bool:
+    """Say whether a step's own code declares an option, such as `--redis`."""
+    return f'add_argument("{option}"' in _read(f"demos/{path}.py")
+
+
+def _file(path: str, step: bool, new: bool, former: str | None = None) -> dict[str, object]:
+    """Return a file as the page shows it; its lines are new if the former file has them not."""
+    source = _read(path)
+    shown = source.splitlines()
+    marked = _new(_read(former).splitlines(), shown) if former else set()
+    begin = _after_docstring(source)
+    lines = [
+        {"number": index + 1, "new": index in marked and bool(shown[index].strip()), "runs": runs}
+        for index, runs in enumerate(_highlighted(source))
+        if begin <= index < len(shown)
+    ]
+    return {"path": path, "step": step, "new": new, "lines": lines}
+
+
+def _new(before: list[str], after: list[str]) -> set[int]:
+    matcher = difflib.SequenceMatcher(None, before, after, autojunk=False)
+    kept = {
+        start + offset for _, start, size in matcher.get_matching_blocks() for offset in range(size)
+    }
+    return set(range(len(after))) - kept
+
+
+def _after_docstring(source: str) -> int:
+    """Return the index of the first line after the docstring and the blank lines below it."""
+    body = ast.parse(source).body
+    if not body or ast.get_docstring(ast.parse(source)) is None:
+        return 0
+    index = body[0].end_lineno or 0
+    lines = source.splitlines()
+    while index < len(lines) and not lines[index].strip():
+        index += 1
+    return index
+
+
+def _highlighted(source: str) -> Iterator[list[list[str]]]:
+    """Yield each line as runs of text with their kind ("" for most)."""
+    runs: list[list[str]] = []
+    for token, text in PythonLexer(stripnl=False).get_tokens(source):
+        for number, part in enumerate(text.split("\n")):
+            if number:
+                yield runs
+                runs = []
+            if part:
+                runs.append([_kind(token), part])
+
+
+def _kind(token: Token) -> str:
+    return next((kind for parent, kind in KINDS.items() if token in parent), "")
+
+
+def _imports(path: str) -> list[str]:
+    """Return the demos' modules that a file imports, anywhere in it, in order."""
+    found: list[str] = []
+    for node in ast.walk(ast.parse(_read(path))):
+        names = []
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("demos."):
+            # `from demos.group_chat import names` names a module, or something in a package.
+            names = [node.module or "", *(f"{node.module}.{alias.name}" for alias in node.names)]
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names if alias.name.startswith("demos.")]
+        for name in names:
+            module = f"{name.replace('.', '/')}.py"
+            if (place.ROOT / module).is_file() and module not in found:
+                found.append(module)
+    return found
+
+
+def _read(path: str) -> str:
+    return Path(place.ROOT / path).read_text("utf-8")

@@ -1,0 +1,55 @@
+// The course map: sections in order, with their lessons and steps, and which steps run.
+
+"use strict";
+
+let course = null; // what /map says
+const mapLinks = new Map(); // step → its links in the map
+
+async function loadMap() {
+  course = await read("map");
+  $("map").replaceChildren(...course.sections.map(sectionOf));
+}
+
+function sectionOf(section) {
+  const made = element("section");
+  const heading = element("h2", "", section.id);
+  heading.append(" ", element("span", "", section.teaches));
+  const steps = element("ul");
+  for (const step of section.steps) {
+    const entry = element("li");
+    entry.append(stepLink(step));
+    steps.append(entry);
+  }
+  made.append(heading, element("p", "quiet", section.lessons.map(lessonWords).join(", ")), steps);
+  return made;
+}
+
+function lessonWords(number) {
+  const { minutes } = course.lessons[number];
+  return `lesson ${number}${minutes ? `, ${minutes} min` : ""}`;
+}
+
+function stepLink(step) {
+  const [demo, name] = step.split("/");
+  const made = link(`#${step}`, course.titles[step]);
+  made.title = `${demo}/${name}`;
+  made.prepend(element("b", "", name.split("_")[0].replace("step", "")), " ");
+  made.append(" ", element("span", "runs"));
+  mapLinks.set(step, [...(mapLinks.get(step) ?? []), made]);
+  return made;
+}
+
+function markCurrent(step) {
+  for (const [path, links] of mapLinks)
+    for (const one of links)
+      if (path === step) one.setAttribute("aria-current", "page");
+      else one.removeAttribute("aria-current");
+  mapLinks.get(step)?.[0].scrollIntoView({ block: "nearest" });
+}
+
+/** Say in map and bar which steps run. */
+function markRunning(steps) {
+  for (const [path, links] of mapLinks)
+    for (const one of links) one.lastChild.textContent = steps.includes(path) ? "runs" : "";
+  $("running").replaceChildren(...steps.map((path) => link(`#${path}`, path)));
+}

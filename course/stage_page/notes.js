@@ -1,0 +1,35 @@
+// The presenter's notes: what the run sheet says about the lessons that show a step.
+
+"use strict";
+
+function showNotes(notes) {
+  $("notes").replaceChildren(element("h2", "", "Notes"), ...notes.flatMap(lessonNotes));
+}
+
+function lessonNotes(note) {
+  const heading = element("h3", "", `Lesson ${note.lesson}`);
+  if (note.minutes) heading.append(" ", element("span", "quiet", `${note.minutes} minutes`));
+  return [heading, minutesOf(note.sections), ...note.blocks.map(blockOf)];
+}
+
+/** The lesson's sections with their minutes; those that show this step say so. */
+function minutesOf(sections) {
+  const made = element("table");
+  const head = made.createTHead().insertRow();
+  head.append(element("th", "", "section"), element("th", "", "min"));
+  const body = made.createTBody();
+  for (const section of sections) {
+    const row = body.insertRow();
+    row.append(element("td", "", section.title), element("td", "", section.minutes));
+    if (section.here) row.firstChild.append(" ", element("strong", "", "← this step"));
+  }
+  return made;
+}
+
+function blockOf({ kind, runs }) {
+  const made = element("p", kind);
+  for (const [mark, text] of runs) made.append(mark === "text" ? text : element(mark, "", text));
+  return made;
+}
+
+toggles("show-notes", "notes", false);

@@ -1,0 +1,97 @@
+// The runs: what the stage tells about them, live, and what each has said.
+
+"use strict";
+
+const KEPT = 120000; // characters of output that the page holds for each run
+const runs = new Map(); // step → its newest run
+const views = new Map(); // number of a run → what the page shows of it
+
+const stages = new EventSource("events");
+let start = ""; // which start of the stage we talk to
+
+stages.addEventListener("open", () => {
+  $("connection").textContent = "";
+});
+stages.addEventListener("error", () => {
+  $("connection").textContent = "The stage does not answer. Start it again: python3 -m course stage";
+});
+stages.addEventListener("message", (event) => {
+  for (const news of JSON.parse(event.data)) hear[news.kind](news);
+});
+
+const hear = {
+  /** A stream begins, and tells everything from the start. */
+  stage(news) {
+    if (start && start !== news.start) location.reload();
+    start = news.start;
+    for (const view of views.values()) view.output.replaceChildren();
+  },
+
+  run(run) {
+    const former = runs.get(run.step);
+    if (former && former.run !== run.run) dropView(former.run);
+    runs.set(run.step, run);
+    const view = viewOf(run);
+    showClients(view.clients, run);
+    showPlots(view, run);
+    view.box.dataset.state = run.state;
+    markRunning([...runs.values()].filter(isActive).map((one) => one.step));
+    if (run.step === current) showRun();
+  },
+
+  output({ run, pieces, lost }) {
+    const view = views.get(run);
+    const following = view.output.scrollHeight - view.output.scrollTop - view.output.clientHeight < 40;
+    if (lost) view.output.append(element("span", "stage", "… some lines were left out …\n"));
+    for (const [stream, text] of pieces) {
+      view.output.append(element("span", stream, text));
+      view.size += text.length;
+    }
+    while (view.size > KEPT && view.output.children.length > 1) {
+      view.size -= view.output.firstChild.textContent.length;
+      view.output.firstChild.remove();
+    }
+    view.output.hidden = false;
+    if (following) view.output.scrollTop = view.output.scrollHeight;
+  },
+};
+
+function isActive(run) {
+  return run.state === "running" || run.state === "stopping";
+}
+
+/** Return what the page shows of a run; it stays when another step is shown, and its frames go on. */
+function viewOf(run) {
+  if (!views.has(run.run)) {
+    const box = element("section", "view");
+    box.setAttribute("aria-label", `What ${run.step} shows`);
+    const clients = element("div", "clients");
+    const output = element("pre", "output");
+    output.setAttribute("role", "log");
+    output.setAttribute("aria-label", "Output");
+    output.tabIndex = 0;
+    output.dataset.scrolls = "";
+    output.hidden = true;
+    const plots = element("div", "plots");
+    box.append(clients, output, plots);
+    box.hidden = run.step !== current;
+    $("views").append(box);
+    views.set(run.run, { box, clients, output, plots, size: 0 });
+  }
+  return views.get(run.run);
+}
+
+function dropView(number) {
+  views.get(number)?.box.remove();
+  views.delete(number);
+}
+
+/** Show the plots that a step has drawn. */
+function showPlots({ plots }, run) {
+  for (let number = plots.children.length; number < run.plots; number += 1) {
+    const picture = element("img");
+    picture.src = `runs/${run.run}/plots/${number}`;
+    picture.alt = `Plot ${number + 1} of ${run.step}`;
+    plots.append(picture);
+  }
+}

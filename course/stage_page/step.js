@@ -1,0 +1,90 @@
+// The step that is shown: its words, its code, its notes, and the controls that run it.
+
+"use strict";
+
+let current = ""; // path of the step that is shown
+let shown = null; // what the stage says about it
+
+const WORDS = {
+  running: "runs",
+  stopping: "is ending",
+  ended: "has ended",
+  stopped: "was stopped",
+};
+
+async function showStep() {
+  const path = decodeURIComponent(location.hash.slice(1));
+  const step = course.order.includes(path) ? path : course.order[0];
+  const found = await read(`steps/${step}`);
+  [current, shown] = [step, found];
+  complain("");
+  document.title = `${found.title} · The stage`;
+  $("title").textContent = found.title;
+  $("where").textContent = [found.sections.join(", "), found.place, ...found.notes.map(minutesWords)].join(" · ");
+  $("says").replaceChildren(...found.says.flatMap(({ label, text }) => [element("dt", "", label), element("dd", "", text)]));
+  showCode(found.files);
+  showNotes(found.notes);
+  turnTo("previous", course.order[course.order.indexOf(step) - 1]);
+  turnTo("next", course.order[course.order.indexOf(step) + 1]);
+  $("options").value = runs.get(step)?.options ?? "";
+  markCurrent(step);
+  showRun();
+  for (const [number, view] of views) view.box.hidden = runs.get(step)?.run !== number;
+}
+
+function minutesWords({ lesson, minutes }) {
+  return `lesson ${lesson}${minutes ? `, ${minutes} minutes` : ""}`;
+}
+
+function turnTo(way, step) {
+  $(way).hidden = !step;
+  if (!step) return;
+  $(way).href = `#${step}`;
+  $(way).title = course.titles[step];
+}
+
+/** Show the state of the current step's run, and what can be done with it. */
+function showRun() {
+  const run = runs.get(current);
+  const active = run && isActive(run);
+  $("run").textContent = active ? "Stop" : run ? "Run again" : "Run";
+  $("run").disabled = run?.state === "stopping";
+  $("state").textContent = run ? (WORDS[run.state] ?? `failed with exit code ${run.code}`) : "";
+  $("state").dataset.state = run?.state ?? "";
+  $("options").disabled = Boolean(active);
+  $("count").hidden = !(shown.serves || run?.addresses.length);
+  $("command").textContent = [`python3 -m course step ${current}`, ...(run?.addresses ?? [])].join(" · ");
+  const count = wantedClients();
+  for (const choice of $("count").querySelectorAll("input")) choice.checked = Number(choice.value) === count;
+}
+
+function wantedClients() {
+  return recall(`clients ${current}`, shown.clients);
+}
+
+function runOrStop() {
+  const run = runs.get(current);
+  if (run && isActive(run)) ask(`runs/${run.run}/stop`);
+  else ask("runs", { step: current, options: $("options").value, clients: wantedClients() });
+}
+
+$("controls").addEventListener("submit", (event) => {
+  event.preventDefault();
+  runOrStop();
+});
+
+$("count").addEventListener("change", (event) => {
+  const clients = Number(event.target.value);
+  remember(`clients ${current}`, clients);
+  const run = runs.get(current);
+  if (run && isActive(run)) ask(`runs/${run.run}/clients`, { clients });
+});
+
+addEventListener("hashchange", async () => {
+  await showStep();
+  scrollTo(0, 0);
+  $("step").focus({ preventScroll: true });
+});
+
+toggles("show-map", "map", true);
+loadMap().then(showStep);

@@ -1,0 +1,344 @@
+"""The steps that run on the stage: processes, what they say, and the clients in front of them.
+
+Everything here happens in the server's one thread, in greenlets: the kernel ends a process when the thread that
+started it ends.
+"""
+
+import json
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+from collections import deque
+from contextlib import ExitStack
+from pathlib import Path
+from typing import IO
+
+import gevent
+from gevent.os import nb_read
+
+from course import place, stage_code, steps, tether
+from course.errors import CourseError
+from course.stage_feed import Bell
+from course.stage_output import Lines, Output
+
+# One person for each client: a host of its own, so that cookies and storage are its own. The names are in the seed.
+CLIENTS = [
+    ("hanxue", "韩雪"),
+    ("shuchang", "舒畅"),
+    ("tangyan", "唐嫣"),
+    ("xiaotiantian", "小甜甜"),
+]
+SITE = "course.localhost"  # browsers lead all hosts of it to this machine
+TAP = "demos.group_chat.wire_tap"
+READ = 0.02  # seconds between two looks at what a process says
+FRAMES = 500  # events of the wire that a page gets when it begins to look
+STEP_TIME, TAP_TIME = 10.0, 2.0  # seconds between asking to stop and ending
+
+
+class Wire:
+    """What the taps of a run have seen: the newest events."""
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self.bell = Bell()
+        self._events: deque[tuple[int, str]] = deque(maxlen=FRAMES)
+        self._counters: dict[
+            str, tuple[int, str]
+        ] = {}  # by client; each line replaces the one before
+        self._next = 0
+
+    def add(self, line: str) -> None:
+        """Keep an event, a line of JSON."""
+        event = json.loads(line)
+        if event["kind"] == "count":
+            self._counters[event["client"]] = (self._next, line)
+        else:
+            self._events.append((self._next, line))
+        self._next += 1
+
+    def since(self, number: int) -> tuple[list[str], int]:
+        """Return the events from a number on, and the number of the next one."""
+        kept = sorted([*self._events, *self._counters.values()])
+        return [line for at, line in kept if at >= number], self._next
+
+
+class Run:
+    """One step, from Run to Stop: its processes, their output, and its clients."""
+
+    def __init__(
+        self, number: int, step: steps.Step, options: str, wanted: int, ancestor: str, bell: Bell
+    ) -> None:
+        """Prepare a run; `start` starts it.
+
+        Args:
+            number: tells it from other runs.
+            step: what to run.
+            options: for the step, as one types them.
+            wanted: how many clients to open once it serves.
+            ancestor: origin of the page that shows the clients.
+            bell: rung at every change.
+        """
+        self.number, self.step, self.options, self.bell = number, step, options, bell
+        self.wanted, self.ancestor = wanted, ancestor
+        self.state = "running"  # then stopping, or not; in the end ended, failed or stopped
+        self.code: int | None = None
+        self.changes = 0
+        self.addresses: list[str] = []
+        self.plots: list[Path] = []
+        self.output = Output()
+        self.wire = Wire()
+        self.processes: list[subprocess.Popen[bytes]] = []
+        self.clients: list[Client] = []
+        self._needs = ExitStack()
+
+    @property
+    def runs(self) -> bool:
+        """Say whether a process of it may be there."""
+        return self.state in ("running", "stopping")
+
+    def as_json(self) -> dict[str, object]:
+        """Return what the page shows of it, but for its output."""
+        return {
+            "run": self.number,
+            "step": self.step.path,
+            "options": self.options,
+            "state": self.state,
+            "code": self.code,
+            "addresses": self.addresses,
+            "plots": len(self.plots),
+            "clients": [client.as_json() for client in self.clients],
+        }
+
+    def start(self) -> None:
+        """Start the step's processes.
+
+        Raises:
+            CourseError: the options cannot be read.
+        """
+        try:
+            options = shlex.split(self.options)
+        except ValueError as error:
+            raise CourseError(
+                f"these options cannot be read ({error}): close what you have quoted."
+            ) from None
+        arguments = ["--port", "0"] if stage_code.takes_port(self.step.path) else []
+        try:
+            settings = self._needs.enter_context(steps.redis_for(self.step.module))
+            shared = {}
+            if stage_code.has_option(self.step.path, "--redis"):
+                shared = self._needs.enter_context(steps.redis())
+                arguments += ["--redis", shared["REDIS_URL"]] if shared else []
+            for _ in range(2 if shared else 1):  # one alone would have nobody to share a Redis with
+                command = [sys.executable, "-m", self.step.module, *arguments, *options]
+                self.processes.append(_start("course.stage_minder", *command, settings=settings))
+        except BaseException:
+            self._needs.close()
+            raise
+        gevent.spawn(self._follow)
+
+    def stop(self) -> None:
+        """Ask it to stop; its state says when it has."""
+        if self.runs:
+            self._change("stopping")
+            for process in self.processes:
+                process.terminate()
+
+    def open_clients(self, count: int) -> None:
+        """Have so many clients, as soon as the step serves."""
+        self.wanted = count
+        while len(self.clients) > count:
+            self.clients.pop().close()
+        while self.addresses and self.runs and len(self.clients) < count:
+            number = len(self.clients)
+            # Several processes serve the clients in turn.
+            address = self.addresses[number % len(self.addresses)]
+            self.clients.append(Client(number, address, self))
+        self.change()
+
+    def change(self) -> None:
+        """Tell the pages that something is not as it was."""
+        self.changes += 1
+        self.bell.ring()
+
+    def _change(self, state: str) -> None:
+        self.state = state
+        self.change()
+
+    def _follow(self) -> None:
+        """Read what all processes say until they have ended, then settle what became of the run."""
+        readers = [
+            gevent.spawn(self._read, stream, name)
+            for process in self.processes
+            for name, stream in (("stdout", process.stdout), ("stderr", process.stderr))
+            if stream
+        ]
+        gevent.joinall(readers)
+        codes = [process.wait() for process in self.processes]
+        self.open_clients(0)
+        self._needs.close()
+        self.code = max(codes, key=abs)
+        if self.state == "stopping":
+            self._change("stopped")
+        else:
+            self._change("failed" if self.code else "ended")
+
+    def _read(self, stream: IO[bytes], name: str) -> None:
+        lines = Lines()
+        while True:
+            data = nb_read(stream.fileno(), 65536)
+            text, complete = lines.feed(data)
+            self.output.add(name, text)
+            if name == "stdout":
+                self._look_for_addresses(complete)
+            self.bell.ring()
+            if not data:
+                break
+            gevent.sleep(READ)
+        stream.close()
+
+    def _look_for_addresses(self, lines: list[str]) -> None:
+        for line in lines:
+            if found := re.match(r"Open (http://127\.0\.0\.1:\d+/\S*)", line):
+                self.addresses.append(found[1])
+                self.open_clients(self.wanted)
+            if found := re.match(r"Plot: (\S.*\.png)$", line):
+                self.plots.append(place.ROOT / found[1])
+                self.change()
+
+
+class Client:
+    """One person in front of a step: a wire tap between the page's frame and the step."""
+
+    def __init__(self, number: int, address: str, run: Run) -> None:
+        """Start the tap; `url` is there as soon as it serves."""
+        self.host, self.name = CLIENTS[number]
+        self.run, self.url = run, ""
+        server, _, self.page = address.removeprefix("http://").partition("/")
+        self.process = _start(
+            TAP,
+            *("--to", f"http://{server}", "--client", self.name, "--frame-ancestors", run.ancestor),
+        )
+        gevent.spawn(self._read)
+        gevent.spawn(self._read_errors)
+
+    def as_json(self) -> dict[str, object]:
+        """Return what the page shows of it."""
+        return {"name": self.name, "host": f"{self.host}.{SITE}", "url": self.url}
+
+    def close(self) -> None:
+        """End the tap."""
+        gevent.spawn(end, self.process, TAP_TIME)
+
+    def _read(self) -> None:
+        """Take the tap's address, then pass on its events."""
+        lines, stream = Lines(), self.process.stdout
+        assert stream
+        while data := nb_read(stream.fileno(), 65536):
+            for line in lines.feed(data)[1]:
+                if line.startswith("{"):
+                    self.run.wire.add(line)
+                elif found := re.match(r"Open http://127\.0\.0\.1:(\d+)/", line):
+                    self.url = f"http://{self.host}.{SITE}:{found[1]}/{self.page}"
+                    self.run.change()
+            self.run.wire.bell.ring()
+            gevent.sleep(READ)
+        stream.close()
+
+    def _read_errors(self) -> None:
+        stream, lines = self.process.stderr, Lines()
+        assert stream
+        while data := nb_read(stream.fileno(), 65536):
+            self.run.output.add("stderr", lines.feed(data)[0])
+            self.run.bell.ring()
+        stream.close()
+
+
+class Runs:
+    """All runs of the stage; of each step the newest one."""
+
+    def __init__(self, ancestor: str) -> None:
+        """Begin with none.
+
+        Args:
+            ancestor: origin of the page that shows the clients.
+        """
+        self.ancestor = ancestor
+        self.bell = Bell()
+        self.by_step: dict[str, Run] = {}
+        self._number = 0
+
+    def start(self, step: steps.Step, options: str, clients: int) -> Run:
+        """Run a step.
+
+        Raises:
+            CourseError: it runs already, or cannot be started.
+        """
+        former = self.by_step.get(step.path)
+        if former and former.runs:
+            raise CourseError(f"{step.path} runs already: stop it first.")
+        self._number += 1
+        run = Run(self._number, step, options, clients, self.ancestor, self.bell)
+        run.start()
+        self.by_step[step.path] = run
+        run.change()
+        return run
+
+    def get(self, number: int) -> Run | None:
+        """Return the run of that number, if a newer one has not taken its place."""
+        return next((run for run in self.by_step.values() if run.number == number), None)
+
+    def news(self, seen: dict[int, tuple[int, int]]) -> list[dict[str, object]]:
+        """Return what a page has not seen of all runs, and note in `seen` that it has."""
+        found: list[dict[str, object]] = []
+        for run in self.by_step.values():
+            changes, position = seen.get(run.number, (-1, 0))
+            if run.changes != changes:
+                found.append({"kind": "run", **run.as_json()})
+            pieces, lost = run.output.since(position)
+            if pieces:
+                texts = [[piece.stream, piece.text] for piece in pieces]
+                found.append({"kind": "output", "run": run.number, "pieces": texts, "lost": lost})
+            seen[run.number] = (run.changes, run.output.next)
+        return found
+
+    def stop_all(self) -> None:
+        """Stop everything, and wait until it has."""
+        for run in self.by_step.values():
+            run.stop()
+        processes = [process for run in self.by_step.values() for process in run.processes]
+        taps = [client.process for run in self.by_step.values() for client in run.clients]
+        gevent.joinall(
+            [gevent.spawn(end, process, STEP_TIME) for process in processes]
+            + [gevent.spawn(end, process, TAP_TIME) for process in taps]
+        )
+
+
+def end(process: subprocess.Popen[bytes], seconds: float) -> None:
+    """Ask a process to end; end it if that takes too long."""
+    process.terminate()
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _start(
+    module: str, *arguments: str, settings: dict[str, str] | None = None
+) -> subprocess.Popen[bytes]:
+    # No colours and no waiting for a full buffer: what is said is shown at once.
+    colours = ("FORCE_COLOR", "CLICOLOR", "CLICOLOR_FORCE")
+    mine = {name: value for name, value in os.environ.items() if name not in colours}
+    return tether.start(
+        [sys.executable, "-m", module, *arguments],
+        last_signal=signal.SIGTERM,
+        cwd=place.ROOT,
+        env={**mine, "PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1", **(settings or {})},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )

@@ -19,6 +19,7 @@ from course import kernel, place
 from course.errors import LessonError as LessonError
 
 SET_UP = "end JupyterLab, and start it in a terminal with: python3 -m course"
+NOT_THIS_TIME = "Not this time: "  # before a claim that the figures do not bear out
 
 
 def ready() -> None:
@@ -146,7 +147,7 @@ def claim(holds: bool, words: str) -> None:
         holds: whether the figures bear the words out.
         words: a sentence without digits: a test compares it with the one that the notebook keeps.
     """
-    print(words if holds else f"Not this time: {words}")
+    print(words if holds else f"{NOT_THIS_TIME}{words}")
 
 
 @contextmanager

@@ -141,6 +141,7 @@ FACTS = {
         "end-copy": ["before: 200\nafter:  302"],
         "end-socket-run": ["4401 this log-in has ended\n" * 2],
         "frozen-run": ["naive: frozen: True; then 韩雪: no answer", "MysqlHelp: frozen: False"],
+        "slow-run": ["the source's: messages wait as well\nours:         messages go on"],
     },
     "10_befriend_and_catch_up": {
         "list-hasty": ["You can write to friends only"],
@@ -185,10 +186,13 @@ def ask(book):
 
 @pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
 def test_lesson_shows_what_it_keeps(play, ask, path):
-    with Witness() as witness:
-        played = play(path)
-        assert witness.settle(0) == 0
-    assert played.errors == []
+    for _ in range(3):  # a claim about figures may fail in a busy moment, but not again and again
+        with Witness() as witness:
+            played = play(path)
+            assert witness.settle(0) == 0
+        assert played.errors == []
+        if not lessons_compare.failed_claims(played.notebook):
+            break
     for cell, expected in FACTS.get(path.stem, {}).items():
         for text in expected:
             assert text in played.text(cell), f"{cell}: {played.text(cell)}"

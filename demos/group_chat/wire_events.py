@@ -13,10 +13,12 @@ from collections import deque
 import gevent
 from gevent.event import Event
 
-from demos.group_chat.bucket import Bucket
+from demos.group_chat.frames import CLOSE
 
-FRAMES = (60.0, 120.0)  # frames with data that are shown: a second, and at once
-OTHERS = (60.0, 240.0)  # and of all the rest, so that a flood of text hides no close
+# What is shown: so many more in each TURN, and so many at once.
+FRAMES = (10, 120)  # frames with data
+OTHERS = (10, 240)  # and of all the rest, so that a flood of text hides no close
+TURN = 0.1  # seconds
 WAITING = 1000  # lines that wait for a slow reader
 BATCH = 0.03  # seconds in which lines gather before they are written together
 
@@ -29,25 +31,34 @@ class Events:
         self.client = client
         self.gone = Event()
         self.shown = self.unshown = 0
-        self._frames, self._others = Bucket(*FRAMES), Bucket(*OTHERS)
+        self._frames, self._others = FRAMES[1], OTHERS[1]  # how many may still be shown
         self._lines: deque[str] = deque()
         self._any = Event()
-        self._writer = gevent.spawn(self._write)
+        gevent.spawn(self._write)
+        gevent.spawn(self._allow)
 
     def wants(self, opcode: int) -> bool:
         """Say whether a frame of this opcode is to be shown; if not, it is counted as unshown."""
-        return self._room(self._others if opcode >= 8 else self._frames)
+        if opcode >= CLOSE:
+            return self._may_show_other()
+        if not self._frames:  # asked for each frame, so there is no clock to look at
+            self.unshown += 1
+            return False
+        self._frames -= 1
+        self.shown += 1
+        return True
 
     def show(self, kind: str, **details: object) -> None:
         """Show something that is not a frame, if there is room for it."""
-        if self._room(self._others):
+        if self._may_show_other():
             self.tell(kind, **details)
 
     def tell(self, kind: str, **details: object) -> None:
-        """Write a line, whatever was written before; `t` is in milliseconds since 1970."""
+        """Write a line that is counted already; `t` is in milliseconds since 1970."""
         line = {"kind": kind, "client": self.client, "t": round(time.time() * 1000, 2), **details}
-        self._lines.append(json.dumps(line, ensure_ascii=False))
-        self._any.set()
+        if len(self._lines) < 2 * WAITING:
+            self._lines.append(json.dumps(line))  # all ASCII, so that nothing else ends a line
+            self._any.set()
 
     def finish(self) -> None:
         """Write what is left, unless nobody reads it."""
@@ -55,12 +66,21 @@ class Events:
         while self._lines and not self.gone.is_set() and time.monotonic() < deadline:
             gevent.sleep(BATCH)
 
-    def _room(self, bucket: Bucket) -> bool:
-        if len(self._lines) < WAITING and not bucket.wait():
-            self.shown += 1
-            return True
-        self.unshown += 1
-        return False
+    def _may_show_other(self) -> bool:
+        if not self._others:
+            self.unshown += 1
+            return False
+        self._others -= 1
+        self.shown += 1
+        return True
+
+    def _allow(self) -> None:
+        """Let more be shown as time passes, unless nobody reads what there is."""
+        while True:
+            gevent.sleep(TURN)
+            if len(self._lines) < WAITING:
+                self._frames = min(self._frames + FRAMES[0], FRAMES[1])
+                self._others = min(self._others + OTHERS[0], OTHERS[1])
 
     def _write(self) -> None:
         """Write in a thread, so that a full pipe stops this greenlet and nothing else."""
@@ -70,9 +90,7 @@ class Events:
             gevent.sleep(BATCH)
             lines = list(self._lines)
             text = "".join(f"{line}\n" for line in lines)
-            try:
-                threads.apply(_write_all, (text.encode("utf-8", "replace"),))
-            except OSError:
+            if not threads.apply(_write_all, (text.encode(),)):
                 self.gone.set()
                 return
             for _ in lines:
@@ -81,6 +99,11 @@ class Events:
                 self._any.clear()
 
 
-def _write_all(data: bytes) -> None:
-    while data:
-        data = data[os.write(sys.stdout.fileno(), data) :]
+def _write_all(data: bytes) -> bool:
+    """Write to stdout; return whether somebody can read it."""
+    try:
+        while data:
+            data = data[os.write(sys.stdout.fileno(), data) :]
+    except OSError:
+        return False
+    return True

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from demos.group_chat.frame_drawing import NAMES
-from demos.group_chat.frames import BINARY, CLOSE, TEXT, unmask
+from demos.group_chat.frames import CLOSE, TEXT, unmask
 
 SHOWN = 200  # characters of a payload
 RAW = 64  # bytes of a frame, as they are
@@ -34,8 +34,8 @@ class FrameWatcher:
         self._wants, self._show = wants, show
         self.counts = [0] * 16  # frames, by opcode
         self._held = b""  # the beginning of a frame, while it is too short
-        self._skip = 0  # bytes of the present frame that are still to pass
-        self._wanted: bool | None = None  # whether it is to be shown; None: nobody has asked
+        self._skip = 0  # bytes of the last frame that are still to come
+        self._wanted = False  # whether the present frame is to be shown
         self._kind = TEXT  # what the message in fragments is
 
     def take(self, data: bytes) -> int:
@@ -43,52 +43,47 @@ class FrameWatcher:
         taken = len(data)
         if self._held:
             data, self._held = self._held + data, b""
-        at, end = 0, len(data)
+        at, end = self._skip, len(data)
+        counts, wants = self.counts, self._wants
         while at < end:
-            if self._skip:
-                passed = min(self._skip, end - at)
-                self._skip -= passed
-                at += passed
-                continue
-            header, length = _size(data, at)
-            if not header or not self._seen(data, at, header, length):
+            size = _size(data, at, end)
+            if size is None:
                 self._held = data[at:]
                 break
-            self._skip = header + length
+            header, length = size
+            opcode = data[at] & 0x0F
+            # It is asked once for each frame, however many pieces that comes in.
+            if self._wanted or wants(opcode):
+                self._wanted = True
+                shown = at + header + (length if length < _KEPT else _KEPT)
+                if shown > end:
+                    self._held = data[at:]
+                    break
+                self._show(describe(data[at:shown], header, length, self._kind))
+                self._wanted = False
+            counts[opcode] += 1
+            if 0 < opcode < CLOSE:
+                self._kind = opcode
+            at += header + length
+        self._skip = at - end if at > end else 0
         return taken
 
-    def _seen(self, data: bytes, at: int, header: int, length: int) -> bool:
-        """Count the frame at `at`, and show it; False: more of it has to be here first."""
-        opcode = data[at] & 0x0F
-        if self._wanted is None:
-            self._wanted = self._wants(opcode)
-        if self._wanted:
-            end = at + header + min(length, _KEPT)
-            if end > len(data):
-                return False
-            self._show(describe(data[at:end], header, length, self._kind))
-        self.counts[opcode] += 1
-        self._wanted = None
-        if opcode in (TEXT, BINARY):
-            self._kind = opcode
-        return True
 
-
-def _size(data: bytes, at: int) -> tuple[int, int]:
-    """Return the lengths of a frame's header and payload; a header of 0: not all of it is here."""
-    here = len(data) - at
-    if here < 2:
-        return 0, 0
+def _size(data: bytes, at: int, end: int) -> tuple[int, int] | None:
+    """Return the lengths of a frame's header and payload; None: not all of the header is here."""
+    if end - at < 2:
+        return None
     second = data[at + 1]
     length, header = second & 0x7F, 2
     if length >= 126:
         size, form = (2, "!H") if length == 126 else (8, "!Q")
-        if here < 2 + size:
-            return 0, 0
-        (length,) = struct.unpack_from(form, data, at + 2)
         header += size
-    header += 4 * (second >> 7)
-    return (header, length) if here >= header else (0, 0)
+        if end - at < header:
+            return None
+        (length,) = struct.unpack_from(form, data, at + 2)
+    if second & 0x80:
+        header += 4
+    return (header, length) if end - at >= header else None
 
 
 def describe(start: bytes, header: int, length: int, kind: int = TEXT) -> Frame:

@@ -1,4 +1,4 @@
-"""What a notebook's kernel says instead of a traceback: no set-up yet, or the database is gone.
+"""What a notebook's kernel says instead of a traceback: no set-up yet, a cell not run, or the database gone.
 
 The environment's IPython loads this as an extension when a kernel starts (`environment.py` writes the
 setting); `lesson.ready()` adds what needs the driver.
@@ -6,6 +6,9 @@ setting); `lesson.ready()` adds what needs the driver.
 
 from __future__ import annotations
 
+import ast
+import contextlib
+import json
 import os
 import re
 import subprocess
@@ -17,6 +20,7 @@ from typing import Any
 from course import place
 from course.errors import LessonError
 
+RUN_ABOVE = "Run the cells above this one first (menu Run, Run All Above Selected Cell)."
 SET_UP_FIRST = "Run the set-up cell first: it is the first cell with code."
 
 
@@ -39,7 +43,10 @@ def watch(*errors: type[Exception]) -> None:
 def explanation(error: BaseException) -> str:
     """Return cause and cure of an error in one sentence; "" if its traceback says more."""
     if isinstance(error, NameError):
-        return SET_UP_FIRST if _is_lesson() and "course.lesson" not in sys.modules else ""
+        if _is_lesson() and "course.lesson" not in sys.modules:
+            return SET_UP_FIRST
+        line = _maker_of(error.name or "")
+        return f"An earlier cell makes {error.name}: `{line}`. {RUN_ABOVE}" if line else ""
     done = subprocess.run(
         [sys.executable, "-m", "demos.pool_demo.where"],
         cwd=place.ROOT,
@@ -54,6 +61,31 @@ def explanation(error: BaseException) -> str:
     if done.returncode != 0 and len(said) == 1:  # the demos' own sentence
         return f"{said[0]} Then run this notebook again from its set-up cell."
     return ""
+
+
+def _maker_of(name: str) -> str:
+    """Return the line of this kernel's notebook that makes a name; "" if there is none."""
+    try:
+        cells = json.loads(Path(os.environ["JPY_SESSION_NAME"]).read_text("utf-8"))["cells"]
+        sources = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    except (KeyError, TypeError, ValueError, OSError):  # no notebook that we could read
+        return ""
+    for source in sources:
+        with contextlib.suppress(SyntaxError):
+            for node in ast.parse(source).body:
+                if name in _names_made(node):
+                    return source.splitlines()[node.lineno - 1].rstrip(" :")
+    return ""
+
+
+def _names_made(node: ast.stmt) -> set[str]:
+    """Return the names that a statement makes in the notebook: variables, functions, imports."""
+    if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+        return {node.name}
+    if isinstance(node, (ast.Import, ast.ImportFrom)):
+        return {(one.asname or one.name).partition(".")[0] for one in node.names}
+    inside = [one for one in ast.walk(node) if isinstance(one, ast.Name)]
+    return {one.id for one in inside if isinstance(one.ctx, ast.Store)}
 
 
 def _is_lesson() -> bool:

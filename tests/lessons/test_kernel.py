@@ -61,6 +61,22 @@ def test_another_missing_name_has_its_traceback(play):
     assert len(error.traceback) > 1
 
 
+@pytest.mark.parametrize(
+    ("number", "cell", "line"),
+    [
+        ("09", "parameters-run", "TRIES: `TRIES = [`"),
+        ("10", "list-other", "tian: `xue, tian = log_in(chat"),
+    ],
+)
+def test_a_name_of_a_cell_that_has_not_run_is_one_sentence(play, number, cell, line):
+    notebook = with_cells(lesson(number), "setup", cell)
+    path = str(lessons.find(number).path)
+    (error,) = play(notebook, allow_errors=True, JPY_SESSION_NAME=path).errors
+    (said,) = error.traceback
+    assert said.startswith(f"An earlier cell makes {line}")
+    assert said.endswith("(menu Run, Run All Above Selected Cell).")
+
+
 def test_another_notebook_than_a_lesson_has_its_traceback(play):
     notebook = with_cells(lesson("02"), "setup")
     notebook.cells = [code("nobody", "one")]

@@ -57,10 +57,17 @@ class Raw(Way):
 class Pooled(Way):
     """DBUtils' pool: callers wait for one of `size` connections, which are opened now."""
 
-    def __init__(self, settings: Settings, size: int, **options: object) -> None:
-        """Open the pool; `options` are PooledDB's and PyMySQL's."""
+    def __init__(
+        self,
+        settings: Settings,
+        size: int,
+        make: Callable[..., PooledDB] | None = None,
+        **options: object,
+    ) -> None:
+        """Open the pool; `make` makes another kind, `options` are PooledDB's and PyMySQL's."""
         limits = {"mincached": size, "maxcached": size, "maxconnections": size, "blocking": True}
-        self._pool = PooledDB(pymysql, **limits, **settings.connect_args(**options))
+        make = make or partial(PooledDB, pymysql)
+        self._pool = make(**limits, **settings.connect_args(**options))
         super().__init__(self._pool.connection)
 
     def close(self) -> None:
@@ -108,13 +115,19 @@ RAW, RAW_NO_TLS = "raw PyMySQL", "raw without TLS context"
 POOLED, TUNED = "PooledDB default", "PooledDB tuned"
 PERSISTENT, HELPER = "PersistentDB", "MysqlHelp"
 
+# How two of them differ from their neighbours, in PyMySQL's and PooledDB's words.
+OPTIONS: dict[str, dict[str, Any]] = {
+    RAW_NO_TLS: {"ssl_disabled": True},
+    # Without a rollback at the end, only autocommit lets the next query see new rows.
+    TUNED: {"ping": 0, "reset": False, "autocommit": True},
+}
+
 # Each opens a way to a server, with a number of connections for those that have a limit.
 WAYS: dict[str, Callable[[Settings, int], Way]] = {
     RAW: Raw,
-    RAW_NO_TLS: lambda settings, size: Raw(settings, size, ssl_disabled=True),
+    RAW_NO_TLS: lambda settings, size: Raw(settings, size, **OPTIONS[RAW_NO_TLS]),
     POOLED: Pooled,
-    # Without a rollback at the end, only autocommit lets the next query see new rows.
-    TUNED: lambda settings, size: Pooled(settings, size, ping=0, reset=False, autocommit=True),
+    TUNED: lambda settings, size: Pooled(settings, size, **OPTIONS[TUNED]),
     PERSISTENT: Persistent,
     HELPER: Helper,
 }

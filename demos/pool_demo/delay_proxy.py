@@ -15,6 +15,7 @@ with DelayProxy(round_trip=0.005) as proxy:
 import argparse
 import asyncio
 import selectors
+import socket
 import subprocess
 import sys
 import threading
@@ -36,6 +37,8 @@ class DelayProxy:
     def __init__(self, upstream: Settings | None = None, round_trip: float = 0.0) -> None:
         """Start it. `round_trip` in seconds; `upstream` is `load()` by default."""
         upstream = upstream or load()
+        self._to_socket = upstream.uses_socket
+        self._one_at_a_time = threading.Lock()
         self._process = subprocess.Popen(
             [sys.executable, "-m", "demos.pool_demo.delay_proxy", "--controlled"],
             cwd=ROOT,
@@ -43,8 +46,8 @@ class DelayProxy:
             stdout=subprocess.PIPE,
             encoding="utf-8",
         )
-        socket = upstream.unix_socket if upstream.uses_socket else None
-        port = int(self._ask(f"to\t{upstream.host}\t{upstream.port}\t{socket or ''}"))
+        path = upstream.unix_socket if upstream.uses_socket else None
+        port = int(self._ask(f"to\t{upstream.host}\t{upstream.port}\t{path or ''}"))
         self.settings = replace(upstream, host="127.0.0.1", port=port, unix_socket=None)
         self.set_round_trip(round_trip)
 
@@ -64,6 +67,22 @@ class DelayProxy:
         """Return how often a client waited for the server, a TCP handshake included."""
         return int(self._ask("count"))
 
+    def ports(self) -> set[int] | None:
+        """Return the ports from which it is connected to the server now, as its process list shows.
+
+        None if the server is reached through a unix socket: that has none.
+        """
+        found = self._ask("ports").split()
+        return None if self._to_socket else {int(port) for port in found}
+
+    def go_away(self) -> None:
+        """Break all connections and refuse new ones, which is what clients see of a restart."""
+        self._ask("away")
+
+    def come_back(self) -> None:
+        """Answer again, on the same port."""
+        self._ask("back")
+
     def close(self) -> None:
         """End the process, and with it all connections through it. A second call does nothing."""
         process = self._process
@@ -81,9 +100,10 @@ class DelayProxy:
         process = self._process
         if not process.stdin or not process.stdout or process.stdin.closed:
             raise RuntimeError("the delay proxy is closed")
-        process.stdin.write(line + "\n")
-        process.stdin.flush()
-        answer = process.stdout.readline()
+        with self._one_at_a_time:
+            process.stdin.write(line + "\n")
+            process.stdin.flush()
+            answer = process.stdout.readline()
         if not answer:
             raise RuntimeError("the delay proxy has ended")
         return answer
@@ -98,11 +118,38 @@ class _Line:
         self.round_trips = 0
         self.loop = asyncio.get_running_loop()
         self.connecting: set[asyncio.Task[None]] = set()
+        self.ends: set[_End] = set()
+        # Bound but never listening: this keeps the number for us while the port is closed.
+        self._number = socket.socket()
+        self._number.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        self._number.bind(("127.0.0.1", 0))
+        self._door: asyncio.Server | None = None
 
     async def listen(self) -> int:
-        """Open a free port and return its number."""
-        server = await self.loop.create_server(lambda: _Client(self), "127.0.0.1", 0)
-        return int(server.sockets[0].getsockname()[1])
+        """Open the port and return its number; a second call changes nothing."""
+        port = int(self._number.getsockname()[1])
+        if self._door is None:
+            self._door = await self.loop.create_server(
+                lambda: _Client(self), "127.0.0.1", port, reuse_port=True
+            )
+        return port
+
+    def close(self) -> None:
+        """Close the port and break all connections."""
+        if self._door is not None:
+            self._door.close()
+            self._door = None
+        for task in self.connecting:
+            task.cancel()
+        for end in list(self.ends):
+            end.transport.abort()
+
+    def ports(self) -> list[int]:
+        """Return our ports of the connections to the server, if they have any."""
+        if self.upstream.uses_socket:
+            return []
+        ends = [end for end in self.ends if isinstance(end, _Server)]
+        return [end.transport.get_extra_info("sockname")[1] for end in ends]
 
     async def connect(self, end: "_End") -> None:
         """Connect `end` to the server."""
@@ -126,6 +173,7 @@ class _End(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport."""
         self.transport = cast(asyncio.Transport, transport)
+        self.line.ends.add(self)
 
     def data_received(self, data: bytes) -> None:
         """Send `data` on its way; b"" stands for the end of the connection."""
@@ -135,6 +183,7 @@ class _End(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Let the other end close when everything has arrived there."""
+        self.line.ends.discard(self)
         self.data_received(b"")
 
     def pause_writing(self) -> None:
@@ -161,6 +210,7 @@ class _Client(_End):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Let the client wait as long as a TCP handshake and the first packet take."""
         super().connection_made(transport)
+        self.other = self  # until there is one
         self.transport.pause_reading()
         self.line.round_trips += 1
         task = self.line.loop.create_task(self._connect())
@@ -212,12 +262,19 @@ async def _serve(line: _Line) -> None:
     while text := await commands.get():
         command, *values = text.rstrip("\n").split("\t")
         if command == "to":
-            host, port, socket = values
-            line.upstream = Settings(host, int(port), socket or None)
+            host, port, path = values
+            line.upstream = Settings(host, int(port), path or None)
             print(await line.listen(), flush=True)
         elif command == "round-trip":
             line.round_trip = float(values[0])
             print(line.round_trip, flush=True)
+        elif command == "ports":
+            print(*line.ports(), flush=True)
+        elif command == "away":
+            line.close()
+            print(command, flush=True)
+        elif command == "back":
+            print(await line.listen(), flush=True)
         else:
             print(line.round_trips, flush=True)
 

@@ -9,12 +9,16 @@ log.spans()  # [Span(lane=1, doing="idle", begin=0.012, end=0.034), ...]
 import threading
 import time
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import pymysql
 from dbutils.pooled_db import PooledDB
 
-What = Literal["opened", "asks", "waits", "borrowed", "refused", "returned", "closed"]
+What = Literal[
+    "opened", "asks", "waits", "borrowed", "refused", "returned", "closed",
+    # in watched.py only
+    "connects", "gives up", "queries", "pings", "rolls back", "is done",
+]  # fmt: skip
 Doing = Literal["idle", "checked out", "waiting"]
 
 
@@ -95,7 +99,7 @@ class Log:
                 doing[lane] = (now, when)
 
         for event in events:
-            if event.connection is not None:
+            if event.connection is not None and event.what in _NEXT:
                 change(event.connection, _NEXT[event.what], event.when)
             if event.what in ("borrowed", "refused"):
                 change(event.who, None, event.when)
@@ -114,14 +118,25 @@ _NEXT: dict[What, Doing | None] = {
 }
 
 
+class Notebook(Protocol):
+    """What a watched pool writes into: a `Log`, or another one."""
+
+    def note(self, what: What, connection: int | None = None) -> None:
+        """Write down that this happened now, to the caller whose thread this is."""
+
+
 class WatchedConnection(pymysql.Connection):
     """A connection that says when it is open and when it is closed."""
 
-    def __init__(self, log: Log, **arguments: Any) -> None:  # noqa: ANN401 - as PyMySQL's own
+    def __init__(self, log: Notebook, **arguments: Any) -> None:  # noqa: ANN401 - as PyMySQL's own
         """Connect. The arguments are those of `pymysql.connect`."""
         self._log = log
         super().__init__(**arguments)
-        log.note("opened", self.number)
+
+    def connect(self, sock: Any = None) -> None:  # noqa: ANN401 - as PyMySQL's own
+        """Connect, and say so."""
+        super().connect(sock)
+        self._log.note("opened", self.number)
 
     @property
     def number(self) -> int:
@@ -138,7 +153,9 @@ class WatchedConnection(pymysql.Connection):
 class WatchedPool(PooledDB):  # type: ignore[misc]
     """A PooledDB that writes into a log. Nothing in it works differently, and it asks no more."""
 
-    def __init__(self, log: Log, **arguments: Any) -> None:  # noqa: ANN401 - as PooledDB's own
+    watched = WatchedConnection  # what its connections are
+
+    def __init__(self, log: Notebook, **arguments: Any) -> None:  # noqa: ANN401 - as PooledDB's own
         """Make the pool. The arguments are those of `PooledDB`, without `creator`."""
         self._log = log
         self._is_made = False  # until then the pool borrows from itself, to fill up
@@ -170,4 +187,4 @@ class WatchedPool(PooledDB):  # type: ignore[misc]
         super()._wait_lock()
 
     def _make(self, **arguments: Any) -> WatchedConnection:  # noqa: ANN401
-        return WatchedConnection(self._log, **arguments)
+        return self.watched(self._log, **arguments)

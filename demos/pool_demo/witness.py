@@ -20,24 +20,34 @@ _PATIENCE = 3.0  # seconds until a count is believed even if it is not the expec
 
 @dataclass(frozen=True)
 class Seen:
-    """One row of the process list: connection id, `Sleep` or `Query`, seconds in that state."""
+    """One row of the process list: connection id, `Sleep` or `Query`, seconds in that state.
+
+    `port` is the client's; None where it came through a unix socket.
+    """
 
     id: int
     command: str
     seconds: int
+    port: int | None = None
 
 
 class Witness:
     """Counts our user's connections to our database, from a connection that it does not count.
 
-    Connections that were open before the block began (the baseline) do not count either.
+    Connections that were open before the block began (the baseline) do not count either, unless
+    they are asked for.
     """
+
+    def __init__(self, before_too: bool = False) -> None:
+        """Prepare; with `before_too` there is no baseline."""
+        self._before_too = before_too
 
     def __enter__(self) -> Self:
         """Connect and take the baseline. Raises pymysql.OperationalError."""
         self._connection = pymysql.connect(**connect_args(cursorclass=DictCursor, autocommit=True))
         self._baseline: set[int] = set()
-        self._baseline = set(self.ids())
+        if not self._before_too:
+            self._baseline = set(self.ids())
         return self
 
     def __exit__(self, *exc: object) -> None:
@@ -50,7 +60,7 @@ class Witness:
         me = self._ask(_ME)[0]
         others = self._baseline | {me["id"]}
         return [
-            Seen(row["Id"], row["Command"], row["Time"] or 0)
+            Seen(row["Id"], row["Command"], row["Time"] or 0, _port(row["Host"]))
             for row in sorted(self._ask("show processlist"), key=lambda row: int(row["Id"]))
             if row["User"] == me["user"] and row["db"] == me["db"] and row["Id"] not in others
         ]
@@ -81,3 +91,9 @@ class Witness:
         with self._connection.cursor() as cursor:
             cursor.execute(sql)
             return list(cursor.fetchall())
+
+
+def _port(host: str) -> int | None:
+    """Return the port of `127.0.0.1:50000`; `localhost` alone is the unix socket."""
+    port = host.rpartition(":")[2]
+    return int(port) if port.isdecimal() else None

@@ -1,0 +1,248 @@
+"""A1: a load on the server, as a process of its own, so that it is not slowed down by who watches.
+
+with LoadProcess(Load("MysqlHelp", clients=8, size=3, query=0.1)) as load:
+    load.hold(1)
+    for report in load.reports(): ...
+
+Each client gets a connection, asks one query, gives the connection back, and begins again. What
+happens is written to standard output, some twenty reports a second, each a line of JSON.
+"""
+
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Self, TypedDict
+
+import pymysql
+
+from demos.pool_demo.contestants import SELECT, WAYS
+from demos.pool_demo.settings import ROOT, load
+from demos.pool_demo.show import explain, run
+from demos.pool_demo.turnstile import PoolTimeout
+from demos.pool_demo.watched import Note, Notes, watched
+
+PAUSE = 0.05  # seconds between two reports
+PATIENCE = 0.1  # seconds until a client that got an error tries again
+GOODBYE = 2.0  # seconds that clients have to end their turn
+
+
+@dataclass(frozen=True)
+class Load:
+    """What runs.
+
+    `way` is one of `contestants.WAYS`; so many `clients`; `size` is that of the pool; a `query`
+    takes so many seconds; `port` is where the server is met, if not where the settings say.
+    """
+
+    way: str
+    clients: int = 8
+    size: int = 3
+    query: float = 0.1
+    port: int | None = None
+    watch: bool = True
+
+
+class Report(TypedDict):
+    """What has happened since the report before; the clock is `time.perf_counter_ns`.
+
+    `ready` is false until the pool is made. `turns` counts from the beginning, and `errors` too.
+    `failed` is why there is no pool, in a sentence, or "".
+    """
+
+    until: int
+    ready: bool
+    failed: str
+    turns: int
+    errors: dict[str, int]
+    notes: list[Note]
+
+
+class LoadProcess:
+    """A running load. It ends with the block, or with the process that made it."""
+
+    def __init__(self, chosen: Load) -> None:
+        """Start it."""
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "demos.pool_demo.load_process"],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            encoding="utf-8",
+        )
+        self._say(asdict(chosen))
+
+    def __enter__(self) -> Self:
+        """Return the load."""
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        """Close it."""
+        self.close()
+
+    def reports(self) -> Iterator[Report]:
+        """Yield the reports until the process ends."""
+        assert self._process.stdout
+        for line in self._process.stdout:
+            yield json.loads(line)
+
+    def hold(self, count: int) -> None:
+        """Let so many further callers borrow a connection each, and keep it."""
+        self._say({"hold": count})
+
+    def give_back(self) -> None:
+        """Let these callers return what they have."""
+        self._say({"hold": 0})
+
+    def stop(self) -> None:
+        """Let everybody end; the reports end when they have. A second call does nothing."""
+        if self._process.stdin and not self._process.stdin.closed:
+            self._process.stdin.close()
+
+    def close(self) -> None:
+        """End it, and its connections with it. Nobody may be reading the reports meanwhile."""
+        limit = threading.Timer(2 * GOODBYE, self._process.kill)
+        limit.start()
+        self.stop()
+        for _ in self.reports():
+            pass  # it could not end while nobody takes them
+        self._process.wait()
+        limit.cancel()
+
+    def _say(self, message: dict[str, Any]) -> None:
+        assert self._process.stdin
+        self._process.stdin.write(json.dumps(message) + "\n")
+        self._process.stdin.flush()
+
+
+class Clients:
+    """The callers, each a thread."""
+
+    def __init__(self, chosen: Load) -> None:
+        """Prepare them. The first number is 1; those who hold come after the clients."""
+        self.chosen = chosen
+        self.notes = Notes()
+        self.turns = [0] * chosen.clients
+        self.errors: Counter[str] = Counter()
+        self.ready = False
+        self.failed = ""
+        self.threads: list[threading.Thread] = []
+        self.stopping = threading.Event()
+        self._sql = f"select sleep({chosen.query})" if chosen.query else SELECT
+        self._release = threading.Event()
+        self._holders = 0
+
+    def open(self) -> None:
+        """Make the pool and start. Raises pymysql.OperationalError."""
+        chosen, settings = self.chosen, load()
+        if chosen.port:
+            settings = replace(settings, host="127.0.0.1", port=chosen.port, unix_socket=None)
+        ways = watched(self.notes) if chosen.watch else WAYS
+        self.way = ways[chosen.way](settings, chosen.size)
+        self.ready = True
+        self.threads = [
+            threading.Thread(target=self._client, args=(number,), daemon=True)
+            for number in range(1, chosen.clients + 1)
+        ]
+        for thread in self.threads:
+            thread.start()
+
+    def hold(self, count: int) -> None:
+        """Let `count` more callers borrow and keep; 0 lets all return what they have."""
+        if count == 0:
+            self._release.set()
+            self._release = threading.Event()
+        for _ in range(count):
+            self._holders += 1
+            number = self.chosen.clients + self._holders
+            arguments = (number, self._release)
+            threading.Thread(target=self._holder, args=arguments, daemon=True).start()
+
+    def close(self) -> None:
+        """End: everybody ends their turn, the pool is closed."""
+        self.stopping.set()
+        self.hold(0)
+        deadline = time.monotonic() + GOODBYE
+        for thread in self.threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+        self.way.close()
+
+    def _client(self, number: int) -> None:
+        self.notes.i_am(number)
+        while not self.stopping.is_set():
+            try:
+                self.way.query(self._sql)
+                self.turns[number - 1] += 1
+            except (pymysql.MySQLError, PoolTimeout) as error:
+                self.errors[_named(error)] += 1
+                self.stopping.wait(PATIENCE)
+
+    def _holder(self, number: int, release: threading.Event) -> None:
+        self.notes.i_am(number)
+        try:
+            with self.way.borrow():
+                release.wait()
+        except (pymysql.MySQLError, PoolTimeout) as error:
+            self.errors[_named(error)] += 1
+
+
+def _named(error: Exception) -> str:
+    code = error.args[0] if error.args and isinstance(error.args[0], int) else ""
+    return f"{type(error).__name__} {code}".strip()
+
+
+class Reporter:
+    """Writes the reports."""
+
+    def __init__(self, clients: Clients) -> None:
+        """Begin."""
+        self._clients = clients
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Write the last report."""
+        self._ended.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        ended = False
+        while not ended:
+            ended = self._ended.wait(PAUSE)
+            clients = self._clients
+            report: Report = {
+                # Before the notes are taken: what comes in between is in this report all the same.
+                "until": time.perf_counter_ns(),
+                "ready": clients.ready,
+                "failed": clients.failed,
+                "turns": sum(clients.turns),
+                "errors": dict(clients.errors),
+                "notes": clients.notes.take(),
+            }
+            sys.stdout.write(json.dumps(report, separators=(",", ":")) + "\n")
+            sys.stdout.flush()
+
+
+def main() -> None:
+    """Run the load that the first line of standard input describes; the next ones are commands."""
+    clients = Clients(Load(**json.loads(sys.stdin.readline())))
+    reporter = Reporter(clients)
+    try:
+        clients.open()
+        for line in sys.stdin:
+            clients.hold(json.loads(line)["hold"])
+        clients.close()
+    except pymysql.MySQLError as error:
+        clients.failed = explain(error) or f"The load could not start: {error.args}"
+        sys.exit(1)
+    finally:
+        reporter.close()
+
+
+if __name__ == "__main__":
+    run(main)

@@ -17,7 +17,7 @@ FLAGS = [
     "--disable-sync",
     "--no-first-run",
     # No other machine is reached, not by a WebSocket either.
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost, EXCLUDE *.localhost",
 ]
 
 

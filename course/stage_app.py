@@ -11,7 +11,7 @@ from flask import Flask, Response, abort, jsonify, render_template, request, sen
 from gevent.event import Event
 from gevent.pywsgi import WSGIServer
 
-from course import stage_code, target
+from course import stage_code, steps, target
 from course.errors import CourseError
 from course.stage_feed import stream
 from course.stage_map import CourseMap, notes, words
@@ -87,6 +87,10 @@ def create_app(port: int) -> tuple[Flask, Runs]:
             "stage.html", token=token, home=home, clients=[name for _, name in CLIENTS]
         )
 
+    @app.get("/notes")
+    def notes_window() -> str:
+        return render_template("notes.html")
+
     @app.get("/map")
     def course_map() -> Response:
         return jsonify(CourseMap().as_json())
@@ -108,9 +112,7 @@ def create_app(port: int) -> tuple[Flask, Runs]:
     @app.post("/runs")
     def start() -> tuple[Response, int]:
         asked = _asked()
-        step = CourseMap().steps.get(str(asked.get("step")))
-        if step is None:
-            abort(404)
+        step = _find(CourseMap(), str(asked.get("step")))
         run = runs.start(step, str(asked.get("options", "")), _count(asked))
         return jsonify(run.as_json()), 201
 
@@ -149,23 +151,33 @@ def create_app(port: int) -> tuple[Flask, Runs]:
 def _step(path: str) -> dict[str, object]:
     """Return all that the page shows of a step."""
     course_map = CourseMap()
-    step = course_map.steps.get(path)
-    if step is None:
-        abort(404)
-    before = course_map.before(path)
+    step, before = _find(course_map, path), course_map.before(path)
     of_demo = [one for one in course_map.order if one.startswith(f"{step.demo}/")]
+    where = (
+        f"step {of_demo.index(path) + 1} of {len(of_demo)} of {step.demo}"
+        if path in of_demo
+        else ""
+    )
     return {
         "step": path,
         "title": words(step)[1],
         "sections": [section.id for section in course_map.sections_of(path)],
-        "place": f"step {of_demo.index(path) + 1} of {len(of_demo)} of {step.demo}",
+        "place": where or f"the source's own, faults included, of {step.demo}",
         "before": before,
+        "wrong": course_map.wrong_ways(path),
         "says": stage_code.paragraphs(path),
         "serves": stage_code.takes_port(path),
         "clients": stage_code.clients(path),
         "files": stage_code.files(path, before),
         "notes": [notes(lesson, step) for lesson in course_map.lessons_of(path)],
     }
+
+
+def _find(course_map: CourseMap, path: str) -> steps.Step:
+    try:
+        return course_map.find(path)
+    except KeyError:
+        abort(404)
 
 
 def _frames(run: Run) -> Iterator[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from pygments.lexers import PythonLexer  # type: ignore[import-untyped]
 from pygments.token import Comment, Keyword, Name, Number, String, Token  # type: ignore[import-untyped]
 
-from course import place
+from course import place, stage_text
 
 # The few kinds of words that get a colour of their own; the first that fits.
 KINDS = {
@@ -24,16 +24,15 @@ KINDS = {
 }
 
 
-def paragraphs(path: str) -> list[dict[str, str]]:
-    """Return what a step's docstring says below its title, such as {"label": "See", "text": "the three rows ..."}."""
+def paragraphs(path: str) -> list[dict[str, object]]:
+    """Return what a step's docstring says below its title, paragraph by paragraph: its `label`, such as "See", and its `runs` of text."""
     text = ast.get_docstring(ast.parse(_read(f"demos/{path}.py"))) or ""
-    found = []
+    found: list[dict[str, object]] = []
     for block in re.split(r"\n\s*\n", text)[1:]:
-        label, colon, words = block.partition(":")
+        label, colon, words = block.partition(": ")
         known = colon and label.isalpha()
-        found.append(
-            {"label": label if known else "", "text": " ".join((words if known else block).split())}
-        )
+        said = " ".join((words if known else block).split())
+        found.append({"label": label if known else "", "runs": stage_text.inline(said)})
     return found
 
 
@@ -71,7 +70,8 @@ def takes_port(path: str) -> bool:
 
 def clients(path: str) -> int:
     """Return how many people a step is best shown with, by what its docstring asks one to look at."""
-    see = " ".join(one["text"] for one in paragraphs(path) if one["label"] == "See")
+    text = ast.get_docstring(ast.parse(_read(f"demos/{path}.py"))) or ""
+    see = " ".join(text.partition("\nSee: ")[2].partition("\n\n")[0].split())
     if re.search(r"\bthree tabs\b", see):
         return 3
     return (

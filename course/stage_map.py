@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 from functools import cached_property
 
-from course import lessons, lessons_sheet, place, steps
+from course import lessons, lessons_sheet, place, stage_code, stage_text, steps
 
 ORDER = [*(f"A{number}" for number in range(13)), *(f"B{number}" for number in range(1, 8))]
 OTHER = "more"  # the section of steps that name none of the others
@@ -18,6 +18,7 @@ class Section:
     id: str  # such as "A5"
     teaches: str
     steps: list[str]  # paths, such as "pool_demo/step2_borrow_and_return"
+    naive: list[str]  # paths, such as "group_chat/naive/chat"
     lessons: list[str]  # numbers, such as "03"
 
 
@@ -27,6 +28,8 @@ class CourseMap:
     def __init__(self) -> None:
         """Read the README, and look for steps and lessons."""
         self.steps = {step.path: step for step in steps.every()}
+        # The source's own programs, faults included, where they show a page.
+        self.naive = {step.path: step for step in steps.naive() if stage_code.takes_port(step.path)}
         self.lessons = {lesson.number: lesson for lesson in lessons.every()}
 
     @cached_property
@@ -39,7 +42,7 @@ class CourseMap:
             found.append(self._section(*row))
         placed = {path for section in found for path in section.steps}
         rest = [path for path in self.steps if path not in placed]
-        return [*found, Section(OTHER, "what has no section", rest, [])] if rest else found
+        return [*found, Section(OTHER, "what has no section", rest, [], [])] if rest else found
 
     @cached_property
     def order(self) -> list[str]:
@@ -52,11 +55,11 @@ class CourseMap:
 
     def sections_of(self, path: str) -> list[Section]:
         """Return the sections that a step belongs to."""
-        return [section for section in self.sections if path in section.steps]
+        return [one for one in self.sections if path in (*one.steps, *one.naive)]
 
     def lessons_of(self, path: str) -> list[lessons.Lesson]:
         """Return the lessons that name a step; if none does, those of its sections."""
-        name = self.steps[path].name
+        name = self.find(path).name
         naming = [
             one
             for one in self.lessons.values()
@@ -67,8 +70,27 @@ class CourseMap:
         numbers = sorted({number for one in self.sections_of(path) for number in one.lessons})
         return [self.lessons[number] for number in numbers]
 
+    def find(self, path: str) -> steps.Step:
+        """Return a step, or a program of the source's.
+
+        Raises:
+            KeyError: there is none of that path.
+        """
+        return {**self.steps, **self.naive}[path]
+
+    def wrong_ways(self, path: str) -> list[str]:
+        """Return the source's programs that say that this step is the right way."""
+        name = re.escape(self.find(path).name)
+        return [
+            one
+            for one in self.naive
+            if re.search(rf"\.\./{name}\.py", (place.ROOT / f"demos/{one}.py").read_text("utf-8"))
+        ]
+
     def before(self, path: str) -> str | None:
         """Return the step of the same demo before this one."""
+        if path in self.naive:
+            return None
         place_in_order = self.order.index(path)
         former = self.order[place_in_order - 1] if place_in_order else ""
         return former if former.partition("/")[0] == path.partition("/")[0] else None
@@ -78,7 +100,7 @@ class CourseMap:
         return {
             "sections": [vars(section) for section in self.sections],
             "order": self.order,
-            "titles": {path: words(step)[1] for path, step in self.steps.items()},
+            "titles": {path: words(step)[1] for path, step in {**self.steps, **self.naive}.items()},
             "lessons": {
                 number: {"title": one.title, "minutes": one.minutes}
                 for number, one in self.lessons.items()
@@ -93,6 +115,7 @@ class CourseMap:
             name,
             cells.partition("|")[0].strip(),
             [path for path in self.steps if path in linked or path in named],
+            [path for path, step in self.naive.items() if name in words(step)[0]],
             [number for number in numbers if number in self.lessons],
         )
 
@@ -121,28 +144,8 @@ def notes(lesson: lessons.Lesson, step: steps.Step) -> dict[str, object]:
             {"title": title, "minutes": minutes, "here": title in here}
             for title, minutes in lessons_sheet.figures(page, lesson).items()
         ],
-        "blocks": blocks(_without_minutes(lessons_sheet.entry(page, lesson))),
+        "blocks": stage_text.blocks(_without_minutes(lessons_sheet.entry(page, lesson))),
     }
-
-
-def blocks(markdown: str) -> list[dict[str, object]]:
-    """Return paragraphs and list items of simple Markdown, each as runs of text: ["strong", "Show."]."""
-    found: list[dict[str, object]] = []
-    for block in re.split(r"\n\s*\n|\n(?=- )", markdown.strip()):
-        text = " ".join(block.split())
-        item = text.startswith("- ")
-        runs = re.split(r"(\*\*.+?\*\*|`.+?`|\*.+?\*)", text.removeprefix("- "))
-        found.append(
-            {"kind": "item" if item else "paragraph", "runs": [_run(one) for one in runs if one]}
-        )
-    return found
-
-
-def _run(text: str) -> list[str]:
-    for kind, mark in (("strong", "**"), ("code", "`"), ("em", "*")):
-        if len(text) > 2 * len(mark) and text.startswith(mark) and text.endswith(mark):
-            return [kind, text[len(mark) : -len(mark)]]
-    return ["text", text]
 
 
 def _sections_naming(lesson: lessons.Lesson, name: str) -> set[str]:

@@ -48,7 +48,7 @@ def find(words: str) -> Step:
     """
     name = words.removesuffix(".py").removeprefix("demos/").removeprefix("demos.").replace(".", "/")
     steps = every()
-    exact = [step for step in [*steps, *_naive()] if name in (step.path, step.name)]
+    exact = [step for step in [*steps, *naive()] if name in (step.path, step.name)]
     # `pool_demo/step2` means step2_..., not step2b_...
     stage = [step for step in steps if _stage(step, name)]
     found = exact or stage or [step for step in steps if name in step.path]
@@ -119,7 +119,7 @@ def redis() -> Iterator[dict[str, str]]:
         yield {"REDIS_URL": server.url}
 
 
-def _naive() -> list[Step]:
+def naive() -> list[Step]:
     """Return the programs among the source's code, faults included."""
     files = sorted(place.ROOT.glob("demos/*/naive/*.py"))
     programs = [file for file in files if "__main__" in file.read_text("utf-8")]

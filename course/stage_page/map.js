@@ -15,7 +15,7 @@ function sectionOf(section) {
   const heading = element("h2", "", section.id);
   heading.append(" ", element("span", "", section.teaches));
   const steps = element("ul");
-  for (const step of section.steps) {
+  for (const step of [...section.steps, ...section.naive]) {
     const entry = element("li");
     entry.append(stepLink(step));
     steps.append(entry);
@@ -30,9 +30,9 @@ function lessonWords(number) {
 }
 
 function stepLink(step) {
-  const [demo, name] = step.split("/");
+  const [, name] = step.split("/");
   const made = link(`#${step}`, course.titles[step]);
-  made.title = `${demo}/${name}`;
+  made.title = step;
   made.prepend(element("b", "", name.split("_")[0].replace("step", "")), " ");
   made.append(" ", element("span", "runs"));
   mapLinks.set(step, [...(mapLinks.get(step) ?? []), made]);

@@ -3,7 +3,7 @@
 "use strict";
 
 function showNotes(notes) {
-  $("notes").replaceChildren(element("h2", "", "Notes"), ...notes.flatMap(lessonNotes));
+  $("notes").replaceChildren(...notes.flatMap(lessonNotes));
 }
 
 function lessonNotes(note) {
@@ -28,8 +28,6 @@ function minutesOf(sections) {
 
 function blockOf({ kind, runs }) {
   const made = element("p", kind);
-  for (const [mark, text] of runs) made.append(mark === "text" ? text : element(mark, "", text));
+  made.append(...wordsOf(runs));
   return made;
 }
-
-toggles("show-notes", "notes", false);

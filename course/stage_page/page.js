@@ -18,6 +18,11 @@ function link(href, text, className = "") {
   return made;
 }
 
+/** Turn runs of text, some of them marked, into nodes. */
+function wordsOf(runs) {
+  return runs.map(([mark, text]) => (mark === "text" ? text : element(mark, "", text)));
+}
+
 /** Fetch JSON; a refusal becomes an error with the server's own sentence. */
 async function read(path, options = {}) {
   const answer = await fetch(path, options);

@@ -14,22 +14,37 @@ const WORDS = {
 
 async function showStep() {
   const path = decodeURIComponent(location.hash.slice(1));
-  const step = course.order.includes(path) ? path : course.order[0];
+  const step = Object.hasOwn(course.titles, path) ? path : course.order[0];
   const found = await read(`steps/${step}`);
   [current, shown] = [step, found];
   complain("");
   document.title = `${found.title} · The stage`;
   $("title").textContent = found.title;
   $("where").textContent = [found.sections.join(", "), found.place, ...found.notes.map(minutesWords)].join(" · ");
-  $("says").replaceChildren(...found.says.flatMap(({ label, text }) => [element("dt", "", label), element("dd", "", text)]));
+  $("says").replaceChildren(...found.says.flatMap(paragraphOf), ...found.wrong.flatMap(wrongWay));
   showCode(found.files);
   showNotes(found.notes);
-  turnTo("previous", course.order[course.order.indexOf(step) - 1]);
-  turnTo("next", course.order[course.order.indexOf(step) + 1]);
+  const place = course.order.indexOf(step);
+  turnTo("previous", course.order[place - 1]);
+  turnTo("next", place < 0 ? null : course.order[place + 1]);
   $("options").value = runs.get(step)?.options ?? "";
   markCurrent(step);
+  channel.postMessage({ step });
   showRun();
   for (const [number, view] of views) view.box.hidden = runs.get(step)?.run !== number;
+}
+
+function paragraphOf({ label, runs }) {
+  const words = element("dd");
+  words.append(...wordsOf(runs));
+  return [element("dt", "", label), words];
+}
+
+/** Lead to the source's program that this step mends. */
+function wrongWay(path) {
+  const words = element("dd");
+  words.append(link(`#${path}`, course.titles[path]));
+  return [element("dt", "", "Naive"), words];
 }
 
 function minutesWords({ lesson, minutes }) {
@@ -62,10 +77,11 @@ function wantedClients() {
   return recall(`clients ${current}`, shown.clients);
 }
 
-function runOrStop() {
+async function runOrStop() {
   const run = runs.get(current);
-  if (run && isActive(run)) ask(`runs/${run.run}/stop`);
-  else ask("runs", { step: current, options: $("options").value, clients: wantedClients() });
+  if (run && isActive(run)) await ask(`runs/${run.run}/stop`);
+  else if (await ask("runs", { step: current, options: $("options").value, clients: wantedClients() }))
+    $("controls").scrollIntoView(); // what it shows is below
 }
 
 $("controls").addEventListener("submit", (event) => {
@@ -86,5 +102,13 @@ addEventListener("hashchange", async () => {
   $("step").focus({ preventScroll: true });
 });
 
+// A window with the notes asks which step is shown, and may turn the steps.
+const channel = new BroadcastChannel("stage");
+channel.addEventListener("message", ({ data }) => {
+  if (data.hello && current) channel.postMessage({ step: current });
+  if (data.turn && !$(data.turn).hidden) $(data.turn).click();
+});
+
 toggles("show-map", "map", true);
+toggles("show-notes", "notes-box", false);
 loadMap().then(showStep);

@@ -9,6 +9,7 @@
   const { takeApart, bits, hex, count } = Wire; // wire_frame.js
   const AT_ONCE = 20; // lines drawn for each frame of the screen
   const KEPT = 500; // lines in the list
+  const GATHER = 100; // ms to wait before lines are drawn, so that those of several taps come in their order
 
   // What the headers of a handshake are for.
   const HEADERS = {
@@ -95,10 +96,10 @@
         this.count(event);
         return;
       }
-      this.kept.push(event);
+      insert(this.kept, event);
       if (this.kept.length > KEPT) this.kept.shift();
       if (this.paused || !this.isWanted(event)) return;
-      this.waiting.push(event);
+      insert(this.waiting, event);
       if (this.waiting.length > KEPT) {
         this.waiting.shift();
         this.left += 1;
@@ -155,18 +156,17 @@
     }
 
     drawSoon() {
-      this.drawing ??= requestAnimationFrame(() => this.draw());
+      this.drawing ??= setTimeout(() => requestAnimationFrame(() => this.draw()), GATHER);
     }
 
     draw() {
-      this.drawing = null;
       const { list, lines } = this.parts;
       const following = list.scrollHeight - list.scrollTop - list.clientHeight < 40;
       lines.append(...this.waiting.splice(0, AT_ONCE).map(rowOf));
       while (lines.rows.length > KEPT) lines.rows[0].remove();
       if (following) list.scrollTop = list.scrollHeight;
       if (this.left) this.tell(`${this.left.toLocaleString("en")} came too fast to be listed.`);
-      if (this.waiting.length) this.drawSoon();
+      this.drawing = this.waiting.length ? requestAnimationFrame(() => this.draw()) : null;
     }
 
     // --- One of them, opened ---
@@ -190,6 +190,13 @@
       // The line may have left the list meanwhile.
       (button.isConnected ? button : this.parts.pause).focus();
     }
+  }
+
+  /** Add an event where its time belongs; mostly that is the end. */
+  function insert(events, event) {
+    let at = events.length;
+    while (at && events[at - 1].t > event.t) at -= 1;
+    events.splice(at, 0, event);
   }
 
   // --- Words ---

@@ -207,11 +207,16 @@ def test_a_frame_is_opened_bit_by_bit(panel, tapped):
         ["masking key", "3–6", "00110111 11111010 00100001 00111101", "0x37 0xfa 0x21 0x3d"],
     ]
     sent = hostile.text("你A")[6:]
-    plain = "你A".encode()
     assert payload == [
-        [str(7 + at), f"{sent[at]:08b}", f"0x{sent[at]:02x}", f"0x{hostile.MASK[at]:02x}"]
-        + [f"{plain[at]:08b}", f"0x{plain[at]:02x}", {0: "你", 3: "A"}.get(at, "")]
-        for at in range(4)
+        [str(7 + at), f"{sent[at]:08b}", f"0x{sent[at]:02x}", f"0x{hostile.MASK[at]:02x}", *undone]
+        for at, undone in enumerate(
+            [
+                ["11100100", "0xe4", "你"],
+                ["10111101", "0xbd", ""],
+                ["10100000", "0xa0", ""],
+                ["01000001", "0x41", "A"],
+            ]
+        )
     ]
     # Escape leads back to where it was opened.
     expect(button).to_have_attribute("aria-expanded", "true")
@@ -302,6 +307,7 @@ def test_the_list_can_be_narrowed(panel, feed):
     page.get_by_label("Client").select_option("ann")
     expect(lines).to_have_count(0)
     page.get_by_label("Kind").select_option(label="all")
+    expect(lines).to_have_count(1)
     assert [row[5] for row in rows(page)] == ["one"]
     feed.say(frame(client="bob", payload="three"), frame(client="ann", payload="four"))
     expect(lines).to_have_count(2)
@@ -353,6 +359,13 @@ def test_a_flood_does_not_freeze_the_page(panel, feed):
     assert page.evaluate("slowest") < 1000
 
 
+def test_lines_of_several_taps_stand_in_the_order_of_time(panel, feed):
+    page = panel()
+    feed.say(*(frame(t=t, payload=f"{t}") for t in (3, 1, 2)))
+    expect(page.locator(".wire-lines tbody tr")).to_have_count(3)
+    assert [row[5] for row in rows(page)] == ["1", "2", "3"]
+
+
 HOSTILE = ["<img src=x onerror=alert(1)>", "\u202egnp", "<script>alert(2)</script>"]
 
 
@@ -398,15 +411,22 @@ def test_the_panel_can_be_read(panel, feed, scheme):
 
 
 @pytest.mark.skipif("CHAT_SCREENSHOTS" not in os.environ, reason="CHAT_SCREENSHOTS names no folder")
-def test_picture_of_the_wire(panel, tapped):
-    taps = [tapped(name) for name in ("韩雪", "舒畅")]
-    page = panel(viewport={"width": 1280, "height": 1010})
-    with hostile.Client(taps[0].url) as one, hostile.Client(taps[1].url) as two:
-        one.send(hostile.text("大家好"))
-        two.send(hostile.text('{"msg": "hello"}'), hostile.frame(hostile.PING, b"p"))
-        assert (one.hear(), two.hear()) == ("大家好", '{"msg": "hello"}')
-        two.send(hostile.close(3001, "再见".encode()))
-        expect(page.locator("[data-kind=frame]")).to_have_count(8)
-        page.locator("[data-kind=frame] button").first.click()
-        expect(page.locator(".wire-counts [data-client='舒畅'] td").nth(0)).to_have_text("3")
+def test_picture_of_the_wire(panel, feed, tmp_path):
+    room = Demo("group_chat.chat", "--port", "0", folder=tmp_path)
+    try:
+        for name in ("韩雪", "舒畅"):
+            feed.taps.append(
+                Demo("group_chat.wire_tap", "--to", room.url, "--client", name, folder=tmp_path)
+            )
+        page = panel(viewport={"width": 1280, "height": 960})
+        with feed.taps[0].ws("韩雪") as one, feed.taps[1].ws("舒畅") as two:
+            two.ping().wait(5)
+            one.send(json.dumps({"username": "韩雪", "msg": "大家好"}, ensure_ascii=False))
+            assert "大家好" in two.recv(5)
+            two.close(1000, "再见")
+            expect(page.locator("[data-kind=close]")).to_have_count(1)
+        page.locator(".wire-lines tr", has_text="大家好").locator("button").first.click()
+        page.locator(".wire-lines tr", has_text="大家好").first.scroll_into_view_if_needed()
         page.screenshot(path=Path(os.environ["CHAT_SCREENSHOTS"]) / "wire.png")
+    finally:
+        room.end()

@@ -258,7 +258,7 @@
       const button = document.createElement("button");
       button.type = "button";
       button.setAttribute("aria-expanded", "false");
-      button.textContent = isFrame ? `${event.opcode.toString(16)} ${what}${event.fin ? "" : " …"}` : what;
+      button.textContent = isFrame ? `0x${event.opcode.toString(16)} ${what}${event.fin ? "" : " …"}` : what;
       opcode.replaceChildren(button);
     } else {
       opcode.textContent = what;

@@ -3,8 +3,9 @@
 Source: A9 says why there is WebSocket: in HTTP the server cannot start. Polling asks again and
 again; long polling asks, and the server answers when it has something. Figures 7 and 8 show both.
 
-See: a message each second travels four ways to one page. Each way has its requests, its bytes,
-counted at the server's sockets with headers and all, and its delay.
+See: a race: a message each second travels four ways to one page, and each way is a lane that is
+drawn as it happens. Each has its requests, its bytes, counted at the server's sockets with headers
+and all, and its delay.
 
 Try: poll every 5 s, 1 s and 0.1 s: what gets better, what gets worse? Then start the step with
 --every 0.1 or --every 10. For which --every is polling the best?

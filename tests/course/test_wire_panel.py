@@ -155,10 +155,10 @@ def test_frames_appear_as_they_pass(panel, tapped):
     expect(page.locator("[data-kind=frame]")).to_have_count(4)
     expect(page.locator("[data-kind=close]")).to_have_count(1)
     sent, answered, closed, farewell = rows(page, "frame")
-    assert sent[:3] + sent[4:] == ["ann", "step ▸", "1 text", "6", "你好"]
+    assert sent[:3] + sent[4:] == ["ann", "step ▸", "0x1 text", "6", "你好"]
     assert re.fullmatch("[0-9a-f]{8}", sent[3])
-    assert answered == ["ann", "◂ page", "1 text", "no", "6", "你好"]
-    assert (closed[2], closed[5], farewell[5]) == ("8 close", "3001 done", "3001")
+    assert answered == ["ann", "◂ page", "0x1 text", "no", "6", "你好"]
+    assert (closed[2], closed[5], farewell[5]) == ("0x8 close", "3001 done", "3001")
     (request,), (response,) = rows(page, "request"), rows(page, "response")
     assert (request[2], request[5]) == ("request", "GET /echo HTTP/1.1")
     assert (response[2], response[5]) == ("answer", "HTTP/1.1 101 Switching Protocols")
@@ -176,7 +176,7 @@ def test_what_is_counted_is_the_tap_s(panel, tapped):
         expect(page.locator(".wire-counts [data-client=bob] td").nth(0)).to_have_text("300")
         expect(page.locator(".wire-counts [data-client=bob] td").nth(1)).to_have_text("300")
     unlisted = int(page.locator(".wire-counts [data-client=bob] td").nth(6).inner_text())
-    listed = len([row for row in rows(page, "frame") if row[0] == "bob" and row[2] == "1 text"])
+    listed = len([row for row in rows(page, "frame") if row[0] == "bob" and row[2] == "0x1 text"])
     assert listed + unlisted == 600
     assert unlisted > 0
 

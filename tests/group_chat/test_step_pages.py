@@ -1,5 +1,6 @@
 """The pages of steps 1 to 4 in a real browser, and W13 on the source's own page."""
 
+import json
 import re
 
 import pytest
@@ -175,6 +176,72 @@ def test_push_shows_all_lanes_side_by_side(start, new_page):
     page.wait_for_function(
         "(old) => document.querySelector('table').innerText !== old", arg=stopped
     )
+
+
+# Of each lane: how much of it is drawn, and in how many colours.
+DRAWN = """() => Object.fromEntries([...document.querySelectorAll("[data-race]")].map((canvas) => {
+    const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+    const colours = {};
+    for (let at = 0; at < data.length; at += 4) {
+        if (data[at + 3] !== 255) continue;
+        const colour = `rgb(${data[at]}, ${data[at + 1]}, ${data[at + 2]})`;
+        colours[colour] = (colours[colour] ?? 0) + 1;
+    }
+    return [canvas.dataset.race, colours];
+}))"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_push_draws_a_race_of_the_same_messages(start, new_page, scheme):
+    server = start("step2_push_techniques", "--every", "0.2")
+    page = new_page(server.page, color_scheme=scheme)
+    page.select_option("#every", "5")
+    page.click("#start")
+    # Polling asks at the start and then not for five seconds; what the others have waits for it at the server.
+    waiting = page.locator("[data-lane=poll] .waiting")
+    page.wait_for_function(
+        "() => parseInt(document.querySelector('[data-lane=poll] .waiting').textContent) >= 3"
+    )
+    assert int(page.locator("[data-lane=socket] .waiting").inner_text()) <= 1
+    message, late, request = [
+        page.locator(f"[data-colour={name}]").evaluate("node => getComputedStyle(node).color")
+        for name in ("accent", "problem", "soft")
+    ]
+    lanes = page.evaluate(DRAWN)
+    assert late in lanes["poll"]
+    assert (
+        message in lanes["socket"] and message in lanes["events"] and message in lanes["long-poll"]
+    )
+    assert all(request in lane for lane in lanes.values())
+    # It moves, until it is stopped.
+    before = page.evaluate(DRAWN)
+    page.wait_for_function(
+        f"(old) => JSON.stringify(({DRAWN})()) !== old",
+        arg=json.dumps(before, separators=(",", ":")),
+    )
+    # The next time that polling asks, it gets them all, as old as they are.
+    page.wait_for_function(
+        "() => parseInt(document.querySelector('[data-lane=poll] .messages').textContent) >= 3"
+    )
+    expect(waiting).to_have_text(re.compile("^[0-3]$"))
+    assert message in page.evaluate(DRAWN)["poll"]
+    page.click("#stop")
+    still = page.evaluate(DRAWN)
+    page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    assert page.evaluate(DRAWN) == still
+
+
+def test_push_without_motion_draws_a_picture_a_second(start, new_page):
+    server = start("step2_push_techniques", "--every", "0.1")
+    page = new_page(server.page, reduced_motion="reduce")
+    page.evaluate(
+        "() => { window.drawn = []; const draw = Race.prototype.draw;"
+        "Race.prototype.draw = function () { drawn.push(performance.now()); draw.call(this); }; }"
+    )
+    page.click("#start")
+    page.wait_for_function("() => drawn.length >= 4")
+    # The first one is of the stop before the start.
+    assert page.evaluate("drawn[3] - drawn[2]") >= 1000
 
 
 def test_push_says_that_the_server_has_stopped(start, new_page):

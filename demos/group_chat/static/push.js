@@ -6,10 +6,13 @@
 
 const $ = (id) => document.getElementById(id);
 const rows = [...document.querySelectorAll("[data-lane]")];
-const COLUMNS = ["messages", "requests", "received", "sent", "each", "median", "longest"];
+const COLUMNS = ["messages", "waiting", "requests", "received", "sent", "each", "median", "longest"];
 for (const row of rows) {
   for (const column of COLUMNS) row.append(Object.assign(document.createElement("td"), { className: column }));
 }
+
+const race = new Race([...document.querySelectorAll("[data-race]")]);
+const OFTEN = 500; // ms between two looks at what the lanes have cost
 
 let run = null; // the present run: its name, its lanes, and how to end it
 
@@ -19,7 +22,8 @@ async function start() {
   try {
     const { last, offset } = await setClock(mine);
     if (mine !== run) return;
-    for (const row of rows) mine.lanes[row.dataset.lane] = { last, offset, delays: [], missed: 0 };
+    for (const { dataset: { lane: name } } of rows) mine.lanes[name] = { name, last, offset, delays: [], missed: 0 };
+    race.start();
     for (const [name, open] of Object.entries({ poll, "long-poll": longPoll, events, socket })) {
       open(mine, mine.lanes[name], `${name}/${mine.name}`).catch((error) => fail(mine, error));
     }
@@ -33,6 +37,7 @@ async function start() {
 function stop(sentence) {
   run?.ended.abort();
   run = null;
+  race.stop();
   tell("off", sentence);
 }
 
@@ -44,6 +49,7 @@ function fail(mine, error) {
 
 async function poll(mine, lane, path) {
   while (mine === run) {
+    race.asked(lane.name);
     for (const tick of await ask(mine, `${path}/${lane.last}`)) hear(lane, tick);
     await new Promise((resolve) => setTimeout(resolve, $("every").value * 1000));
   }
@@ -51,11 +57,13 @@ async function poll(mine, lane, path) {
 
 async function longPoll(mine, lane, path) {
   while (mine === run) {
+    race.asked(lane.name);
     for (const tick of await ask(mine, `${path}/${lane.last}`)) hear(lane, tick);
   }
 }
 
 async function events(mine, lane, path) {
+  race.asked(lane.name);
   const stream = new EventSource(`${path}/${lane.last}`);
   stream.addEventListener("message", ({ data }) => hear(lane, JSON.parse(data)));
   // By itself it would connect again at once, and hear the same messages again.
@@ -69,6 +77,7 @@ async function events(mine, lane, path) {
 async function socket(mine, lane, path) {
   const address = new URL(`${path}/${lane.last}`, location.href);
   address.protocol = address.protocol.replace("http", "ws");
+  race.asked(lane.name);
   const opened = new WebSocket(address);
   opened.addEventListener("message", ({ data }) => hear(lane, JSON.parse(data)));
   opened.addEventListener("close", ({ code }) => fail(mine, new Error(`the socket closed with ${code}`)));
@@ -79,16 +88,17 @@ function hear(lane, { id, made }) {
   if (id !== lane.last + 1) lane.missed += 1; // one is missing, or came twice
   lane.last = id;
   lane.delays.push(now() + lane.offset - made);
+  race.heard(lane.name, id, made - lane.offset);
 }
 
 // --- Counting ---
 
-/** Ask the server once a second what each lane has cost, and show it. */
+/** Ask the server twice a second what each lane has cost, and show it. */
 async function watch(mine) {
   while (mine === run) {
     const { lanes } = await ask(mine, `counters/${mine.name}`);
     for (const row of rows) show(row, lanes[row.dataset.lane], mine.lanes[row.dataset.lane]);
-    await new Promise((resolve) => setTimeout(resolve, 1000));
+    await new Promise((resolve) => setTimeout(resolve, OFTEN));
   }
 }
 
@@ -96,6 +106,7 @@ function show(row, { requests, received, sent }, { delays, missed }) {
   const sorted = [...delays].sort((one, other) => one - other);
   const texts = {
     messages: delays.length + (missed ? ` (${missed} out of order)` : ""),
+    waiting: number(race.waiting(row.dataset.lane)),
     requests: number(requests),
     received: number(received),
     sent: number(sent),

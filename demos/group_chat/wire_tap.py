@@ -108,7 +108,7 @@ class Tap:
             self.past["up"].add(up)
             self.past["down"].add(down)
             ended = {"conn": connection.number, "up": up.bytes, "down": down.bytes}
-            self.events.show("close", **ended, by=connection.ended_by)
+            self.events.show("close", **ended, by=connection.ended_by or "tap")
 
     def count(self) -> None:
         """Tell the counters of everything so far; what is not shown is in them too."""

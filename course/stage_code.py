@@ -3,7 +3,7 @@
 import ast
 import difflib
 import re
-from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 
 from pygments.lexers import PythonLexer  # type: ignore[import-untyped]
@@ -26,7 +26,7 @@ KINDS = {
 
 def paragraphs(path: str) -> list[dict[str, object]]:
     """Return what a step's docstring says below its title, paragraph by paragraph: its `label`, such as "See", and its `runs` of text."""
-    text = ast.get_docstring(ast.parse(_read(f"demos/{path}.py"))) or ""
+    text = ast.get_docstring(_tree(_read(f"demos/{path}.py"))) or ""
     found: list[dict[str, object]] = []
     for block in re.split(r"\n\s*\n", text)[1:]:
         label, colon, words = block.partition(": ")
@@ -57,8 +57,20 @@ def files(path: str, before: str | None) -> list[dict[str, object]]:
 
 
 def takes_port(path: str) -> bool:
-    """Say whether a step serves on the port that `--port` names: it calls `serve`, or has the option itself."""
-    for node in ast.walk(ast.parse(_read(f"demos/{path}.py"))):
+    """Say whether a step serves on the port that `--port` names."""
+    tree = _tree(_read(f"demos/{path}.py"))
+    return _serves(tree) or any(
+        # A finished module may be the step: its `main` serves.
+        isinstance(node, ast.ImportFrom)
+        and "main" in [alias.name for alias in node.names]
+        and _serves(_tree(_read(f"{(node.module or '').replace('.', '/')}.py")))
+        for node in tree.body
+    )
+
+
+def _serves(tree: ast.Module) -> bool:
+    """Say whether a module calls `serve`, or declares the option `--port`."""
+    for node in ast.walk(tree):
         if isinstance(node, ast.Call):
             called = getattr(node.func, "id", getattr(node.func, "attr", ""))
             first = node.args[0] if node.args else None
@@ -70,7 +82,7 @@ def takes_port(path: str) -> bool:
 
 def clients(path: str) -> int:
     """Return how many people a step is best shown with, by what its docstring asks one to look at."""
-    text = ast.get_docstring(ast.parse(_read(f"demos/{path}.py"))) or ""
+    text = ast.get_docstring(_tree(_read(f"demos/{path}.py"))) or ""
     see = " ".join(text.partition("\nSee: ")[2].partition("\n\n")[0].split())
     if re.search(r"\bthree tabs\b", see):
         return 3
@@ -108,8 +120,8 @@ def _new(before: list[str], after: list[str]) -> set[int]:
 
 def _after_docstring(source: str) -> int:
     """Return the index of the first line after the docstring and the blank lines below it."""
-    body = ast.parse(source).body
-    if not body or ast.get_docstring(ast.parse(source)) is None:
+    body = _tree(source).body
+    if not body or ast.get_docstring(_tree(source)) is None:
         return 0
     index = body[0].end_lineno or 0
     lines = source.splitlines()
@@ -118,16 +130,22 @@ def _after_docstring(source: str) -> int:
     return index
 
 
-def _highlighted(source: str) -> Iterator[list[list[str]]]:
-    """Yield each line as runs of text with their kind ("" for most)."""
-    runs: list[list[str]] = []
+@lru_cache(maxsize=512)
+def _highlighted(source: str) -> list[stage_text.Runs]:
+    """Return each line as runs of text with their kind ("" for most)."""
+    lines: list[stage_text.Runs] = [[]]
     for token, text in PythonLexer(stripnl=False).get_tokens(source):
         for number, part in enumerate(text.split("\n")):
             if number:
-                yield runs
-                runs = []
+                lines.append([])
             if part:
-                runs.append([_kind(token), part])
+                lines[-1].append([_kind(token), part])
+    return lines
+
+
+@lru_cache(maxsize=512)
+def _tree(source: str) -> ast.Module:
+    return ast.parse(source)
 
 
 def _kind(token: Token) -> str:
@@ -137,7 +155,7 @@ def _kind(token: Token) -> str:
 def _imports(path: str) -> list[str]:
     """Return the demos' modules that a file imports, anywhere in it, in order."""
     found: list[str] = []
-    for node in ast.walk(ast.parse(_read(path))):
+    for node in ast.walk(_tree(_read(path))):
         names = []
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("demos."):
             # `from demos.group_chat import names` names a module, or something in a package.

@@ -35,6 +35,7 @@ SITE = "course.localhost"  # browsers lead all hosts of it to this machine
 TAP = "demos.group_chat.wire_tap"
 READ = 0.02  # seconds between two looks at what a process says
 FRAMES = 500  # events of the wire that a page gets when it begins to look
+LEAVE = 0.3  # seconds for the page's frames to go before their server does
 STEP_TIME, TAP_TIME = 10.0, 2.0  # seconds between asking to stop and ending
 
 
@@ -141,21 +142,34 @@ class Run:
 
     def stop(self) -> None:
         """Ask it to stop; its state says when it has."""
-        if self.runs:
+        if self.state == "running":
             self._change("stopping")
-            for process in self.processes:
-                process.terminate()
+            leaving, self.clients = self.clients, []
+            gevent.spawn_later(LEAVE, self._end, leaving)
+
+    def _end(self, leaving: list["Client"]) -> None:
+        for client in leaving:
+            client.close()
+        for process in self.processes:
+            process.terminate()
 
     def open_clients(self, count: int) -> None:
         """Have so many clients, as soon as the step serves."""
         self.wanted = count
-        while len(self.clients) > count:
-            self.clients.pop().close()
-        while self.addresses and self.runs and len(self.clients) < count:
-            number = len(self.clients)
-            # Several processes serve the clients in turn.
-            address = self.addresses[number % len(self.addresses)]
-            self.clients.append(Client(number, address, self))
+        # Several processes serve the clients in turn.
+        wanted = [
+            self.addresses[number % len(self.addresses)]
+            for number in range(count if self.addresses else 0)
+        ]
+        for number, client in enumerate(self.clients):
+            if number >= len(wanted) or client.address != wanted[number]:
+                client.close()
+        self.clients = [
+            self.clients[number]
+            if number < len(self.clients) and self.clients[number].address == address
+            else Client(number, address, self)
+            for number, address in enumerate(wanted)
+        ]
         self.change()
 
     def change(self) -> None:
@@ -201,7 +215,9 @@ class Run:
 
     def _look_for_addresses(self, lines: list[str]) -> None:
         for line in lines:
-            if found := re.match(r"Open (http://127\.0\.0\.1:\d+/\S*)", line):
+            if self.state == "running" and (
+                found := re.match(r"Open (http://127\.0\.0\.1:\d+/\S*)", line)
+            ):
                 self.addresses.append(found[1])
                 self.open_clients(self.wanted)
             if found := re.match(r"Plot: (\S.*\.png)$", line):
@@ -215,7 +231,7 @@ class Client:
     def __init__(self, number: int, address: str, run: Run) -> None:
         """Start the tap; `url` is there as soon as it serves."""
         self.host, self.name = CLIENTS[number]
-        self.run, self.url = run, ""
+        self.address, self.run, self.url = address, run, ""
         server, _, self.page = address.removeprefix("http://").partition("/")
         self.process = _start(
             TAP,
@@ -306,10 +322,9 @@ class Runs:
 
     def stop_all(self) -> None:
         """Stop everything, and wait until it has."""
-        for run in self.by_step.values():
-            run.stop()
-        processes = [process for run in self.by_step.values() for process in run.processes]
-        taps = [client.process for run in self.by_step.values() for client in run.clients]
+        active = [run for run in self.by_step.values() if run.runs]
+        processes = [process for run in active for process in run.processes]
+        taps = [client.process for run in active for client in run.clients]
         gevent.joinall(
             [gevent.spawn(end, process, STEP_TIME) for process in processes]
             + [gevent.spawn(end, process, TAP_TIME) for process in taps]

@@ -2,17 +2,20 @@
 
 "use strict";
 
-/** Show a run's clients as frames. A frame that is there already stays as it is. */
+/** Show a run's clients as frames, in order. A frame that is there already stays as it is. */
 function showClients(box, run) {
-  const wanted = run.clients.filter((client) => client.url);
-  const frames = [...box.children];
-  for (const figure of frames)
-    if (!wanted.some((client) => client.url === figure.dataset.url)) figure.remove();
-  for (const client of wanted)
-    if (!frames.some((figure) => figure.dataset.url === client.url)) box.append(frameOf(client, run));
+  const urls = run.clients.map((client) => client.url);
+  for (const figure of [...box.children]) if (!urls.includes(figure.dataset.url)) figure.remove();
+  for (const [number, client] of run.clients.entries()) {
+    const there = [...box.children].find((figure) => figure.dataset.url === client.url);
+    if (there || !client.url) continue;
+    // Before the first one that comes later: to move a frame would load it anew.
+    const later = [...box.children].find((figure) => urls.indexOf(figure.dataset.url) > number);
+    box.insertBefore(frameOf(client, run), later ?? null);
+  }
   box.hidden = !run.clients.length;
   box.dataset.count = run.clients.length;
-  box.setAttribute("aria-busy", wanted.length < run.clients.length);
+  box.setAttribute("aria-busy", urls.includes(""));
 }
 
 function frameOf(client, run) {

@@ -6,18 +6,21 @@ const KEPT = 120000; // characters of output that the page holds for each run
 const runs = new Map(); // step → its newest run
 const views = new Map(); // number of a run → what the page shows of it
 
-const stages = new EventSource("events");
 let start = ""; // which start of the stage we talk to
 
-stages.addEventListener("open", () => {
-  $("connection").textContent = "";
-});
-stages.addEventListener("error", () => {
-  $("connection").textContent = "The stage does not answer. Start it again: python3 -m course stage";
-});
-stages.addEventListener("message", (event) => {
-  for (const news of JSON.parse(event.data)) hear[news.kind](news);
-});
+/** Hear from the stage what runs. The browser asks again by itself when the stream breaks. */
+function listen() {
+  const stream = new EventSource("events");
+  stream.addEventListener("open", () => {
+    $("connection").textContent = "";
+  });
+  stream.addEventListener("error", () => {
+    $("connection").textContent = "The stage does not answer. Start it again: python3 -m course stage";
+  });
+  stream.addEventListener("message", (event) => {
+    for (const news of JSON.parse(event.data)) hear[news.kind](news);
+  });
+}
 
 const hear = {
   /** A stream begins, and tells everything from the start. */
@@ -34,6 +37,7 @@ const hear = {
     const view = viewOf(run);
     showClients(view.clients, run);
     showPlots(view, run);
+    if (run.addresses.length && !view.wire) view.clients.after((view.wire = wireOf(run)));
     view.box.dataset.state = run.state;
     markRunning([...runs.values()].filter(isActive).map((one) => one.step));
     if (run.step === current) showRun();
@@ -76,7 +80,7 @@ function viewOf(run) {
     box.append(clients, output, plots);
     box.hidden = run.step !== current;
     $("views").append(box);
-    views.set(run.run, { box, clients, output, plots, size: 0 });
+    views.set(run.run, { box, clients, output, plots, wire: null, size: 0 });
   }
   return views.get(run.run);
 }
@@ -84,6 +88,13 @@ function viewOf(run) {
 function dropView(number) {
   views.get(number)?.box.remove();
   views.delete(number);
+}
+
+/** Make the panel that shows what passes between a run and its clients. */
+function wireOf(run) {
+  const made = element("wire-panel");
+  made.dataset.source = `wire/${run.run}`;
+  return made;
 }
 
 /** Show the plots that a step has drawn. */

@@ -67,7 +67,7 @@ function showRun() {
   $("state").textContent = run ? (WORDS[run.state] ?? `failed with exit code ${run.code}`) : "";
   $("state").dataset.state = run?.state ?? "";
   $("options").disabled = Boolean(active);
-  $("count").hidden = !(shown.serves || run?.addresses.length);
+  $("count").hidden = !(shown.serves || shown.clients > 1 || run?.addresses.length);
   $("command").textContent = [`python3 -m course step ${current}`, ...(run?.addresses ?? [])].join(" · ");
   const count = wantedClients();
   for (const choice of $("count").querySelectorAll("input")) choice.checked = Number(choice.value) === count;
@@ -98,7 +98,7 @@ $("count").addEventListener("change", (event) => {
 
 addEventListener("hashchange", async () => {
   await showStep();
-  scrollTo(0, 0);
+  $("step").scrollTo(0, 0);
   $("step").focus({ preventScroll: true });
 });
 
@@ -111,4 +111,9 @@ channel.addEventListener("message", ({ data }) => {
 
 toggles("show-map", "map", true);
 toggles("show-notes", "notes-box", false);
-loadMap().then(showStep);
+loadMap()
+  .then(showStep)
+  .then(() => {
+    $("step").focus({ preventScroll: true });
+    listen();
+  });

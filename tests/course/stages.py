@@ -1,0 +1,157 @@
+"""A stage for tests: the real command on a copy of the course, with two steps more than the course has.
+
+The copy shares nothing with the checkout but the packages, so a test may add a step while others read the real ones.
+"""
+
+import json
+import re
+import shutil
+import signal
+import subprocess
+import urllib.request
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from course import keeper, place
+
+from .conftest import Course, alive, read_until
+from .test_lab import descendants
+
+PARTS = [
+    "course",
+    "demos",
+    "lessons",
+    "sql",
+    "README.md",
+    "pyproject.toml",
+    *(file.name for file in place.ROOT.glob("*.lock")),
+]
+
+CRASHES = '''"""A5: A step that crashes.
+
+Source: none.
+
+See: a traceback, again at each start.
+
+Try: run it again.
+
+New: the error.
+"""
+
+print("before the error", flush=True)
+raise ZeroDivisionError("on purpose")
+'''
+
+LEAVES = '''"""A5: A step that leaves children behind, in sessions of their own, and does not stop when asked.
+
+Source: none.
+
+See: the numbers of two processes.
+
+Try: stop it.
+
+New: the children.
+"""
+
+import signal
+import subprocess
+import sys
+import time
+
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+CHILD = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"
+children = [subprocess.Popen([sys.executable, "-c", CHILD], start_new_session=True) for _ in range(2)]
+print("children", *(child.pid for child in children), flush=True)
+time.sleep(600)
+'''
+
+
+class Stage:
+    """A running `python3 -m course stage`."""
+
+    def __init__(self, folder: Path, prepared: Path, environment: dict[str, str]) -> None:
+        """Copy the course and what was prepared into the folder, and open the stage there."""
+        self.root = folder / "course of today"
+        for part in PARTS:
+            source = place.ROOT / part
+            if source.is_dir():
+                ignored = shutil.ignore_patterns(
+                    "__pycache__", "mine", "clean", ".ipynb_checkpoints"
+                )
+                shutil.copytree(source, self.root / part, ignore=ignored)
+            else:
+                shutil.copy(source, self.root / part)
+        (self.root / "demos/pool_demo/step99_crashes.py").write_text(CRASHES, "utf-8")
+        (self.root / "demos/pool_demo/step99b_leaves_children.py").write_text(LEAVES, "utf-8")
+        state = folder / ".course"
+        shutil.copytree(prepared, state)
+        (state / "my.cnf").unlink()  # a port and a password of its own
+        self.environment = {
+            **environment,
+            "COURSE_STATE_DIR": str(state),
+            "COURSE_VENV": str(place.venv()),
+        }
+        self.course = Course(state, self.environment)
+        self.process = subprocess.Popen(
+            self.course.command("stage", "--port", str(keeper.free_port())),
+            cwd=self.root,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+        )
+        self.said = read_until(self.process, "Ctrl-C")
+        found = re.search(r"http://(stage\.course\.localhost:(\d+))/", self.said)
+        assert found, self.said
+        self.url, self.host, self.port = found[0], found[1], int(found[2])
+
+    @property
+    def pids(self) -> list[int]:
+        """All processes below the command, and those of its database."""
+        status = self.course.status
+        servers = [status.keeper_pid, status.server_pid] if status else []
+        return [self.process.pid, *descendants(self.process.pid), *servers]
+
+    def below(self, name: str) -> list[int]:
+        """The processes whose command line names a module."""
+        return [pid for pid in descendants(self.process.pid) if name in command_line(pid)]
+
+    def ask(self, path: str, body: object = None, **headers: str) -> tuple[int, str]:
+        """Send a request as a tool would; the body makes it a POST. `_` in a header's name stands for `-`."""
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.port}/{path}",
+            headers={
+                "Host": self.host,
+                **{key.replace("_", "-"): value for key, value in headers.items()},
+            },
+            data=None if body is None else json.dumps(body).encode(),
+        )
+        if body is not None:
+            request.add_header("Content-Type", "application/json")
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+
+    def close(self) -> str:
+        """Stop it as Ctrl-C does; return what it said."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+        return "".join(self.process.communicate(timeout=40))
+
+
+def command_line(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
+def left(pids: list[int]) -> list[str]:
+    """Those of the processes that still run."""
+    return [command_line(pid) for pid in pids if alive(pid)]
+
+
+def port_of(url: str) -> int:
+    return urlsplit(url).port or 0

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO
 
 import gevent
+from gevent.lock import RLock
 from gevent.os import nb_read
 
 from course import place, stage_code, steps, tether
@@ -94,6 +95,7 @@ class Run:
         self.processes: list[subprocess.Popen[bytes]] = []
         self.clients: list[Client] = []
         self._needs = ExitStack()
+        self._turn = RLock()  # to start a process takes a moment, in which others go on
 
     @property
     def runs(self) -> bool:
@@ -125,24 +127,33 @@ class Run:
             raise CourseError(
                 f"these options cannot be read ({error}): close what you have quoted."
             ) from None
-        arguments = ["--port", "0"] if stage_code.takes_port(self.step.path) else []
-        try:
-            settings = self._needs.enter_context(steps.redis_for(self.step.module))
-            shared = {}
-            if stage_code.has_option(self.step.path, "--redis"):
-                shared = self._needs.enter_context(steps.redis())
-                arguments += ["--redis", shared["REDIS_URL"]] if shared else []
-            for _ in range(2 if shared else 1):  # one alone would have nobody to share a Redis with
-                command = [sys.executable, "-m", self.step.module, *arguments, *options]
-                self.processes.append(_start("course.stage_minder", *command, settings=settings))
-        except BaseException:
-            self._needs.close()
-            raise
+        with self._turn:
+            try:
+                self._start_processes(options)
+            except BaseException:
+                self._needs.close()
+                raise
         gevent.spawn(self._follow)
+
+    def _start_processes(self, options: list[str]) -> None:
+        path, module = self.step.path, self.step.module
+        arguments = ["--port", "0"] if stage_code.takes_port(path) else []
+        settings = self._needs.enter_context(steps.redis_for(module))
+        count = 1
+        if stage_code.has_option(path, "--redis"):
+            shared = self._needs.enter_context(steps.redis())
+            if shared:
+                arguments += ["--redis", shared["REDIS_URL"]]
+                count = 2  # one alone would have nobody to share a Redis with
+        command = [sys.executable, "-m", module, *arguments, *options]
+        for _ in range(count):
+            self.processes.append(_start("course.stage_minder", *command, settings=settings))
 
     def stop(self) -> None:
         """Ask it to stop; its state says when it has."""
-        if self.state == "running":
+        with self._turn:
+            if self.state != "running":
+                return
             self._change("stopping")
             leaving, self.clients = self.clients, []
             gevent.spawn_later(LEAVE, self._end, leaving)
@@ -155,21 +166,21 @@ class Run:
 
     def open_clients(self, count: int) -> None:
         """Have so many clients, as soon as the step serves."""
-        self.wanted = count
-        # Several processes serve the clients in turn.
-        wanted = [
-            self.addresses[number % len(self.addresses)]
-            for number in range(count if self.addresses else 0)
-        ]
-        for number, client in enumerate(self.clients):
-            if number >= len(wanted) or client.address != wanted[number]:
-                client.close()
-        self.clients = [
-            self.clients[number]
-            if number < len(self.clients) and self.clients[number].address == address
-            else Client(number, address, self)
-            for number, address in enumerate(wanted)
-        ]
+        with self._turn:
+            self.wanted = count
+            # Several processes serve the clients in turn.
+            open_now = count if self.addresses and self.state == "running" else 0
+            wanted = [self.addresses[number % len(self.addresses)] for number in range(open_now)]
+            kept: dict[int, Client] = {}
+            for number, client in enumerate(self.clients):
+                if wanted[number : number + 1] == [client.address]:
+                    kept[number] = client
+                else:
+                    client.close()
+            self.clients = [
+                kept.get(number) or Client(number, address, self)
+                for number, address in enumerate(wanted)
+            ]
         self.change()
 
     def change(self) -> None:
@@ -297,8 +308,12 @@ class Runs:
             raise CourseError(f"{step.path} runs already: stop it first.")
         self._number += 1
         run = Run(self._number, step, options, clients, self.ancestor, self.bell)
-        run.start()
-        self.by_step[step.path] = run
+        self.by_step[step.path] = run  # from now on nobody else starts it
+        try:
+            run.start()
+        except BaseException:
+            del self.by_step[step.path]
+            raise
         run.change()
         return run
 

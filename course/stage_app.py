@@ -58,7 +58,7 @@ def create_app(port: int) -> tuple[Flask, Runs]:
         ):
             raise Refused("Pages of other origins cannot use the stage.")
         if request.method not in ("GET", "HEAD") and not secrets.compare_digest(
-            request.headers.get("X-Stage-Token", ""), token
+            request.headers.get("X-Stage-Token", "").encode(), token.encode()
         ):
             raise Refused("This page is of an earlier start of the stage: load it again.")
 

@@ -10,7 +10,6 @@ import signal
 import subprocess
 import urllib.request
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from course import keeper, place
 
@@ -42,13 +41,13 @@ print("before the error", flush=True)
 raise ZeroDivisionError("on purpose")
 '''
 
-LEAVES = '''"""A5: A step that leaves children behind, in sessions of their own, and does not stop when asked.
+LEAVES = '''"""A5: A step that leaves children behind, in sessions of their own, which do not stop when asked.
 
 Source: none.
 
 See: the numbers of two processes.
 
-Try: stop it.
+Try: stop it; then with --stubborn.
 
 New: the children.
 """
@@ -58,7 +57,8 @@ import subprocess
 import sys
 import time
 
-signal.signal(signal.SIGTERM, signal.SIG_IGN)
+if "--stubborn" in sys.argv:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
 CHILD = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"
 children = [subprocess.Popen([sys.executable, "-c", CHILD], start_new_session=True) for _ in range(2)]
 print("children", *(child.pid for child in children), flush=True)
@@ -151,7 +151,3 @@ def command_line(pid: int) -> str:
 def left(pids: list[int]) -> list[str]:
     """Those of the processes that still run."""
     return [command_line(pid) for pid in pids if alive(pid)]
-
-
-def port_of(url: str) -> int:
-    return urlsplit(url).port or 0

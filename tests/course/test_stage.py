@@ -200,7 +200,9 @@ def test_options_are_passed_on_and_a_plot_is_shown(presenter):
 
 
 def test_stop_ends_a_step_that_ignores_it_and_all_that_it_started(presenter, stage):
-    entered = presenter("pool_demo/step99b_leaves_children").start()
+    entered = presenter("pool_demo/step99b_leaves_children")
+    entered.page.get_by_label("Options").fill("--stubborn")
+    entered.start()
     expect(entered.output).to_contain_text(re.compile(r"children \d+ \d+"))
     pids = [int(number) for number in re.findall(r"\d+", entered.output.inner_text())]
     assert len(left(pids)) == 2

@@ -9,6 +9,7 @@ happens is written to standard output, some twenty reports a second, each a line
 """
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -224,8 +225,12 @@ class Reporter:
                 "errors": dict(clients.errors),
                 "notes": clients.notes.take(),
             }
-            sys.stdout.write(json.dumps(report, separators=(",", ":")) + "\n")
-            sys.stdout.flush()
+            try:
+                sys.stdout.write(json.dumps(report, separators=(",", ":")) + "\n")
+                sys.stdout.flush()
+            except BrokenPipeError:  # who watched is gone; standard input ends too, and so do we
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+                return
 
 
 def main() -> None:

@@ -32,13 +32,14 @@ def create_app(observer: Observer) -> Flask:
         return response
 
     @app.errorhandler(Refused)
-    def refused(error: Refused) -> tuple[Response, int]:
-        return jsonify(said=str(error)), 409
+    def refused(error: Refused) -> Response:
+        return jsonify(said=str(error), done=False)
 
     @app.get("/")
     def page() -> str:
+        at = observer.proxy.settings.address
         return render_template(
-            "pool.html", ways=WAYS, limits=LIMITS, states=STATES, choice=Choice()
+            "pool.html", ways=WAYS, limits=LIMITS, states=STATES, choice=Choice(), at=at
         )
 
     @app.get("/frames")

@@ -8,9 +8,9 @@ server: connecting, idle, checked out, in a query, being pinged or rolled back. 
 each caller, which is coloured while the caller waits. The server's process list is compared with
 what is drawn, twice a second.
 
-Try: more clients than connections, then fewer; the same with 5 ms of latency, for PooledDB default
-and for MysqlHelp. Which of the two opens its connections one after the other? Then kill a
-connection: when does the pool notice? Leak one, and another one. Take the server away.
+Try: more clients than connections, with PooledDB default and then with MysqlHelp: who gets a turn,
+and who goes on waiting? Add 20 ms of latency: what does each way do in that time? Leak one, and
+kill that one: when does the pool notice? Restart the server.
 
 New: step 3i drew a pool when all was over. Here you watch, and take part.
 """

@@ -203,3 +203,41 @@ def test_it_serves_by_hand_until_ctrl_c(book):
         assert process.wait(20) == 130
         assert process.stderr.read() == ""
     assert "2 ms more a round trip" in line
+
+
+def test_a_server_that_goes_away_breaks_and_refuses_until_it_comes_back(echo):
+    with DelayProxy(echo) as proxy:
+        with dial(proxy) as connection:
+            assert read(connection, 5) == b"hello"
+            assert len(proxy.ports()) == 1
+            proxy.go_away()
+            with suppress(ConnectionResetError):
+                assert connection.recv(1) == b""
+        assert proxy.ports() == set()
+        for _ in range(3):
+            with pytest.raises(ConnectionRefusedError):
+                dial(proxy)
+        proxy.go_away()  # twice changes nothing
+        proxy.come_back()
+        proxy.come_back()
+        with dial(proxy) as connection:
+            assert read(connection, 5) == b"hello"
+
+
+def test_who_is_connecting_when_it_goes_away_is_refused_too(echo):
+    with DelayProxy(echo, 1.0) as proxy, dial(proxy) as connection:
+        proxy.go_away()
+        with suppress(ConnectionResetError):
+            assert connection.recv(1) == b""
+        proxy.set_round_trip(0)
+        proxy.come_back()
+        with dial(proxy) as later:
+            assert read(later, 5) == b"hello"
+
+
+def test_its_ports_are_those_that_the_server_sees(book, witness):
+    with DelayProxy() as proxy:
+        with pymysql.connect(**proxy.settings.connect_args()) as connection:
+            (seen,) = [one for one in witness.seen() if one.id == connection.thread_id()]
+            assert proxy.ports() == {seen.port}
+        assert eventually(lambda: proxy.ports() == set())

@@ -60,7 +60,7 @@ function showCheck({ looks, wrong, at_server: atServer, others, differences, pro
   write(
     $("looks"),
     `Looks at the process list: ${looks}, with a disagreement: ${wrong}. It has ${count(atServer, "connection")} of this ` +
-      `load, and ${others} of other programs. Twice a second, its rows are compared with the lanes.`,
+      `load, and ${others} of other programs.`,
   );
 }
 

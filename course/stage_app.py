@@ -99,6 +99,12 @@ def create_app(port: int) -> tuple[Flask, Runs]:
     def step(path: str) -> Response:
         return jsonify(_step(path))
 
+    @app.get("/code/<path:path>")
+    def code(path: str) -> Response:
+        if not stage_code.is_shown(path):
+            abort(404)
+        return jsonify(stage_code.lines(path))
+
     @app.get("/events")
     def events() -> Response:
         seen: dict[int, tuple[int, int]] = {}

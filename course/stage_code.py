@@ -44,16 +44,43 @@ def files(path: str, before: str | None) -> list[dict[str, object]]:
         before: the step before it, if there is one.
 
     Returns:
-        For each file its `path`, whether it is the `step` itself, whether the step before has it not (`new`), and its
-        `lines`: `number`, `new`, and `runs` of text with their kind.
+        For each file its `path`, whether it is the `step` itself, whether the step before has it not (`new`), and of the
+        step itself its `lines`.
     """
     mine = f"demos/{path}.py"
     former = f"demos/{before}.py" if before else None
-    found = [_file(mine, step=True, new=False, former=former)]
     known = {former, *_imports(former)} if former else None
+    found: list[dict[str, object]] = [
+        {"path": mine, "step": True, "new": False, "lines": lines(mine, former)}
+    ]
     for module in _imports(mine):
-        found.append(_file(module, step=False, new=known is not None and module not in known))
+        found.append(
+            {"path": module, "step": False, "new": known is not None and module not in known}
+        )
     return found
+
+
+def is_shown(path: str) -> bool:
+    """Say whether a path is that of a Python file of the demos."""
+    return path in {str(file.relative_to(place.ROOT)) for file in place.ROOT.glob("demos/**/*.py")}
+
+
+def lines(path: str, former: str | None = None) -> list[dict[str, object]]:
+    """Return the lines of a file but for its docstring: `number`, `runs` of text, and whether it is `new`.
+
+    Args:
+        path: from the course's folder, such as "demos/pool_demo/pool.py".
+        former: the file that has not the new ones; without it none is new.
+    """
+    source = _read(path)
+    shown = source.splitlines()
+    marked = _new(_read(former).splitlines(), shown) if former else set()
+    begin = _after_docstring(source)
+    return [
+        {"number": index + 1, "new": index in marked and bool(shown[index].strip()), "runs": runs}
+        for index, runs in enumerate(_highlighted(source))
+        if begin <= index < len(shown)
+    ]
 
 
 def takes_port(path: str) -> bool:
@@ -94,20 +121,6 @@ def clients(path: str) -> int:
 def has_option(path: str, option: str) -> bool:
     """Say whether a step's own code declares an option, such as `--redis`."""
     return f'add_argument("{option}"' in _read(f"demos/{path}.py")
-
-
-def _file(path: str, step: bool, new: bool, former: str | None = None) -> dict[str, object]:
-    """Return a file as the page shows it; its lines are new if the former file has them not."""
-    source = _read(path)
-    shown = source.splitlines()
-    marked = _new(_read(former).splitlines(), shown) if former else set()
-    begin = _after_docstring(source)
-    lines = [
-        {"number": index + 1, "new": index in marked and bool(shown[index].strip()), "runs": runs}
-        for index, runs in enumerate(_highlighted(source))
-        if begin <= index < len(shown)
-    ]
-    return {"path": path, "step": step, "new": new, "lines": lines}
 
 
 def _new(before: list[str], after: list[str]) -> set[int]:

@@ -60,11 +60,7 @@ class CourseMap:
     def lessons_of(self, path: str) -> list[lessons.Lesson]:
         """Return the lessons that name a step; if none does, those of its sections."""
         name = self.find(path).name
-        naming = [
-            one
-            for one in self.lessons.values()
-            if re.search(rf"\b{name}\b", one.path.read_text("utf-8"))
-        ]
+        naming = [one for one in self.lessons.values() if name in one.path.read_text("utf-8")]
         if naming:
             return naming
         numbers = sorted({number for one in self.sections_of(path) for number in one.lessons})

@@ -11,26 +11,29 @@ function showCode(files) {
 
 function fileOf(file) {
   const made = element("details");
-  const count = file.lines.filter((line) => line.new).length;
+  const count = file.lines?.filter((line) => line.new).length;
   const words = file.new ? "new with this step" : count ? `${count} new lines` : "";
   const summary = element("summary", "", file.path);
   summary.append(" ", element("span", "quiet", words));
   made.append(summary);
-  made.open = file.step;
-  // A module may be long: it is put on the page when somebody wants to see it.
-  const build = () => made.children.length > 1 || made.append(codeOf(file));
-  if (made.open) build();
-  made.addEventListener("toggle", build);
+  if (file.step) {
+    made.append(codeOf(file.path, file.lines));
+    made.open = true;
+  } else {
+    // A module is fetched when somebody wants to see it.
+    const build = async () => made.append(codeOf(file.path, await read(`code/${file.path}`)));
+    made.addEventListener("toggle", build, { once: true });
+  }
   return made;
 }
 
-function codeOf(file) {
+function codeOf(path, lines) {
   const made = element("div", "code");
   made.tabIndex = 0;
   made.dataset.scrolls = "";
   made.setAttribute("role", "region");
-  made.setAttribute("aria-label", file.path);
-  for (const stretch of stretches(file.lines)) made.append(...stretchOf(stretch));
+  made.setAttribute("aria-label", path);
+  for (const stretch of stretches(lines)) made.append(...stretchOf(stretch));
   return made;
 }
 
@@ -41,7 +44,6 @@ function stretches(lines) {
     if (found.at(-1)?.[0].new === line.new) found.at(-1).push(line);
     else found.push([line]);
   }
-  // A blank line between new lines does not cut them.
   return found;
 }
 

@@ -394,6 +394,52 @@ def test_all_controls_are_reached_by_tab_and_show_it(presenter):
     assert len(reached) == wanted
 
 
+# What an accessibility checker asks of any page: names, ids that are there once, headings that skip no level.
+COMPLAINTS = """() => {
+    const visible = [...document.querySelectorAll("body *")].filter((node) => node.checkVisibility());
+    const named = "a, button, input, select, summary, iframe, img, [role], dialog, aside, nav, main";
+    const words = (ids) => (ids ?? "").split(" ").map((id) => document.getElementById(id)?.textContent ?? "").join("");
+    const name = (node) => node.ariaLabel || words(node.getAttribute("aria-labelledby")) || node.title || node.alt
+        || [...node.labels ?? []].map((label) => label.textContent).join("")
+        || (node.matches("a, button, summary, [role=status], [role=alert]") && node.textContent);
+    const ids = [...document.querySelectorAll("[id]")].map((node) => node.id);
+    const refers = ["aria-labelledby", "aria-describedby", "aria-controls", "for"];
+    const levels = visible.filter((node) => node.matches("main h1, main h2, main h3, main h4")).map((node) => +node.tagName[1]);
+    return [
+        ...visible.filter((node) => node.matches(named) && !name(node)?.trim()
+            && !node.matches("[role=status], [role=alert]")).map((node) => `no name: ${node.outerHTML.slice(0, 90)}`),
+        ...ids.filter((id, at) => ids.indexOf(id) !== at).map((id) => `id twice: ${id}`),
+        ...refers.flatMap((by) => [...document.querySelectorAll(`[${by}]`)].flatMap((node) =>
+            node.getAttribute(by).split(" ").filter((id) => !ids.includes(id)).map((id) => `${by} leads nowhere: ${id}`))),
+        ...levels.filter((level, at) => at && level > levels[at - 1] + 1).map((level) => `level skipped before h${level}`),
+        ...visible.filter((node) => node.matches("iframe, summary, a, button") && node.closest("[aria-hidden=true]"))
+            .map((node) => `hidden, and takes the focus: ${node.outerHTML.slice(0, 90)}`),
+        ...visible.filter((node) => node.scrollHeight > node.clientHeight + 2 && node.clientHeight
+            && /auto|scroll/.test(getComputedStyle(node).overflowY) && node.tabIndex < 0
+            && !node.querySelector("a, button")).map((node) => `keys cannot scroll it: ${node.outerHTML.slice(0, 90)}`),
+    ];
+}"""
+
+
+def test_everything_has_a_name_for_those_who_listen(presenter):
+    entered = presenter("group_chat/step4_nicknames").start(2)
+    entered.clients(2)
+    entered.page.keyboard.press("n")
+    entered.page.locator("wire-panel summary").click()
+    expect(entered.page.locator("wire-panel .wire-lines tbody tr").first).to_be_visible()
+    assert entered.page.evaluate(COMPLAINTS) == []
+    weak = [text for text, contrast, _ in entered.page.evaluate(CONTRASTS) if contrast < 4.5]
+    assert weak == []
+    entered.page.get_by_role("button", name="Keys").click()
+    assert entered.page.evaluate(COMPLAINTS) == []
+    entered.page.locator("iframe").first.evaluate("frame => frame.removeAttribute('title')")
+    assert "no name: <iframe" in "".join(entered.page.evaluate(COMPLAINTS)), (
+        "it finds what is wrong"
+    )
+    entered.page.keyboard.press("Escape")
+    entered.stop()
+
+
 def test_notes_in_a_window_of_their_own_follow_and_turn_the_steps(presenter):
     entered = presenter("pool_demo/step2_borrow_and_return")
     entered.page.keyboard.press("n")
@@ -460,6 +506,7 @@ def test_picture_of_the_stage(presenter, tmp_path):
         client.get_by_role("textbox", name="Message").press("Enter")
         for other in clients:
             expect(other.get_by_role("log")).to_contain_text(text)
+    entered.page.locator("#controls").evaluate("node => node.scrollIntoView()")
     file = Path(os.environ.get("STAGE_SCREENSHOTS", tmp_path)) / "stage.png"
     entered.page.screenshot(path=file, animations="disabled")
     assert file.stat().st_size > 50_000

@@ -22,6 +22,7 @@ def trial(deliveries):
         dict.fromkeys(rates, 3.0),
         dict.fromkeys(rates, 0.1),
         Delays(0.001, 0.002, [0.002], 0, 0),
+        0,
     )
 
 

@@ -124,10 +124,12 @@ class _Line:
         self._number.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         self._number.bind(("127.0.0.1", 0))
         self._door: asyncio.Server | None = None
+        self.is_closed = False
 
     async def listen(self) -> int:
         """Open the port and return its number; a second call changes nothing."""
         port = int(self._number.getsockname()[1])
+        self.is_closed = False
         if self._door is None:
             self._door = await self.loop.create_server(
                 lambda: _Client(self), "127.0.0.1", port, reuse_port=True
@@ -136,6 +138,7 @@ class _Line:
 
     def close(self) -> None:
         """Close the port and break all connections."""
+        self.is_closed = True
         if self._door is not None:
             self._door.close()
             self._door = None
@@ -211,6 +214,9 @@ class _Client(_End):
         """Let the client wait as long as a TCP handshake and the first packet take."""
         super().connection_made(transport)
         self.other = self  # until there is one
+        if self.line.is_closed:  # the port was closed just after it had let this one in
+            self.transport.abort()
+            return
         self.transport.pause_reading()
         self.line.round_trips += 1
         task = self.line.loop.create_task(self._connect())

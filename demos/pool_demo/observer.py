@@ -88,6 +88,7 @@ class Run:
             return {
                 "run": self.number,
                 "choice": asdict(self.choice),
+                "until": picture.until,
                 "running": not self.is_over,
                 "ready": bool(report and report["ready"]),
                 "failed": report["failed"] if report else "",

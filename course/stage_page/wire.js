@@ -9,7 +9,7 @@
   const { takeApart, bits, hex, count } = Wire; // wire_frame.js
   const AT_ONCE = 20; // lines drawn for each frame of the screen
   const KEPT = 500; // lines in the list
-  const GATHER = 100; // ms to wait before lines are drawn, so that those of several taps come in their order
+  const GATHER = 150; // ms to wait before lines are drawn, so that those of several taps come in their order
 
   // What the headers of a handshake are for.
   const HEADERS = {

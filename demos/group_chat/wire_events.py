@@ -16,11 +16,11 @@ from gevent.event import Event
 from demos.group_chat.frames import CLOSE
 
 # What is shown: so many more in each TURN, and so many at once.
-FRAMES = (10, 120)  # frames with data
+FRAMES = (4, 60)  # frames with data: nobody reads more
 OTHERS = (10, 240)  # and of all the rest, so that a flood of text hides no close
 TURN = 0.1  # seconds
 WAITING = 1000  # lines that wait for a slow reader
-BATCH = 0.03  # seconds in which lines gather before they are written together
+BATCH = 0.1  # seconds in which lines gather before they are written together
 
 
 class Events:

@@ -1,5 +1,6 @@
 """A1: the page on which you see the pool, and the addresses that its buttons call."""
 
+import argparse
 import errno
 import signal
 import sys
@@ -93,6 +94,13 @@ def _stay_here() -> None:
         abort(403, "Open the page at the address that the step prints.")
     if request.method != "GET" and request.origin not in (None, f"http://{request.host}"):
         abort(403, "Only the page itself may press these buttons.")
+
+
+def port_number(text: str) -> int:
+    """Read a port from the command line. Raises argparse.ArgumentTypeError."""
+    if not text.isdecimal() or int(text) > 65535:
+        raise argparse.ArgumentTypeError("a port is a number from 0 to 65535")
+    return int(text)
 
 
 class _Quiet(WSGIRequestHandler):

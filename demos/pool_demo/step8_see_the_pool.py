@@ -18,14 +18,16 @@ New: step 3i drew a pool when all was over. Here you watch, and take part.
 import argparse
 
 from demos.pool_demo.observer import Observer
-from demos.pool_demo.pool_page import create_app, serve
+from demos.pool_demo.pool_page import create_app, port_number, serve
 from demos.pool_demo.show import run
 
 
 def main() -> None:
     """Serve the page until Ctrl-C."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--port", type=int, default=5000, help="default: 5000; 0: any free one")
+    parser.add_argument(
+        "--port", type=port_number, default=5000, help="default: 5000; 0: a free one"
+    )
     port = parser.parse_args().port
     with Observer() as observer:
         serve(create_app(observer), port)

@@ -12,7 +12,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from typing import Any
 
@@ -69,53 +69,52 @@ class Notes:
 class BusyConnection(WatchedConnection):
     """A connection that also says when it connects, is in a query, is pinged or rolled back."""
 
-    _connecting = False
+    _known = 0  # the server's number of it while it is open
 
     def connect(self, sock: Any = None) -> None:  # noqa: ANN401 - as PyMySQL's own
         """Connect; what is asked meanwhile, such as SET NAMES, is part of that."""
         self._log.note("connects")
-        self._connecting = True
         try:
             super().connect(sock)
         except BaseException:
             self._log.note("gives up")
             raise
-        finally:
-            self._connecting = False
+        self._known = self.number
 
     def query(self, sql: Any, unbuffered: bool = False) -> int:  # noqa: ANN401
         """Run a statement."""
-        if self._connecting:
+        if not self._known:  # it still connects
             return int(super().query(sql, unbuffered))
-        self._log.note("queries", self.number)
+        self._log.note("queries", self._known)
         try:
-            return int(super().query(sql, unbuffered))
+            return super().query(sql, unbuffered)
         finally:
-            self._log.note("is done", self.number)
+            self._log.note("is done", self._known)
 
     def ping(self, reconnect: Any = False) -> None:  # noqa: ANN401
         """Ask the server for a sign of life."""
-        self._log.note("pings", self.number)
+        self._log.note("pings", self._known)
         try:
             super().ping(reconnect)
         finally:
-            self._log.note("is done", self.number)
+            self._log.note("is done", self._known)
 
     def rollback(self) -> None:
         """Undo what was not committed."""
-        self._log.note("rolls back", self.number)
+        self._log.note("rolls back", self._known)
         try:
             super().rollback()
         finally:
-            self._log.note("is done", self.number)
+            self._log.note("is done", self._known)
 
     def close(self) -> None:
         """Say goodbye; what is noted is the end of the socket, in `_force_close`."""
         super(WatchedConnection, self).close()
 
     def _force_close(self) -> None:
-        if self.open and not self._connecting:
-            self._log.note("closed", self.number)
+        if self._known:
+            self._log.note("closed", self._known)
+            self._known = 0
         super()._force_close()  # type: ignore[misc]
 
     __del__ = _force_close
@@ -158,28 +157,36 @@ class WatchedLender(Lender):
         super().__init__(*key)
         self.turnstile._queue = _Queue(notes)
 
-    @contextmanager
-    def lend(self, fresh: bool = False) -> Iterator[Connection]:
-        """Lend a connection, and note it."""
-        self._notes.note("asks")
-        lent = False
-        try:
-            with super().lend(fresh) as raw:
-                lent = True
-                self._notes.note("borrowed", raw.number)
-                try:
-                    yield raw
-                finally:
-                    self._notes.note("returned", raw.number)
-        except BaseException:
-            if not lent:
-                self._notes.note("refused")
-            raise
+    def lend(self, fresh: bool = False) -> "_Lent":  # type: ignore[override]
+        """Lend a connection for a block, and note it."""
+        return _Lent(self._notes, super().lend(fresh))
 
     def _make(self) -> Connection:
         raw = BusyConnection(self._notes, **self._arguments)
         self._raws.add(raw)
         return raw
+
+
+class _Lent:
+    """The block of a loan, with notes at its ends."""
+
+    def __init__(self, notes: Notebook, loan: AbstractContextManager[Connection]) -> None:
+        self._notes, self._loan = notes, loan
+
+    def __enter__(self) -> Connection:
+        self._notes.note("asks")
+        try:
+            raw = self._loan.__enter__()
+        except BaseException:
+            self._notes.note("refused")
+            raise
+        self._number = raw.number
+        self._notes.note("borrowed", self._number)
+        return raw
+
+    def __exit__(self, *exc: Any) -> bool | None:  # noqa: ANN401
+        self._notes.note("returned", self._number)
+        return self._loan.__exit__(*exc)
 
 
 class _Queue(deque[threading.Lock]):

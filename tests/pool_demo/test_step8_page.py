@@ -1,6 +1,6 @@
 """Step 8 in a browser: the lanes, the figures and every button, seen on the page and at the server.
 
-POOL_SCREENSHOTS=docs/pictures python3 -m course test -k step8_page_picture
+CHAT_SCREENSHOTS=docs/pictures python3 -m course test -k picture_of_the_pool
 """
 
 import json
@@ -119,15 +119,15 @@ def post(step, path, values=None, **headers):
 def test_every_way_is_drawn_as_the_server_has_it(pool, witness, way):
     pool.start(way, clients=5, size=2, query=200)
     pool.agrees()
-    seen = 2 if way not in WAYS[:2] else 5
     assert eventually(lambda: pool.figure("turns a second") > 0)
-    assert set(pool.colours()) >= {"q", "w"} if seen == 2 else {"q"}
-    if seen == 2:
+    if way in (POOLED, TUNED, HELPER):
+        assert set(pool.colours()) >= {"q", "w"}
         assert set(pool.numbers()) <= set(witness.ids())
         assert pool.figure("opened") == 2
         assert pool.figure("waited at the maximum") >= 3
     else:
-        assert pool.figure("opened") > 5
+        assert "q" in pool.colours()
+        assert eventually(lambda: pool.figure("opened") > 5)
         assert pool.figure("waited at the maximum") == 0
     assert pool.figure("borrowed") > 2
     assert pool.looks()[1] == 0
@@ -310,6 +310,14 @@ def test_pages_of_others_press_no_button(step):
         ({}, 200),
     ]:
         assert post(step, "/stop", **headers)[0] == status, headers
+
+
+def test_a_port_that_is_none_or_taken_is_a_sentence(run_step, step, start):
+    done = run_step(f"pool_demo.{STEP}", "--port", "70000")
+    assert done.returncode == 2
+    assert done.stderr.endswith("a port is a number from 0 to 65535\n")
+    taken = int(step.url.rpartition(":")[2])
+    assert start(STEP, port=taken).url != step.url
 
 
 def test_the_step_listens_on_this_machine_only(step):
@@ -513,8 +521,8 @@ def test_200_connections_and_20_events_a_millisecond_do_not_freeze_the_page(new_
         server.server_close()
 
 
-@pytest.mark.skipif("POOL_SCREENSHOTS" not in os.environ, reason="POOL_SCREENSHOTS names no folder")
-def test_step8_page_picture(step, new_page):
+def test_picture_of_the_pool(step, new_page, tmp_path):
+    """What the README shows: a killed connection, a leaked one, and callers whom others overtake."""
     page = new_page(step.page, viewport={"width": 1280, "height": 860})
     pool = PoolPage(page)
     pool.start(POOLED, clients=8, size=3, query=100, latency=5)
@@ -522,5 +530,6 @@ def test_step8_page_picture(step, new_page):
     pool.press("Kill it")
     assert eventually(lambda: pool.figure("opened") == 4)
     pool.press("Leak one")
-    assert eventually(lambda: pool.figure("borrowed") > 260, 40)
-    page.screenshot(path=Path(os.environ["POOL_SCREENSHOTS"]) / "pool.png")
+    assert eventually(lambda: pool.figure("borrowed") > 200)
+    pool.agrees()
+    page.screenshot(path=Path(os.environ.get("CHAT_SCREENSHOTS", tmp_path)) / "pool.png")

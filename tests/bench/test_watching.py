@@ -1,0 +1,74 @@
+"""The benchmark of step 8's page: verdicts follow the figures, a quick run reports."""
+
+import subprocess
+import sys
+
+import pytest
+
+from bench import watching
+from bench.watching import ALONE, QUERIES, WATCHED, WAYS, Rate
+from course.place import ROOT
+from demos.pool_demo.contestants import HELPER
+from demos.pool_demo.witness import Witness
+
+from .running import bench, processes
+
+
+def figures(share=1.0, way=HELPER):
+    """Figures in which every load does the same watched, but one that does so much of it."""
+    return {
+        (title, one, when): [Rate(1000 * (share if (one, when) == (way, WATCHED) else 1), 20)] * 3
+        for title in QUERIES
+        for one in WAYS
+        for when in (ALONE, WATCHED)
+    }
+
+
+@pytest.mark.parametrize(("share", "missed"), [(1.0, 0), (0.91, 0), (0.89, len(QUERIES))])
+def test_a_load_that_loses_a_tenth_misses_the_target(share, missed):
+    found = watching.targets(figures(share))
+    assert len(found) == len(QUERIES) * len(WAYS)
+    assert [one.reached for one in found].count(False) == missed
+
+
+def test_a_rate_leaves_out_the_beginning():
+    second = 10**9
+    progress = [(0, 0, 0), (second, 5000, 9000), (2 * second, 5100, 9200), (3 * second, 5200, 9400)]
+    assert watching.rate(iter(progress), 1.5) == Rate(100, 0.2)
+
+
+def test_a_load_that_ends_has_no_rate():
+    with pytest.raises(RuntimeError):
+        watching.rate(iter([(0, 0, 0), (10**9, 1, 1)]), 1)
+
+
+def test_the_report_names_ways_and_verdicts():
+    text = watching.markdown(figures(0.5), "MariaDB 1", 0.0, quick=True)
+    assert all(way in text for way in WAYS)
+    assert text.count("MISSED") == len(QUERIES)
+    assert "too short to believe" in text
+    assert "MISSED" not in watching.markdown(figures(), "MariaDB 1", 0.0, quick=False)
+
+
+def test_a_quick_run_reports_and_leaves_nothing(book, tmp_path):
+    with Witness() as witness:
+        process = bench("watching", tmp_path, "bench-watching-test")
+        out, err = process.communicate(timeout=120)
+        assert (process.returncode, err) == (0, "")
+        assert witness.settle(0) == 0
+    assert processes("bench-watching-test") == []
+    assert len(out.splitlines()) == len(QUERIES) * len(WAYS) + 1
+    assert "notes a millisecond" in (tmp_path / "watching.md").read_text("utf-8")
+
+
+def test_the_last_report_is_of_this_benchmark():
+    text = (watching.RESULTS / "watching.md").read_text("utf-8")
+    assert all(way in text for way in WAYS)
+    assert "too short to believe" not in text
+
+
+def test_it_is_listed():
+    done = subprocess.run(
+        [sys.executable, "-m", "course", "bench"], cwd=ROOT, capture_output=True, encoding="utf-8"
+    )
+    assert "watching" in done.stdout

@@ -118,11 +118,12 @@ class CourseMap:
 
 def words(step: steps.Step) -> tuple[list[str], str]:
     """Return the sections that a step's title begins with, and the sentence after them."""
-    names, colon, sentence = step.title.partition(": ")
+    title = step.title.partition(" Right: ")[0]  # the source's programs name their cure there
+    names, colon, sentence = title.partition(": ")
     sections = names.split(", ")
     if colon and all(name in ORDER for name in sections):
         return sections, sentence
-    return [], step.title
+    return [], title
 
 
 def notes(lesson: lessons.Lesson, step: steps.Step) -> dict[str, object]:

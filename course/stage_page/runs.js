@@ -27,7 +27,10 @@ const hear = {
   stage(news) {
     if (start && start !== news.start) location.reload();
     start = news.start;
-    for (const view of views.values()) view.output.replaceChildren();
+    for (const view of views.values()) {
+      view.output.replaceChildren();
+      view.size = 0;
+    }
   },
 
   run(run) {
@@ -46,15 +49,12 @@ const hear = {
   output({ run, pieces, lost }) {
     const view = views.get(run);
     const following = view.output.scrollHeight - view.output.scrollTop - view.output.clientHeight < 40;
-    if (lost) view.output.append(element("span", "stage", "… some lines were left out …\n"));
     for (const [stream, text] of pieces) {
       view.output.append(element("span", stream, text));
       view.size += text.length;
     }
-    while (view.size > KEPT && view.output.children.length > 1) {
-      view.size -= view.output.firstChild.textContent.length;
-      view.output.firstChild.remove();
-    }
+    // The newest lines stay, below a word about the others.
+    if (lost || view.size > KEPT) leaveOut(view);
     view.output.hidden = false;
     if (following) view.output.scrollTop = view.output.scrollHeight;
   },
@@ -62,6 +62,16 @@ const hear = {
 
 function isActive(run) {
   return run.state === "running" || run.state === "stopping";
+}
+
+function leaveOut(view) {
+  const first = view.output.firstChild;
+  if (first.className !== "stage") first.before(element("span", "stage", "… earlier lines were left out …\n"));
+  const pieces = view.output.children;
+  while (view.size > KEPT && pieces.length > 2) {
+    view.size -= pieces[1].textContent.length;
+    pieces[1].remove();
+  }
 }
 
 /** Return what the page shows of a run; it stays when another step is shown, and its frames go on. */

@@ -116,4 +116,7 @@ loadMap()
   .then(() => {
     $("step").focus({ preventScroll: true });
     listen();
+    const { home } = document.body.dataset;
+    // Under another name the frames are of another site, and get no cookies.
+    if (location.host !== home) complain(`Clients side by side need this address: http://${home}/`);
   });

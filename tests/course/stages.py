@@ -1,4 +1,4 @@
-"""A stage for tests: the real command on a copy of the course, with two steps more than the course has.
+"""A stage for tests: the real command on a copy of the course, with three steps more than the course has.
 
 The copy shares nothing with the checkout but the packages, so a test may add a step while others read the real ones.
 """
@@ -65,6 +65,21 @@ print("children", *(child.pid for child in children), flush=True)
 time.sleep(600)
 '''
 
+FLOODS = '''"""A5: A step that says more than anybody can read.
+
+Source: none.
+
+See: a hundred thousand lines.
+
+Try: nothing.
+
+New: the lines.
+"""
+
+for number in range(100_000):
+    print(f"line {number} of very many, 韩雪")
+'''
+
 
 class Stage:
     """A running `python3 -m course stage`."""
@@ -83,6 +98,7 @@ class Stage:
                 shutil.copy(source, self.root / part)
         (self.root / "demos/pool_demo/step99_crashes.py").write_text(CRASHES, "utf-8")
         (self.root / "demos/pool_demo/step99b_leaves_children.py").write_text(LEAVES, "utf-8")
+        (self.root / "demos/pool_demo/step99c_floods.py").write_text(FLOODS, "utf-8")
         state = folder / ".course"
         shutil.copytree(prepared, state)
         (state / "my.cnf").unlink()  # a port and a password of its own

@@ -152,26 +152,29 @@ def test_the_sources_own_program_stands_beside_the_step_that_mends_it(presenter)
 # --- Terminal steps ---
 
 
-@pytest.mark.parametrize(
-    ("step", "words"),
-    [
-        ("flask_recap/step2_before_the_first_request", "before_first_request"),
-        ("pool_demo/step1_raw_pymysql", "1064"),
-        ("pool_demo/step2_borrow_and_return", "'name': '韩雪'"),
-        ("pool_demo/step2b_pool_for_login", "connection"),
-        ("pool_demo/step3c_maxshared", "maxshared"),
-        ("pool_demo/step3d_maxusage", "maxusage"),
-        ("pool_demo/step3e_setsession", "setsession"),
-        ("pool_demo/step3g_reset", "99"),
-        ("pool_demo/step4_pool_wrapper", "10"),
-        ("pool_demo/step5_mysqlhelp", "小甜甜"),
-    ],
-)
-def test_a_terminal_step_shows_its_output_in_place(presenter, step, words):
-    entered = presenter(step).start()
-    expect(entered.output).to_contain_text(words)
-    entered.has_become("has ended")
-    expect(entered.run).to_have_text("Run again")
+# Steps that end by themselves within seconds, and what each says.
+QUICK = {
+    "flask_recap/step2_before_the_first_request": "before_first_request",
+    "pool_demo/step1_raw_pymysql": "1064",
+    "pool_demo/step2_borrow_and_return": "'name': '韩雪'",
+    "pool_demo/step2b_pool_for_login": "connection",
+    "pool_demo/step3c_maxshared": "maxshared",
+    "pool_demo/step3d_maxusage": "maxusage",
+    "pool_demo/step3e_setsession": "setsession",
+    "pool_demo/step3g_reset": "99",
+    "pool_demo/step4_pool_wrapper": "10",
+    "pool_demo/step5_mysqlhelp": "小甜甜",
+}
+
+
+def test_terminal_steps_show_their_output_in_place(presenter):
+    entered = presenter()
+    for step, words in QUICK.items():
+        entered.show(step).start()
+        expect(entered.output).to_contain_text(words)
+        entered.has_become("has ended")
+        expect(entered.run).to_have_text("Run again")
+    expect(entered.page.locator("#running a")).to_have_count(0)
 
 
 def test_a_crash_shows_its_traceback_and_can_be_restarted(presenter):
@@ -184,6 +187,18 @@ def test_a_crash_shows_its_traceback_and_can_be_restarted(presenter):
         )
         expect(entered.output).to_contain_text("Traceback (most recent call last)")
         assert entered.output.inner_text().count("before the error") == 1
+
+
+def test_a_flood_of_output_neither_stops_the_step_nor_fills_the_page(presenter):
+    entered = presenter("pool_demo/step99c_floods").start()
+    entered.has_become("has ended")
+    expect(entered.output).to_contain_text("line 99999 of very many, 韩雪\n")
+    shown = entered.output.text_content()
+    assert len(shown) < 300_000 and "\ufffd" not in shown
+    # Who comes later gets the end of it, and is told that there was more.
+    later = presenter("pool_demo/step99c_floods")
+    expect(later.output).to_contain_text("earlier lines were left out")
+    expect(later.output).to_contain_text("line 99999")
 
 
 def test_options_are_passed_on_and_a_plot_is_shown(presenter):
@@ -401,12 +416,12 @@ COMPLAINTS = """() => {
     const words = (ids) => (ids ?? "").split(" ").map((id) => document.getElementById(id)?.textContent ?? "").join("");
     const name = (node) => node.ariaLabel || words(node.getAttribute("aria-labelledby")) || node.title || node.alt
         || [...node.labels ?? []].map((label) => label.textContent).join("")
-        || (node.matches("a, button, summary, [role=status], [role=alert]") && node.textContent);
+        || (node.matches("a, button, summary, [role=status], [role=alert]") && node.textContent) || "";
     const ids = [...document.querySelectorAll("[id]")].map((node) => node.id);
     const refers = ["aria-labelledby", "aria-describedby", "aria-controls", "for"];
     const levels = visible.filter((node) => node.matches("main h1, main h2, main h3, main h4")).map((node) => +node.tagName[1]);
     return [
-        ...visible.filter((node) => node.matches(named) && !name(node)?.trim()
+        ...visible.filter((node) => node.matches(named) && !name(node).trim()
             && !node.matches("[role=status], [role=alert]")).map((node) => `no name: ${node.outerHTML.slice(0, 90)}`),
         ...ids.filter((id, at) => ids.indexOf(id) !== at).map((id) => `id twice: ${id}`),
         ...refers.flatMap((by) => [...document.querySelectorAll(`[${by}]`)].flatMap((node) =>
@@ -425,8 +440,8 @@ def test_everything_has_a_name_for_those_who_listen(presenter):
     entered = presenter("group_chat/step4_nicknames").start(2)
     entered.clients(2)
     entered.page.keyboard.press("n")
-    entered.page.locator("wire-panel summary").click()
-    expect(entered.page.locator("wire-panel .wire-lines tbody tr").first).to_be_visible()
+    entered.view.locator("wire-panel summary").click()
+    expect(entered.view.locator(".wire-lines tbody tr").first).to_be_visible()
     assert entered.page.evaluate(COMPLAINTS) == []
     weak = [text for text, contrast, _ in entered.page.evaluate(CONTRASTS) if contrast < 4.5]
     assert weak == []
@@ -454,6 +469,11 @@ def test_notes_in_a_window_of_their_own_follow_and_turn_the_steps(presenter):
     notes.keyboard.press("ArrowRight")
     expect(entered.title).to_have_text("The same pool serves the log-in.")
     expect(notes.get_by_role("heading", level=1)).to_have_text("The same pool serves the log-in.")
+
+
+def test_under_another_name_it_says_which_address_to_use(new_page, stage):
+    page = new_page(f"http://127.0.0.1:{stage.port}/")
+    expect(page.get_by_role("alert")).to_contain_text(f"need this address: {stage.url}")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -62,7 +62,7 @@ class Run:
         return not self._reader.is_alive()
 
     def hold(self, count: int) -> None:
-        """Take so many connections away from the clients; 0 gives all back. Raises Refused."""
+        """Let so many more callers borrow and keep; 0 gives all back. Raises Refused."""
         try:
             self._load.hold(count)
         except (OSError, ValueError) as error:
@@ -216,10 +216,13 @@ class Observer:
         return "Stopped."
 
     def hold(self, count: int | None) -> str:
-        """Take so many connections and keep them, or all (None). Return a sentence."""
+        """Let so many callers borrow and keep; None: as many as the pool has. Return a sentence."""
         run = self._running()
-        run.hold(run.choice.size if count is None else count)
-        return f"{run.choice.size if count is None else count} taken, and not given back."
+        count = run.choice.size if count is None else count
+        run.hold(count)
+        if count == 1:
+            return "One more caller asks for a connection, and will not give it back."
+        return f"{count} more callers ask for a connection each, and will not give it back."
 
     def give_back(self) -> str:
         """Give all these back. Return a sentence."""

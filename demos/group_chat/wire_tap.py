@@ -258,8 +258,7 @@ class Direction:
         loop = gevent.get_hub().loop
         self._readable = loop.io(source.fileno(), 1)
         self._writable = loop.io(sink.fileno(), 2)
-        self._later = loop.timer(PAUSE)
-        self._now = loop.now
+        self._loop, self._later = loop, loop.timer(PAUSE)
         self._readable.start(self._read)
 
     def stop(self) -> None:
@@ -284,6 +283,7 @@ class Direction:
         self._pass_on(seen if self.name == "down" else data)
         if data and not self._left and self._is_flood() and not self.connection.is_over:
             self._readable.stop()
+            self._later = self._loop.timer(PAUSE)  # a timer that has fired has no time left
             self._later.start(self._go_on)
 
     def _pass_on(self, data: bytes) -> None:
@@ -316,7 +316,7 @@ class Direction:
 
     def _is_flood(self) -> bool:
         """Say whether much has come in this turn, for a client that says nothing itself."""
-        now = self._now()
+        now = self._loop.now()
         if now - self._turn > TURN:
             self._turn, self._reads = now, 0
         self._reads += 1

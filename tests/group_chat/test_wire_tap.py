@@ -571,6 +571,30 @@ def test_a_flood_is_counted_all_and_shown_in_part(shared, there):
     assert counted(tap, lambda line: not line["connections"])["down"] == last["down"]
 
 
+@pytest.mark.parametrize("talks", [False, True])
+def test_who_only_listens_to_a_flood_gets_it_in_portions(ends, talks):
+    client, step = ends()
+    hand_shake(client, step)
+    word, count, pieces, arrived = frames.encode(TEXT, b"x" * 30), 300, 0, 0
+
+    def listen():
+        nonlocal pieces, arrived
+        while arrived < count * len(word):
+            arrived += len(client.recv(1 << 16))
+            pieces += 1
+            if talks:
+                client.sendall(frame(PING))
+
+    listener = threading.Thread(target=listen, daemon=True)
+    listener.start()
+    for _ in range(count):
+        time.sleep(0.002)  # each is read alone, unless somebody waits on purpose
+        step.sendall(word)
+    listener.join(10)
+    assert arrived == count * len(word)
+    assert (pieces > count / 2) == talks
+
+
 def by_hand(there, **options):
     """A tap whose stdout is the test's to read, or not."""
     command = [sys.executable, "-m", "demos.group_chat.wire_tap", "--to", there.url]

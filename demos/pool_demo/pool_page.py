@@ -3,13 +3,14 @@
 import argparse
 import errno
 import signal
+import socket
 import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, abort, jsonify, render_template, request
-from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
+from werkzeug.serving import WSGIRequestHandler, make_server
 
 from demos.pool_demo.load_choice import LIMITS, WAYS, Choice, Refused
 from demos.pool_demo.observer import Observer
@@ -112,9 +113,19 @@ class _Quiet(WSGIRequestHandler):
 
 def serve(app: Flask, port: int) -> None:
     """Serve on this machine only, until Ctrl-C or SIGTERM."""
-    server = _listening(app, port)
+    with _listening(port) as listener:
+        chosen = listener.getsockname()[1]
+        # Werkzeug would end the program where a port is taken; so it gets a socket that listens.
+        server = make_server(
+            "127.0.0.1",
+            chosen,
+            app,
+            threaded=True,
+            request_handler=_Quiet,
+            fd=listener.fileno(),
+        )
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    print(f"Open http://127.0.0.1:{server.server_port}/ (Ctrl-C stops it)", flush=True)
+    print(f"Open http://127.0.0.1:{chosen}/ (Ctrl-C stops it)", flush=True)
     try:
         server.serve_forever()
     except KeyboardInterrupt:
@@ -123,13 +134,12 @@ def serve(app: Flask, port: int) -> None:
         server.server_close()
 
 
-def _listening(app: Flask, port: int) -> BaseWSGIServer:
+def _listening(port: int) -> socket.socket:
     """Listen on the port, or on a free one if it is taken."""
-    listen = partial(make_server, "127.0.0.1", app=app, threaded=True, request_handler=_Quiet)
     try:
-        return listen(port)
+        return socket.create_server(("127.0.0.1", port), backlog=128)
     except OSError as error:
         if error.errno != errno.EADDRINUSE:
             sys.exit(f"Port {port} cannot be used ({error.strerror}): choose another with --port.")
     print(f"Port {port} is taken, so this is another one. --port chooses one.", flush=True)
-    return listen(0)
+    return socket.create_server(("127.0.0.1", 0), backlog=128)

@@ -252,7 +252,7 @@ class Peer:
             way.close()
 
 
-def _without_tls(**options: object) -> Callable[[Settings, int], Way]:
+def _without_tls(**options: Any) -> Callable[[Settings, int], Way]:  # noqa: ANN401 - PooledDB's
     return lambda settings, size: Pooled(settings, size, ssl_disabled=True, **options)
 
 

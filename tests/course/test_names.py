@@ -9,7 +9,7 @@ from course import cli, lessons, steps
 from course.place import ROOT
 
 PAGES = [
-    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md")),
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
     *sorted(ROOT.glob("docs/*.md")),
     *sorted(ROOT.glob("deploy/*.md")),
     *sorted(ROOT.glob("bench/*.md")),

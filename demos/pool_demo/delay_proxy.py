@@ -20,6 +20,7 @@ import subprocess
 import sys
 import threading
 from collections import deque
+from contextlib import suppress
 from dataclasses import replace
 from typing import Self, cast
 
@@ -123,24 +124,34 @@ class _Line:
         self._number = socket.socket()
         self._number.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         self._number.bind(("127.0.0.1", 0))
-        self._door: asyncio.Server | None = None
-        self.is_closed = False
+        self._door: asyncio.Task[None] | None = None
 
     async def listen(self) -> int:
         """Open the port and return its number; a second call changes nothing."""
         port = int(self._number.getsockname()[1])
-        self.is_closed = False
         if self._door is None:
-            self._door = await self.loop.create_server(
-                lambda: _Client(self), "127.0.0.1", port, reuse_port=True
-            )
+            listener = socket.create_server(("127.0.0.1", port), backlog=100, reuse_port=True)
+            listener.setblocking(False)
+            self._door = self.loop.create_task(self._let_in(listener))
         return port
 
-    def close(self) -> None:
+    async def _let_in(self, listener: socket.socket) -> None:
+        """Take connections until this is cancelled; who is just coming in then is turned away."""
+        # Not asyncio's own server: closing that one forgets whom it has just let in.
+        with listener:
+            while True:
+                try:
+                    client, _ = await self.loop.sock_accept(listener)
+                    await self.loop.connect_accepted_socket(lambda: _Client(self), client)
+                except OSError:  # it has left already, or there are too many
+                    await asyncio.sleep(0.1)
+
+    async def close(self) -> None:
         """Close the port and break all connections."""
-        self.is_closed = True
         if self._door is not None:
-            self._door.close()
+            self._door.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._door
             self._door = None
         for task in self.connecting:
             task.cancel()
@@ -214,9 +225,6 @@ class _Client(_End):
         """Let the client wait as long as a TCP handshake and the first packet take."""
         super().connection_made(transport)
         self.other = self  # until there is one
-        if self.line.is_closed:  # the port was closed just after it had let this one in
-            self.transport.abort()
-            return
         self.transport.pause_reading()
         self.line.round_trips += 1
         task = self.line.loop.create_task(self._connect())
@@ -277,7 +285,7 @@ async def _serve(line: _Line) -> None:
         elif command == "ports":
             print(*line.ports(), flush=True)
         elif command == "away":
-            line.close()
+            await line.close()
             print(command, flush=True)
         elif command == "back":
             print(await line.listen(), flush=True)
@@ -307,11 +315,13 @@ def main() -> None:
         await (_serve(line) if chosen.controlled else _stand_alone(line))
 
     # epoll counts in whole milliseconds, and select() in microseconds.
-    loop = asyncio.SelectorEventLoop(selectors.SelectSelector())
-    try:
-        loop.run_until_complete(run())
-    except KeyboardInterrupt:
-        sys.exit(130)
+    with asyncio.Runner(
+        loop_factory=lambda: asyncio.SelectorEventLoop(selectors.SelectSelector())
+    ) as runner:
+        try:
+            runner.run(run())
+        except KeyboardInterrupt:
+            sys.exit(130)
 
 
 if __name__ == "__main__":

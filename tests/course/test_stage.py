@@ -334,6 +334,21 @@ def test_a_web_step_starts_shows_two_clients_and_stops(presenter, stage, step):
     assert eventually(lambda: not stage.below(module) and not stage.below("wire_tap"))
 
 
+def test_every_other_step_starts_and_is_stopped_or_ends(presenter, stage):
+    """Those that measure for long need not be waited for."""
+    others = [step.path for step in steps.every() if step.path not in {*QUICK, *WEB}]
+    assert len(others) > 15
+    entered = presenter(tolerate="status of 409")  # one may have ended when it is to be stopped
+    for step in others:
+        entered.show(step).start()
+        expect(entered.state).to_have_text(re.compile("^(runs|has ended)$"))
+        if entered.run.text_content() == "Stop":
+            entered.run.click()
+        expect(entered.state).to_have_text(re.compile("^(was stopped|has ended)$"))
+        module = f"demos.{step.replace('/', '.')}"
+        assert eventually(lambda module=module: not stage.below(module)), step
+
+
 def test_three_and_four_clients_and_one_in_a_tab_with_the_same_session(presenter):
     entered = presenter("private_chat/step2_accounts").start(2)
     log_in(entered.clients(2))

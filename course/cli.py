@@ -1,6 +1,7 @@
 """The command line: `python3 -m course [VERB] ...`."""
 
 import argparse
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -39,6 +40,9 @@ def main(arguments: list[str]) -> int:
     except CourseError as error:
         say.failure(error)
         return 1
+    except BrokenPipeError:  # whoever reads what we say has enough of it, such as `head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     except OSError as error:
         say.failure(CourseError(explain(error)))
         return 1

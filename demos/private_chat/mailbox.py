@@ -26,6 +26,7 @@ AT_ONCE = 500  # messages in one transaction, or in one page of the past
 OVERLAP = 30  # seconds that a page which comes back is shown again: commits can overtake ids
 SWEEP = 2.0  # seconds between looks for messages that have reached nobody
 GATHER = 0.05  # seconds in which marks of delivery gather: nobody waits for them
+SLOWLY = 0.25  # seconds between looks whether enough marks of delivery have been noted
 RETRY = 1.0  # seconds between attempts to note what was delivered
 BODY = 4000  # characters in one message
 
@@ -103,7 +104,7 @@ class Mailbox(Post):
         for number in ids:
             self._got.put((user.id, number))
         while len(self._got) > 10 * AT_ONCE:
-            gevent.sleep(RETRY)  # the database is slow, so the page is read slowly
+            gevent.sleep(SLOWLY)  # the database is slow, so the page is read slowly
 
     def read(self, user: User, name: str, upto: int) -> None:
         """Note that a user has seen a conversation up to a message, and tell both."""
@@ -273,7 +274,8 @@ class Mailbox(Post):
         """Note what was delivered, many at a time, and tell the senders."""
         while True:
             self._got.peek()  # waits for the first
-            gevent.sleep(GATHER)
+            if len(self._got) < AT_ONCE:
+                gevent.sleep(GATHER)
             pairs = set(_all_of(self._got))
             while not self._marked(pairs):
                 gevent.sleep(RETRY)

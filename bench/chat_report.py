@@ -20,7 +20,7 @@ from bench.chat_parts import (
 from bench.chat_servers import CONTENDERS, NODE, ROOM
 from bench.chat_targets import BUSY, case, compared, floor, milliseconds, targets
 from bench.peers import version
-from bench.report import rows, two
+from bench.report import opening, rows, two
 from demos.pool_demo.charts import Plot, bars
 from demos.pool_demo.measure import Sample, samples
 
@@ -48,14 +48,8 @@ def markdown(run: Run) -> str:
     figures = run.figures
     cores = os.cpu_count()
     sections = [
-        "# The finished room against what you would pick instead",
-        "A run of `python3 -m course bench chat` wrote this, and another one will overwrite it."
-        " Figures are medians with the lowest and the highest round; ratios are taken round by"
-        " round.",
-        "## Targets",
-        rows(
-            ["target", "measured", "verdict"],
-            [[target.text, target.measured, target.verdict] for target in targets(figures)],
+        *opening(
+            "# The finished room against what you would pick instead", "chat", targets(figures)
         ),
         *_throughput(figures),
         "![Deliveries a second](chat.svg)",

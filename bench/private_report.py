@@ -18,7 +18,7 @@ from bench.private_parts import (
 from bench.private_peers import MOST
 from bench.private_servers import CEILING, COMMIT_EACH, CONTENDERS, IN_TURN, MESSENGER
 from bench.private_targets import case, pace, targets
-from bench.report import rows, two
+from bench.report import opening, rows, two
 from demos.pool_demo.charts import Plot, bars
 from demos.pool_demo.measure import Sample, samples
 
@@ -53,14 +53,10 @@ def markdown(run: Run) -> str:
     """Return the whole report."""
     figures, cores = run.figures, os.cpu_count()
     sections = [
-        "# The messenger against its ceiling, and against the source's way",
-        "A run of `python3 -m course bench private` wrote this, and another one will overwrite it."
-        " Figures are medians with the lowest and the highest round; ratios are taken round by"
-        " round.",
-        "## Targets",
-        rows(
-            ["target", "measured", "verdict"],
-            [[target.text, target.measured, target.verdict] for target in targets(figures)],
+        *opening(
+            "# The messenger against its ceiling, and against the source's way",
+            "private",
+            targets(figures),
         ),
         "## What is compared",
         _WORDS,

@@ -187,15 +187,7 @@ def markdown(run: Run) -> str:
     unit = {name: Sample((1e6,) * len(rate.values)) for name, rate in figures.selects[1].items()}
     versions = {peer.package: version(peer.package) for peer in PEERS}
     sections = [
-        "# MysqlHelp against what you would pick instead",
-        "A run of `python3 -m course bench pool` wrote this, and another one will overwrite it."
-        " Figures are medians with the lowest and the highest round; ratios are taken round by"
-        " round.",
-        "## Targets",
-        rows(
-            ["target", "measured", "verdict"],
-            [[target.text, target.measured, target.verdict] for target in targets(figures)],
-        ),
+        *opening("# MysqlHelp against what you would pick instead", "pool", targets(figures)),
         "## One caller: the three rows of `student`",
         rows(
             ["way", "µs a select", "x the floor"],
@@ -271,6 +263,27 @@ def markdown(run: Run) -> str:
         + (" A quick run: too short to believe." if depth == QUICK else ""),
     ]
     return "\n\n".join(sections) + "\n"
+
+
+def opening(title: str, bench: str, targets: Sequence[Target]) -> list[str]:
+    """Return the first sections of a report: what it is, and its targets with their verdicts.
+
+    Args:
+        title: the headline, as Markdown.
+        bench: the benchmark's name on the command line.
+        targets: what was to be reached.
+    """
+    return [
+        title,
+        f"A run of `python3 -m course bench {bench}` wrote this, and another one will overwrite it."
+        " Figures are medians with the lowest and the highest round; ratios are taken round by"
+        " round.",
+        "## Targets",
+        rows(
+            ["target", "measured", "verdict"],
+            [[target.text, target.measured, target.verdict] for target in targets],
+        ),
+    ]
 
 
 def rows(head: Sequence[str], body: Sequence[Sequence[object]]) -> str:

@@ -25,6 +25,25 @@ pytest_plugins = ["tests.tools", "tests.browser", "tests.servers", "tests.pages"
 RunStep = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
+class SaysFailuresAtOnce:
+    """Names a failed test when it has failed: a run that is cut off shows no summary."""
+
+    def __init__(self, terminal: pytest.TerminalReporter) -> None:
+        self.terminal = terminal
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.failed:
+            self.terminal.ensure_newline()
+            self.terminal.write_line(f"{report.nodeid} failed in {report.when}, {report.duration:.0f} s")
+
+
+@pytest.hookimpl(trylast=True)  # the terminal is there by then
+def pytest_configure(config: pytest.Config) -> None:
+    terminal = config.pluginmanager.get_plugin("terminalreporter")
+    if terminal is not None and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(SaysFailuresAtOnce(terminal))
+
+
 @pytest.fixture(scope="session")
 def server_settings(
     worker_id: str, tmp_path_factory: pytest.TempPathFactory

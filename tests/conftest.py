@@ -34,7 +34,9 @@ class SaysFailuresAtOnce:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.failed:
             self.terminal.ensure_newline()
-            self.terminal.write_line(f"{report.nodeid} failed in {report.when}, {report.duration:.0f} s")
+            self.terminal.write_line(
+                f"{report.nodeid} failed in {report.when}, {report.duration:.0f} s"
+            )
 
 
 @pytest.hookimpl(trylast=True)  # the terminal is there by then

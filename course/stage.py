@@ -33,7 +33,7 @@ def run(port: int = 0) -> int:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, lambda *_: stopping.set())
         log = place.state() / "stage.log"
-        server = _start(port, log)
+        server = _start(port, log, database.environment)
         try:
             address = _address(server, log)
             say.line(f"The stage is open: {address}")
@@ -54,13 +54,13 @@ def run(port: int = 0) -> int:
     return 0
 
 
-def _start(port: int, log: Path) -> subprocess.Popen[bytes]:
+def _start(port: int, log: Path, settings: dict[str, str]) -> subprocess.Popen[bytes]:
     with log.open("wb") as errors:
         return tether.start(
             [place.venv_python(), "-m", "course.stage_server", str(port)],
             last_signal=signal.SIGTERM,  # it ends its steps then
             cwd=place.ROOT,
-            env={**os.environ, "PYTHONUTF8": "1"},
+            env={**os.environ, "PYTHONUTF8": "1", **settings},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=errors,

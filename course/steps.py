@@ -78,18 +78,37 @@ def run(words: str, arguments: list[str]) -> int:
 
 
 def run_module(module: str, arguments: list[str]) -> int:
-    """Run a module of demos or bench as a process on the course's database; return its exit code."""
-    with target.database(), redis_for(module) as settings:
+    """Run a module of demos or bench as a process on the course's database; return its exit code.
+
+    Raises:
+        CourseError: the database or Redis cannot be had, or the database has ended and does not start again.
+    """
+    with target.database() as database, redis_for(module) as settings:
         # Where the terminal lacks Chinese letters the module shows escapes.
-        environment = {"PYTHONIOENCODING": ":backslashreplace", **os.environ, **settings}
+        environment = {
+            "PYTHONIOENCODING": ":backslashreplace",
+            **os.environ,
+            **settings,
+            **database.environment,
+        }
         command = [str(place.venv_python()), "-m", module, *arguments]
         with subprocess.Popen(command, cwd=place.ROOT, env=environment) as process:
             signal.signal(signal.SIGTERM, lambda *_: process.terminate())
             while True:
                 try:
-                    return process.wait()
+                    return process.wait(0.5)
+                except subprocess.TimeoutExpired:
+                    _mend(database, process)
                 except KeyboardInterrupt:  # Ctrl-C reaches it too; it ends, and then so do we
                     continue
+
+
+def _mend(database: target.Database, process: subprocess.Popen[bytes]) -> None:
+    try:
+        database.mend()
+    except CourseError:
+        process.terminate()
+        raise
 
 
 @contextmanager

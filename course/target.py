@@ -33,8 +33,17 @@ class Database:
     lease: server.Lease | None = None  # on the private server
     farewell: str = "The database is not ours; it stays as it is."  # what became of it in the end
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a program should know that runs while we mend: the server comes back when it ends."""
+        return {"COURSE_MENDS_SERVER": "1"} if self.lease else {}
+
     def mend(self) -> None:
-        """Start the private server again if it died; leave it alone if somebody stopped it."""
+        """Start the private server again if it ended; leave it alone if somebody stopped it.
+
+        Raises:
+            CourseError: it does not start any more.
+        """
         if not self.lease or self.lease.is_good():
             return
         if self.lease.was_stopped():
@@ -43,7 +52,7 @@ class Database:
         else:
             self.lease.renew()
             say.note(
-                "The database server had died and was started again; committed rows are all there."
+                "The database server had ended and was started again; committed rows are all there."
             )
 
 

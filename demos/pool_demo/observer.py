@@ -10,9 +10,10 @@ import random
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, replace
+from functools import partial
 from typing import Any, Self
 
 import pymysql
@@ -23,7 +24,7 @@ from demos.pool_demo.delay_proxy import DelayProxy
 from demos.pool_demo.load_choice import Choice, Refused
 from demos.pool_demo.load_process import Load, LoadProcess, Report
 from demos.pool_demo.picture import Picture
-from demos.pool_demo.settings import load
+from demos.pool_demo.settings import comes_back, load
 from demos.pool_demo.witness import Witness
 
 FRAME = 0.1  # seconds between two frames
@@ -31,7 +32,8 @@ KEPT = 100  # frames that somebody who comes later still gets
 LOOK = 0.5  # seconds between two looks at the process list
 SLACK = 0.3  # seconds; see cross_check
 RATE = 20  # reports that a rate is taken over: a second
-AWAY = 1.0  # seconds that the server is away
+AWAY = 1.0  # seconds that the server is away in a restart that is only played
+BACK = 60.0  # seconds that a server may take to come back
 SILENCE = 10.0  # seconds after which a viewer gets a sign of life
 
 _NOTHING = "Nothing runs: press Start."
@@ -245,20 +247,38 @@ class Observer:
             raise Refused(f"The server has no connection {number} any more.")
         return f"The server has ended connection {number}."
 
-    def go_away(self) -> str:
-        """Take the server away for a moment. Return a sentence."""
+    def restart(self) -> str:
+        """Restart the server, or play it where the server is not ours. Return a sentence.
+
+        Raises Refused if it is away already.
+        """
         run = self._running()
+        is_real = comes_back()
         with self._control:
+            if is_real:
+                _shut_down()
             self.proxy.go_away()
-            with run.mutex:
-                numbers = list(run.picture.lanes)
-            _kill(numbers)  # what they were doing, the server would go on with
-            threading.Timer(AWAY, self._come_back).start()
+            if not is_real:
+                with run.mutex:
+                    numbers = list(run.picture.lanes)
+                _kill(numbers)  # what they were doing, the server would go on with
+            wait = self._wait_until_back if is_real else partial(self._ended.wait, AWAY)
+            threading.Thread(target=self._come_back, args=(wait,), daemon=True).start()
+        if is_real:
+            return "The server has shut down and is started again: until then it refuses everybody."
         return f"All connections are ended, and for {AWAY:g} s new ones are refused."
 
-    def _come_back(self) -> None:
+    def _come_back(self, wait: Callable[[], object]) -> None:
+        wait()
         with suppress(RuntimeError):  # everything has ended meanwhile
             self.proxy.come_back()
+
+    def _wait_until_back(self) -> None:
+        """Wait until the server lets somebody in again, for a minute at most."""
+        deadline = time.monotonic() + BACK
+        while time.monotonic() < deadline and not self._ended.wait(0.1):
+            with suppress(pymysql.OperationalError), Witness():
+                return
 
     def _running(self) -> Run:
         if self.run is None or self.run.is_over:
@@ -294,6 +314,15 @@ class Observer:
         ports = self.proxy.ports()
         ours = [one for one in seen if ports is None or one.port in ports]
         run.look(Look(began, ended, ours, len(seen) - len(ours)))
+
+
+def _shut_down() -> None:
+    """Tell the server to end. Raises Refused if it has ended already."""
+    try:
+        with Witness() as witness:
+            witness.shut_down()
+    except pymysql.OperationalError as error:
+        raise Refused("The server is away already.") from error
 
 
 def _kill(numbers: list[int]) -> int:

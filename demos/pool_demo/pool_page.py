@@ -15,6 +15,7 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 from demos.pool_demo.load_choice import LIMITS, WAYS, Choice, Refused
 from demos.pool_demo.observer import Observer
 from demos.pool_demo.picture import STATES
+from demos.pool_demo.settings import comes_back
 
 # A page of this machine, such as the course's stage, may show this one in a frame.
 _FRAMES = "'self' http://127.0.0.1:* http://localhost:* http://*.localhost:*"
@@ -41,7 +42,13 @@ def create_app(observer: Observer) -> Flask:
     def page() -> str:
         at = observer.proxy.settings.address
         return render_template(
-            "pool.html", ways=WAYS, limits=LIMITS, states=STATES, choice=Choice(), at=at
+            "pool.html",
+            ways=WAYS,
+            limits=LIMITS,
+            states=STATES,
+            choice=Choice(),
+            at=at,
+            ours=comes_back(),
         )
 
     @app.get("/frames")
@@ -62,7 +69,7 @@ def create_app(observer: Observer) -> Flask:
 
     buttons: dict[str, Callable[[], str]] = {
         "stop": observer.stop,
-        "away": observer.go_away,
+        "restart": observer.restart,
         "leak": partial(observer.hold, 1),
         "exhaust": partial(observer.hold, None),
         "give-back": observer.give_back,

@@ -8,6 +8,8 @@ The first of these that exists is used, as a whole:
 3. the source's defaults: 127.0.0.1, port 3306, user root, empty password, database `book`.
 
 Nothing is read when this module is imported: `load()` looks at the moment it is called.
+Besides, COURSE_MENDS_SERVER=1 says that whoever has started us starts the server again when it
+ends.
 `python -m demos.pool_demo.where` says which server they lead to.
 """
 
@@ -86,6 +88,11 @@ def connect_args(**changes: object) -> dict[str, Any]:
 def option_file() -> Path:
     """Return the path of the private server's option file. COURSE_STATE_DIR moves its folder."""
     return Path(os.environ.get("COURSE_STATE_DIR") or ROOT / ".course") / "my.cnf"
+
+
+def comes_back() -> bool:
+    """Whether the server is one that you may shut down: it is started again at once."""
+    return os.environ.get("COURSE_MENDS_SERVER") == "1"
 
 
 def _environment() -> dict[str, str]:

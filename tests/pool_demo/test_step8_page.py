@@ -431,7 +431,7 @@ class Storm:
         # The buttons do nothing here.
         self.proxy = self.settings = self
         self.address = "nowhere"
-        self.start = self.stop = self.kill = self.go_away = self.hold = self.give_back = str
+        self.start = self.stop = self.kill = self.restart = self.hold = self.give_back = str
         self.sent = 0
 
     def frames(self):

@@ -12,6 +12,29 @@ def eventually(condition, seconds=20.0):
     return value
 
 
+def within(seconds, work):
+    """Return what `work` returns, such as a line that a process will write; fail when time is up.
+
+    An error of `work` is raised here.
+    """
+    ended = []
+
+    def run():
+        try:
+            ended.append((work(), None))
+        except BaseException as error:
+            ended.append((None, error))
+
+    thread = Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    assert ended, f"nothing came within {seconds} s"
+    ((value, error),) = ended
+    if error:
+        raise error
+    return value
+
+
 def all_at_once(count, work):
     """Run `work` in `count` threads and return the results; a thread that hangs fails the test."""
     results = []
@@ -19,7 +42,7 @@ def all_at_once(count, work):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(60)
     assert not any(thread.is_alive() for thread in threads), "a thread hangs"
     assert len(results) == count, "a thread failed"
     return results

@@ -1,6 +1,7 @@
 """What the comparing steps share besides the figures: their options and their plots.
 
-It teaches nothing. In a notebook a plot shows itself, without further set-up.
+It teaches nothing. In a notebook a plot shows itself, without further set-up. Matplotlib takes a
+second to import, so that happens with the first plot, and a step begins at once.
 """
 
 import argparse
@@ -10,17 +11,14 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
-
-import matplotlib
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator
+from typing import TYPE_CHECKING, Any, Literal
 
 from demos.pool_demo.measure import Sample
 from demos.pool_demo.timeline import Doing, Log
 
-matplotlib.rcParams["font.size"] = 13  # for the back row
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
 MARKERS = "os^Dv*PX"
 LOOKS: dict[Doing, tuple[str, str]] = {  # colour and hatching: also without colours
     "idle": ("#d9d9d9", ""),
@@ -37,7 +35,7 @@ class Options:
     quick: bool
     plots: Path | None
 
-    def keep(self, plot: Figure, name: str) -> None:
+    def keep(self, plot: "Plot", name: str) -> None:
         """Write the plot to `name`.png in the folder, or in a new temporary one; print where."""
         folder = self.plots or Path(tempfile.mkdtemp(prefix="pool_demo-"))
         folder.mkdir(parents=True, exist_ok=True)
@@ -56,13 +54,27 @@ def options(description: str | None) -> Options:
     return Options(chosen.quick, chosen.plots)
 
 
-class Plot(Figure):
+class Plot:
     """One or more panels, side by side. It needs no screen."""
 
     def __init__(self, panels: int, height: float = 4.5, width: float = 4.5) -> None:
         """Begin with empty panels, all of the same height and width, in inches."""
-        super().__init__(figsize=(3 + width * panels, height), layout="constrained", dpi=110)
-        self.panels: list[Axes] = [self.add_subplot(1, panels, n + 1) for n in range(panels)]
+        import matplotlib
+        from matplotlib.figure import Figure
+
+        matplotlib.rcParams["font.size"] = 13  # for the back row
+        self.figure = Figure(figsize=(3 + width * panels, height), layout="constrained", dpi=110)
+        self.panels: list[Axes] = [
+            self.figure.add_subplot(1, panels, number + 1) for number in range(panels)
+        ]
+
+    def savefig(self, to: Path | io.BytesIO, **options: Any) -> None:  # noqa: ANN401 - matplotlib's
+        """Write it to a file; the options are those of matplotlib's `Figure.savefig`."""
+        self.figure.savefig(to, **options)
+
+    def __repr__(self) -> str:
+        """Return what stands for it where no picture can be shown."""
+        return repr(self.figure).replace("Figure", "Plot")
 
     def _repr_png_(self) -> bytes:
         picture = io.BytesIO()
@@ -100,6 +112,8 @@ def curves(
     scale: Literal["linear", "log"] = "linear",
 ) -> Plot:
     """Draw a panel for each title: a line per name through the medians, and a band low to high."""
+    from matplotlib.ticker import LogLocator
+
     plot = Plot(len(panels))
     for axes, (title, lines) in zip(plot.panels, panels.items(), strict=True):
         for name, points in lines.items():
@@ -144,5 +158,5 @@ def lanes(log: Log) -> Plot:
     axes.invert_yaxis()
     axes.axhline(len(names) - 0.5, color="black", linewidth=1)
     axes.set(xlabel="ms", xlim=(0, None))
-    plot.legend(loc="outside upper center", ncols=len(LOOKS))
+    plot.figure.legend(loc="outside upper center", ncols=len(LOOKS))
     return plot

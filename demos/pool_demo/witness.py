@@ -45,7 +45,10 @@ class Witness:
 
     def __enter__(self) -> Self:
         """Connect and take the baseline. Raises pymysql.OperationalError."""
-        self._connection = pymysql.connect(**connect_args(cursorclass=DictCursor, autocommit=True))
+        # Bytes, as they come: the list has the beginnings of everybody's statements, which may
+        # end in the middle of a character, or hold a picture.
+        arguments = connect_args(cursorclass=DictCursor, autocommit=True, use_unicode=False)
+        self._connection = pymysql.connect(**arguments)
         self._baseline: set[int] = set()
         if not self._before_too:
             self._baseline = set(self.ids())
@@ -61,7 +64,7 @@ class Witness:
         me = self._ask(_ME)[0]
         others = self._baseline | {me["id"]}
         return [
-            Seen(row["Id"], row["Command"], row["Time"] or 0, _port(row["Host"]))
+            Seen(row["Id"], row["Command"].decode(), row["Time"] or 0, _port(row["Host"].decode()))
             for row in sorted(self._ask("show processlist"), key=lambda row: int(row["Id"]))
             if row["User"] == me["user"] and row["db"] == me["db"] and row["Id"] not in others
         ]

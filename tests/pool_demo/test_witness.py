@@ -1,5 +1,8 @@
 """witness.py: what the server's process list says."""
 
+from contextlib import suppress
+from threading import Thread
+
 import pymysql
 import pytest
 
@@ -36,6 +39,24 @@ def test_kill_ends_a_connection(witness):
         assert witness.ids() == []
         with pytest.raises(pymysql.MySQLError):
             victim.cursor().execute("select 1")
+
+
+@pytest.mark.parametrize("data", ["韩" * 200, b"\xff\xfe\x80"])
+def test_it_does_not_mind_what_others_ask(witness, data):
+    """The process list cuts statements off, also in the middle of a character."""
+    with pymysql.connect(**connect_args()) as other:
+        (number,) = witness.ids()
+
+        def ask():
+            with suppress(pymysql.MySQLError):  # killed in the end
+                other.cursor().execute("select %s, sleep(30)", (data,))
+
+        asking = Thread(target=ask, daemon=True)
+        asking.start()
+        assert eventually(lambda: [one.command for one in witness.seen()] == ["Query"])
+        assert witness.ids() == [number]
+        witness.kill(number)
+        asking.join(60)
 
 
 def test_settle_returns_what_there_is_when_time_is_up(witness):

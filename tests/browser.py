@@ -13,8 +13,12 @@ import re
 from urllib.parse import urlsplit
 
 import pytest
+from playwright.sync_api import expect
 
 from course.chromium import launched
+
+# Patience for a slow machine: nothing takes long, unless something is wrong.
+expect.set_options(timeout=30_000)
 
 HOME = (None, "127.0.0.1", "localhost")  # None: data:, blob: and about:
 
@@ -104,7 +108,7 @@ def pytest_pyfunc_call(pyfuncitem):
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """One browser at a time: two of them on two cores take longer (`--dist loadgroup`)."""
+    """The browser tests of a file share one browser, on one worker; files run side by side (`--dist loadgroup`)."""
     for item in items:
         if "browser" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group("browser"))
+            item.add_marker(pytest.mark.xdist_group(f"browser of {item.path.name}"))

@@ -21,8 +21,6 @@ FIRST, SECOND = "韩雪", "舒畅"
 # What a browser says about a page in a frame that asks for the focus: the frame does without.
 FRAME = "Blocked autofocusing"
 
-expect.set_options(timeout=20_000)
-
 
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory, prepared, clean_environment):

@@ -15,8 +15,6 @@ from tests.nginx import IDLE, Proxy
 from tests.servers import Servers
 from tests.tools import tool
 
-expect.set_options(timeout=20_000)
-
 HEARTBEAT = 3.0  # pings come three times in it, so more often than nginx wants one
 
 

@@ -22,8 +22,6 @@ HOSTILE_NAME = "<img src=x onerror=alert(1)>"
 HOSTILE = "</p><script>alert(1)</script><svg onload=alert(1)><img src=x onerror=alert(1)>"
 LIMIT = 16 * 1024  # bytes in a frame
 
-expect.set_options(timeout=20_000)
-
 
 class Reader(ChatPage):
     """Somebody in front of the page."""

@@ -27,8 +27,6 @@ STATUS = "console: Failed to load resource"  # the console's word for an answer 
 AWAY = f"{BROKEN}|{STATUS}"  # what it says while the server is away
 LIST = "document.getElementById('log')"
 
-expect.set_options(timeout=20_000)
-
 
 class Messenger(ChatPage):
     """Somebody in front of the messenger."""

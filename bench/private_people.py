@@ -18,6 +18,7 @@ from werkzeug.security import generate_password_hash
 from bench.chat_servers import ServerError
 from bench.private_load.pairs import User
 from demos.group_chat import names
+from demos.pool_demo.lender import tls_arguments
 from demos.pool_demo.mysqlhelp import MysqlHelp
 from demos.pool_demo.seed import restore
 from demos.pool_demo.settings import connect_args, load
@@ -55,7 +56,9 @@ def own_database() -> Iterator[None]:
         yield
     finally:
         MysqlHelp.close_all()
-        with pymysql.connect(**connect_args(database=None)) as server, server.cursor() as cursor:
+        # No TLS context: whoever has pressed Ctrl-C waits for this.
+        arguments = connect_args(database=None, **tls_arguments(load(), None))
+        with pymysql.connect(**arguments) as server, server.cursor() as cursor:
             cursor.execute(f"drop database if exists `{name.replace('`', '``')}`")
         os.environ.clear()
         os.environ.update(before)

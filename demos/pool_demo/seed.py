@@ -13,7 +13,8 @@ from contextlib import contextmanager
 import pymysql
 from pymysql.constants import ER
 
-from demos.pool_demo.settings import ROOT, connect_args, load
+from demos.pool_demo.lender import tls_arguments
+from demos.pool_demo.settings import ROOT, load
 from demos.pool_demo.show import run
 
 SEED = ROOT / "sql" / "seed.sql"
@@ -82,17 +83,19 @@ def _add_referring(chosen: set[str], statements: list[tuple[str, str]]) -> None:
 
 def _connect(statements: list[tuple[str, str]]) -> pymysql.Connection:
     """Connect to the configured database; if there is none, make it first, as seed.sql does."""
+    settings = load()
+    arguments = settings.connect_args(**tls_arguments(settings, None))
     try:
-        return pymysql.connect(**connect_args())
+        return pymysql.connect(**arguments)
     except pymysql.OperationalError as error:
         if error.args[0] != ER.BAD_DB_ERROR:
             raise
-    name = load().database.replace("`", "``")
-    with pymysql.connect(**connect_args(database=None)) as server, server.cursor() as cursor:
+    name = settings.database.replace("`", "``")
+    with pymysql.connect(**arguments | {"database": None}) as server, server.cursor() as cursor:
         for _, sql in statements:
             if sql.startswith("CREATE DATABASE"):
                 cursor.execute(sql.replace("`book`", f"`{name}`"))
-    return pymysql.connect(**connect_args())
+    return pymysql.connect(**arguments)
 
 
 def main() -> None:

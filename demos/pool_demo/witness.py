@@ -13,7 +13,8 @@ from typing import Any, Self
 import pymysql
 from pymysql.cursors import DictCursor
 
-from demos.pool_demo.settings import connect_args
+from demos.pool_demo.lender import tls_arguments
+from demos.pool_demo.settings import connect_args, load
 
 _ME = "select connection_id() as id, substring_index(user(), '@', 1) as user, database() as db"
 _PATIENCE = 3.0  # seconds until a count is believed even if it is not the expected one
@@ -47,7 +48,8 @@ class Witness:
         """Connect and take the baseline. Raises pymysql.OperationalError."""
         # Bytes, as they come: the list has the beginnings of everybody's statements, which may
         # end in the middle of a character, or hold a picture.
-        arguments = connect_args(cursorclass=DictCursor, autocommit=True, use_unicode=False)
+        arguments = tls_arguments(load(), None)
+        arguments |= connect_args(cursorclass=DictCursor, autocommit=True, use_unicode=False)
         self._connection = pymysql.connect(**arguments)
         self._baseline: set[int] = set()
         if not self._before_too:

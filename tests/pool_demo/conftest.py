@@ -4,9 +4,10 @@ import pymysql
 import pytest
 from pymysql.cursors import DictCursor
 
+from demos.pool_demo.lender import tls_arguments
 from demos.pool_demo.mysqlhelp import MysqlHelp
 from demos.pool_demo.ptpool import PTConnectionPool
-from demos.pool_demo.settings import connect_args
+from demos.pool_demo.settings import connect_args, load
 from demos.pool_demo.witness import Witness
 
 STUDENTS = [
@@ -19,7 +20,8 @@ STUDENTS = [
 @pytest.fixture
 def connection(book):
     """A raw connection to the restored database; rows are dicts, each statement commits."""
-    with pymysql.connect(**connect_args(cursorclass=DictCursor, autocommit=True)) as opened:
+    arguments = connect_args(cursorclass=DictCursor, autocommit=True)
+    with pymysql.connect(**arguments, **tls_arguments(load(), None)) as opened:
         yield opened
 
 

@@ -108,7 +108,8 @@ def pytest_pyfunc_call(pyfuncitem):
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """The browser tests of a file share one browser, on one worker; files run side by side (`--dist loadgroup`)."""
+    """Keep the browser tests of a file on one worker, with one browser (`--dist loadgroup`)."""
     for item in items:
-        if "browser" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group(f"browser of {item.path.name}"))
+        grouped = item.get_closest_marker("xdist_group")
+        if "browser" in getattr(item, "fixturenames", ()) and not grouped:
+            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))

@@ -30,7 +30,7 @@ from course.keeper import free_port
 from tests.servers import Server
 from tests.waiting import eventually
 
-IDLE = 2.0  # seconds of silence after which this nginx closes a socket
+IDLE = 3.0  # seconds of silence after which this nginx closes a socket
 UPSTREAMS = {"chat-room": "group_chat", "messenger": "messenger"}  # by the prefix they are found at
 
 # What a distribution has in its nginx.conf, with all files in a folder of the test's own.
@@ -116,7 +116,10 @@ class Proxy:
 
     def __exit__(self, *_):
         self.process.terminate()
-        self.process.wait(10)
+        try:
+            self.process.wait(30)
+        finally:
+            self.process.kill()
 
     def _is_settled(self):
         address = (urlsplit(self.url).hostname, urlsplit(self.url).port)

@@ -68,6 +68,10 @@ class ChatPage:
         """Wait until a text is there as a line that is not sent yet."""
         expect(self.lines(text).locator(".who")).to_have_text("我 waiting…")
 
+    def hurry(self):
+        """Tell the page that the network is back, so that its next attempt to connect is now."""
+        self.page.evaluate("dispatchEvent(new Event('online'))")
+
     def hide(self, hidden=True):
         """Go to another tab, or back. A headless browser shows all its tabs, so the page is told."""
         self.page.evaluate(

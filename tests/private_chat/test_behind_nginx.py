@@ -33,6 +33,8 @@ STEP = "step6_several_processes"
 # As in deploy/README.md; pings come three times a heartbeat, so more often than nginx wants one.
 OPTIONS = ("--https", "--proxies", "1", "--heartbeat", "3")
 
+pytestmark = pytest.mark.xdist_group("messenger behind nginx")  # on one worker, with one nginx
+
 
 @pytest.fixture(scope="module")
 def account(_surroundings, database):
@@ -132,7 +134,7 @@ def test_the_cookie_is_for_the_messenger_alone_and_comes_over_tls_only(proxy):
 
 
 def test_who_comes_without_tls_is_sent_away_without_a_cookie(proxy):
-    plain = http.client.HTTPConnection("127.0.0.1", proxy.plain_port, timeout=20)
+    plain = http.client.HTTPConnection("127.0.0.1", proxy.plain_port, timeout=60)
     plain.request("GET", "/messenger/login", headers={"Host": "chat.example.org"})
     answer = plain.getresponse()
     plain.close()

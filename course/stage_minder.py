@@ -24,13 +24,20 @@ def main(command: list[str]) -> int:
     if sys.platform == "linux":
         # What the step leaves behind becomes our child, whatever session it has moved to.
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    step = tether.start(command, last_signal=signal.SIGTERM, start_new_session=True)
+    asked = False
+    step = None
 
     def ask(*_: object) -> None:
-        _send(step.pid, signal.SIGTERM)
-        signal.alarm(PATIENCE)
+        nonlocal asked
+        asked = True
+        if step:
+            _send(step.pid, signal.SIGTERM)
+            signal.alarm(PATIENCE)
 
-    signal.signal(signal.SIGTERM, ask)
+    signal.signal(signal.SIGTERM, ask)  # before there is anything that could be left behind
+    step = tether.start(command, last_signal=signal.SIGTERM, start_new_session=True)
+    if asked:
+        ask()
     signal.signal(signal.SIGALRM, lambda *_: _end_all(step.pid))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the stage's business
     while True:

@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from course import place, redis_server, say, target, tools
@@ -152,5 +153,10 @@ def _stage(step: Step, name: str) -> bool:
 
 def title_of(file: Path) -> str:
     """Return the first line of a module's docstring, without importing it."""
-    docstring = ast.get_docstring(ast.parse(file.read_text("utf-8"))) or ""
+    return _title(file.read_text("utf-8"))
+
+
+@cache
+def _title(source: str) -> str:
+    docstring = ast.get_docstring(ast.parse(source)) or ""
     return docstring.partition("\n")[0]

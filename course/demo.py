@@ -17,10 +17,11 @@ import signal
 import subprocess
 import sys
 import tempfile
+import weakref
 from dataclasses import dataclass
 from email.message import Message
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
 from course import keeper, place, redis_server, tether
@@ -30,8 +31,8 @@ from course.lesson import LessonError
 if TYPE_CHECKING:
     from websockets.sync.client import ClientConnection
 
-START_LIMIT = 20.0  # seconds until a demo has said its address
-ANSWER_LIMIT = 20.0  # seconds for the answer to a plain request
+START_LIMIT = 60.0  # seconds until a demo has said its address; on a busy machine it takes some
+ANSWER_LIMIT = 60.0  # seconds for the answer to a plain request, and to a handshake
 
 
 @dataclass(frozen=True)
@@ -61,28 +62,33 @@ class Demo:
         Args:
             module: below `demos`, such as `group_chat.chat`.
             arguments: passed on to it.
-            folder: where to keep what it prints; default: one of its own.
+            folder: where to keep what it prints, for who looks there; default: files without a name.
             env: more environment.
 
         Raises:
             CourseError: it ended before it said an address; the details are its last words.
         """
-        folder = folder or Path(tempfile.mkdtemp(prefix="course-demo-"))
-        name = f"{module}-{len(list(folder.iterdir()))}"
         self.module = module
-        self._stdout, self._stderr = folder / f"{name}.out", folder / f"{name}.err"
-        with self._stdout.open("wb") as out, self._stderr.open("wb") as err:
-            self.process = tether.start(
-                [sys.executable, "-m", f"demos.{module}", *arguments],
-                last_signal=signal.SIGTERM,
-                cwd=place.ROOT,
-                env={**os.environ, "PYTHONUTF8": "1", **(env or {})},
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=err,
-                start_new_session=True,  # an interrupted cell or test does not interrupt it
-            )
-        keeper.wait_until(self._is_settled, START_LIMIT)
+        self._output, self._log = (_log_file(folder, module, end) for end in ("out", "err"))
+        for file in (self._output, self._log):
+            weakref.finalize(self, file.close)
+        self.process = tether.start(
+            [sys.executable, "-m", f"demos.{module}", *arguments],
+            last_signal=signal.SIGTERM,
+            cwd=place.ROOT,
+            env={**os.environ, "PYTHONUTF8": "1", **(env or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=self._output,
+            stderr=self._log,
+            start_new_session=True,  # an interrupted cell or test does not interrupt it
+        )
+        try:
+            keeper.wait_until(self._is_settled, START_LIMIT)
+        except (
+            BaseException
+        ):  # such as a cell that is interrupted: nobody else knows of the process yet
+            self.kill()
+            raise
         self.page = self._address()
         if not self.page:
             self.kill()
@@ -96,12 +102,12 @@ class Demo:
     @property
     def log(self) -> str:
         """What it has written to stderr so far."""
-        return self._stderr.read_text("utf-8", errors="replace")
+        return _text(self._log)
 
     @property
     def output(self) -> str:
         """What it has written to stdout so far."""
-        return self._stdout.read_text("utf-8", errors="replace")
+        return _text(self._output)
 
     @property
     def said(self) -> str:
@@ -158,12 +164,27 @@ class Demo:
         return found[0] if found else ""
 
 
+def _log_file(folder: Path | None, module: str, ending: str) -> IO[bytes]:
+    """Open a file to write to and to read; one without a name is gone with the last who has it open."""
+    if folder is None:
+        return tempfile.TemporaryFile(prefix="course-demo-")
+    count = len(list(folder.glob(f"*.{ending}")))
+    return (folder / f"{module}-{count}.{ending}").open("w+b")
+
+
+def _text(file: IO[bytes]) -> str:
+    """Return all that is in a file so far, without moving to where its writer is."""
+    size = os.fstat(file.fileno()).st_size
+    return os.pread(file.fileno(), size, 0).decode("utf-8", errors="replace")
+
+
 def open_ws(url: str, path: str, **options: Any) -> ClientConnection:  # noqa: ANN401
     """Open a WebSocket at a path of a server; it reads all that comes, also when nobody asks."""
     from websockets.sync.client import connect
 
     address = f"{url}/{quote(path, safe='/?&=%')}".replace("http", "ws", 1)
-    opened: ClientConnection = connect(address, **{"max_queue": None, "proxy": None, **options})
+    usual = {"max_queue": None, "proxy": None, "open_timeout": ANSWER_LIMIT}
+    opened: ClientConnection = connect(address, **{**usual, **options})
     return opened
 
 

@@ -31,7 +31,7 @@ from course import progress as kept
 from course.lesson import LessonError, ready
 
 NOT_ATTEMPTED, WRONG, RIGHT = "not attempted", "wrong", "right"
-LIMIT = 20.0  # seconds that a check may take
+LIMIT = 60.0  # seconds that a check may take; some start processes, and machines are slow
 NUDGE = 5.0  # seconds until one that goes on regardless is interrupted again
 
 Check = Callable[..., None]

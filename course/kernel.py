@@ -21,6 +21,7 @@ from course import place
 from course.errors import LessonError
 
 RUN_ABOVE = "Run the cells above this one first (menu Run, Run All Above Selected Cell)."
+ASK_LIMIT = 60.0  # seconds to find out whether the database answers
 SET_UP_FIRST = "Run the set-up cell first: it is the first cell with code."
 
 
@@ -47,16 +48,20 @@ def explanation(error: BaseException) -> str:
             return SET_UP_FIRST
         line = _maker_of(error.name or "")
         return f"An earlier cell makes {error.name}: `{line}`. {RUN_ABOVE}" if line else ""
-    done = subprocess.run(
-        [sys.executable, "-m", "demos.pool_demo.where"],
-        cwd=place.ROOT,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        encoding="utf-8",
-        errors="replace",
-        env={**os.environ, "PYTHONUTF8": "1"},
-        check=False,
-    )
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "demos.pool_demo.where"],
+            cwd=place.ROOT,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            env={**os.environ, "PYTHONUTF8": "1"},
+            timeout=ASK_LIMIT,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:  # it takes connections and says nothing
+        return ""
     said = done.stderr.strip().splitlines()
     if done.returncode != 0 and len(said) == 1:  # the demos' own sentence
         return f"{said[0]} Then run this notebook again from its set-up cell."

@@ -19,6 +19,7 @@ from course import kernel, place
 from course.errors import LessonError as LessonError
 
 SET_UP = "end JupyterLab, and start it in a terminal with: python3 -m course"
+RUN_LIMIT = 300.0  # seconds for a step that a cell runs
 NOT_THIS_TIME = "Not this time: "  # before a claim that the figures do not bear out
 
 
@@ -256,16 +257,23 @@ def _run(module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     # A kernel asks for colours, which are noise in text that is kept.
     colours = ("FORCE_COLOR", "CLICOLOR", "CLICOLOR_FORCE")
     mine = {name: value for name, value in os.environ.items() if name not in colours}
-    return subprocess.run(
-        [sys.executable, "-m", module, *arguments],
-        cwd=place.ROOT,
-        env={**mine, "PYTHONUTF8": "1"},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        encoding="utf-8",
-        errors="replace",
-        check=False,
-    )
+    try:
+        return subprocess.run(
+            [sys.executable, "-m", module, *arguments],
+            cwd=place.ROOT,
+            env={**mine, "PYTHONUTF8": "1"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=RUN_LIMIT,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise LessonError(
+            f"{module} is not done after {RUN_LIMIT:g} s: look in a terminal whether the database "
+            "answers, with: python3 -m course doctor"
+        ) from None
 
 
 def _failure(what: str, said: str) -> LessonError:

@@ -24,7 +24,8 @@ from course import lessons, lessons_minutes, lessons_sheet, say, server, target
 from course.errors import CourseError
 from course.lessons_minutes import settled
 
-CELL_LIMIT = 120  # seconds for one cell
+CELL_LIMIT = 120  # seconds for one cell, and for the kernel's start
+SAID_LIMIT = 30  # seconds for what a cell has printed to arrive, once it is done
 METADATA = {
     "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
@@ -94,6 +95,8 @@ def play(
             played.notebook,
             km=manager,
             timeout=CELL_LIMIT,
+            startup_timeout=CELL_LIMIT,
+            iopub_timeout=SAID_LIMIT,
             allow_errors=allow_errors,
             record_timing=False,
             coalesce_streams=True,

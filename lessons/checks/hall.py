@@ -24,7 +24,7 @@ from websockets.sync.server import ServerConnection, serve
 
 from course.exercise import Wrong, expect
 
-PATIENCE = 5.0  # seconds that a view may take for one message
+PATIENCE = 10.0  # seconds that a view may take for one message
 DEAF = 20  # calls of `receive` on a closed socket, after which the view is ended
 
 View = Callable[[str, "Seat"], object]
@@ -37,14 +37,14 @@ _silent.propagate = False
 class Seat:
     """The server's end of a connection, with the methods that the lessons' WebSocket has."""
 
-    def __init__(self, connection: ServerConnection) -> None:
-        """Take over a connection."""
+    def __init__(self, connection: ServerConnection, changed: threading.Condition) -> None:
+        """Take over a connection; `changed` is told when the view asks or ends."""
         self._connection = connection
         self._nones = 0
         self.asked = 0  # calls of `receive`
         self.ended = False  # the view has returned, or raised `error`
         self.error: BaseException | None = None
-        self.changed = threading.Condition()
+        self.changed = changed
 
     def receive(self) -> str | bytes | None:
         """Wait for the next message; None: it is closed."""
@@ -167,23 +167,40 @@ class Guest:
 
 @contextmanager
 def hall(view: View) -> Iterator[Callable[[str], Guest]]:
-    """Serve a view on a free port; yields `enter(name)`, which connects a guest."""
+    """Serve a view on a free port; yields `enter(name)`, which connects a guest.
+
+    When the block ends the connections are closed; a view that goes on regardless is left behind.
+    """
     taken: Queue[Seat] = Queue()
+    changed = threading.Condition()  # a view has asked or ended, or the hall closes
+    closed = False
+
+    def close() -> None:
+        nonlocal closed
+        with changed:
+            closed = True
+            changed.notify_all()
 
     def handle(connection: ServerConnection) -> None:
         assert connection.request
-        seat = Seat(connection)
+        seat = Seat(connection, changed)
         taken.put(seat)
-        seat.serve(view, unquote(connection.request.path[1:]))
+        # A thread of our own: the server waits for its threads, and Python at its end as well.
+        name = unquote(connection.request.path[1:])
+        threading.Thread(target=seat.serve, args=(view, name), daemon=True).start()
+        with changed:
+            changed.wait_for(lambda: seat.ended or closed)
 
     with ExitStack() as stack:
         server = stack.enter_context(serve(handle, "127.0.0.1", 0, logger=_silent))
         threading.Thread(target=server.serve_forever, daemon=True).start()
+        stack.callback(close)
         port = server.socket.getsockname()[1]
 
         def enter(name: str) -> Guest:
             address = f"ws://127.0.0.1:{port}/{quote(name)}"
-            client = stack.enter_context(connect(address, proxy=None, max_queue=None))
+            client = connect(address, proxy=None, max_queue=None, open_timeout=PATIENCE)
+            stack.enter_context(client)
             return Guest(name, client, taken.get(timeout=PATIENCE))
 
         yield enter

@@ -6,6 +6,7 @@ with scene("student") as witness:
 """
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Any, TypeVar
@@ -14,12 +15,15 @@ import pymysql
 from dbutils.pooled_db import PooledDB
 from pymysql.cursors import DictCursor
 
+from course.exercise import expect
 from course.lesson import LessonError
 from demos.pool_demo.lender import tls_arguments
 from demos.pool_demo.seed import restore
 from demos.pool_demo.settings import load
 from demos.pool_demo.show import explain
 from demos.pool_demo.witness import Witness
+
+TOGETHER = 60.0  # seconds until callers that come at once are given up
 
 Found = TypeVar("Found")
 
@@ -60,7 +64,8 @@ def open_pool(**limits: Any) -> Any:  # noqa: ANN401 - as PooledDB takes them; i
 def at_once(count: int, work: Callable[[], Found]) -> list[Found]:
     """Let so many threads do the work, all at once; return the results. Raises the first error.
 
-    A thread that hangs ends with the process: the check's time limit leaves it behind.
+    A thread that hangs is left behind, by the check's time limit or at last by ours, and ends with
+    the process.
     """
     results: list[Found] = []
     errors: list[BaseException] = []
@@ -68,7 +73,7 @@ def at_once(count: int, work: Callable[[], Found]) -> list[Found]:
 
     def caller() -> None:
         try:
-            meet.wait()
+            meet.wait(TOGETHER)
             results.append(work())
         except BaseException as error:
             errors.append(error)
@@ -76,10 +81,13 @@ def at_once(count: int, work: Callable[[], Found]) -> list[Found]:
     threads = [threading.Thread(target=caller, daemon=True) for _ in range(count)]
     for thread in threads:
         thread.start()
+    deadline = time.monotonic() + TOGETHER
     for thread in threads:
-        thread.join()
+        thread.join(max(0.0, deadline - time.monotonic()))
     if errors:
         raise errors[0]
+    done = len(results)
+    expect(done == count, f"{count - done} of {count} callers still wait after {TOGETHER:g} s")
     return results
 
 

@@ -1,7 +1,6 @@
 """A student is never lost: no set-up yet, another folder, a restarted kernel, a server that is gone."""
 
 import nbformat
-import pytest
 
 from course import environment, lessons, lessons_run, server
 
@@ -43,65 +42,87 @@ def with_cells(notebook, *ids):
     return kept
 
 
-@pytest.mark.parametrize("number", ["00", "02"])
-def test_a_cell_before_the_set_up_cell_says_what_to_do(play, number):
-    notebook = lesson(number)
-    notebook.cells = [cell for cell in notebook.cells if cell.id != "setup"][:5]
+def opened(path):
+    """A cell after which the kernel takes itself for that of another notebook."""
+    return f"import os\nos.environ['JPY_SESSION_NAME'] = {str(path)!r}"
+
+
+def test_without_the_set_up_cell_a_lesson_says_what_to_do(play):
+    """A kernel in which no set-up cell has run, first as that of a notebook that is no lesson."""
+    notebook = with_cells(lesson("02"))
+    notebook.cells.append(code(opened("Untitled.ipynb"), "untitled"))
+    notebook.cells.append(code("nobody", "other"))
+    begun = []  # for each lesson the ids of its first cells of code
+    for number in ("00", "02"):
+        notebook.cells.append(code(opened(lessons.find(number).path), f"open-{number}"))
+        cells = [cell for cell in lesson(number).cells if cell.id != "setup"][:5]
+        notebook.cells += cells
+        begun.append([cell.id for cell in cells if cell.cell_type == "code"])
     played = play(notebook, allow_errors=True)
-    (line,) = played.errors[0].traceback
-    assert line == "Run the set-up cell first: it is the first cell with code."
+    (error,) = played.outputs["other"]
+    assert error.ename == "NameError" and len(error.traceback) > 1
+    for cells in begun:
+        said = [output for cell in cells for output in played.outputs[cell]]
+        first = next(output for output in said if output.output_type == "error")
+        assert first.traceback == ["Run the set-up cell first: it is the first cell with code."]
 
 
-def test_another_missing_name_has_its_traceback(play):
-    notebook = with_cells(lesson("02"), "setup")
-    notebook.cells.append(code("nobody", "one"))
+def test_a_name_of_a_cell_that_has_not_run_is_one_sentence_and_other_errors_are_not(play):
+    """Cells of several lessons in one kernel; then what is a lesson's business has its traceback."""
+    cases = {
+        "parameters-run": ("09", "TRIES: `TRIES = [`"),
+        "list-other": ("10", "tian: `xue, tian = log_in(chat"),
+    }
+    notebook = with_cells(lesson("02"))
+    for cell, (number, _) in cases.items():
+        notebook.cells.append(code(f"%reset -f\n{opened(lessons.find(number).path)}", number))
+        cells = with_cells(lesson(number), "setup", cell).cells
+        cells[0].id = f"setup-{number}"
+        notebook.cells += cells
+    kill = (
+        "dead, other = (pymysql.connect(**connect_args()) for _ in range(2))\n"
+        "other.cursor().execute(f'kill {dead.thread_id()}')\n"
+        "dead.cursor().execute('select 1')"
+    )
+    notebook.cells += [
+        code(opened(lessons.find("02").path), "open-02"),
+        *with_cells(lesson("02"), "setup").cells,
+    ]
+    notebook.cells += [code("nobody", "missing"), code(kill, "kill")]
     played = play(notebook, allow_errors=True)
-    (error,) = played.errors
-    assert error.ename == "NameError"
-    assert len(error.traceback) > 1
+    for cell, (_, line) in cases.items():
+        (error,) = played.outputs[cell]
+        (said,) = error.traceback
+        assert said.startswith(f"An earlier cell makes {line}")
+        assert said.endswith("(menu Run, Run All Above Selected Cell).")
+    # No cell makes this name; and the server answers, so it is not gone.
+    for cell, name in (("missing", "NameError"), ("kill", "OperationalError")):
+        (error,) = played.outputs[cell]
+        assert error.ename == name
+        assert len(error.traceback) > 1
+    assert len(played.errors) == 4
 
 
-@pytest.mark.parametrize(
-    ("number", "cell", "line"),
-    [
-        ("09", "parameters-run", "TRIES: `TRIES = [`"),
-        ("10", "list-other", "tian: `xue, tian = log_in(chat"),
-    ],
-)
-def test_a_name_of_a_cell_that_has_not_run_is_one_sentence(play, number, cell, line):
-    notebook = with_cells(lesson(number), "setup", cell)
-    path = str(lessons.find(number).path)
-    (error,) = play(notebook, allow_errors=True, JPY_SESSION_NAME=path).errors
-    (said,) = error.traceback
-    assert said.startswith(f"An earlier cell makes {line}")
-    assert said.endswith("(menu Run, Run All Above Selected Cell).")
-
-
-def test_another_notebook_than_a_lesson_has_its_traceback(play):
-    notebook = with_cells(lesson("02"), "setup")
-    notebook.cells = [code("nobody", "one")]
-    played = play(notebook, allow_errors=True, JPY_SESSION_NAME="Untitled.ipynb")
-    assert played.errors[0].ename == "NameError"
-
-
-@pytest.mark.parametrize("number", ["00", "05"])
-def test_a_lesson_opened_from_another_folder_works(play, tmp_path, number):
-    notebook = lesson(number)
+def test_a_lesson_opened_from_another_folder_works(play, tmp_path):
+    notebook = lesson("05")
     notebook.cells = notebook.cells[:8]
     assert play(notebook, folder=tmp_path).errors == []
 
 
-@pytest.mark.parametrize(
-    ("number", "cell"),
-    [
+def test_after_a_restart_the_set_up_cell_is_enough(play):
+    """One kernel, which forgets all names before each lesson."""
+    cases = [
         ("02", "parameters-step"),
         ("03", "leftovers-session"),
         ("04", "tls-prepare"),
         ("05", "wrapper-run"),
-    ],
-)
-def test_after_a_restart_the_set_up_cell_is_enough(play, number, cell):
-    assert play(with_cells(lesson(number), "setup", cell)).errors == []
+    ]
+    notebook = with_cells(lesson("02"))
+    for number, cell in cases:
+        cells = with_cells(lesson(number), "setup", cell).cells
+        cells[0].id = f"setup-{number}"
+        notebook.cells += [code("%reset -f", f"forget-{number}"), *cells]
+    assert play(notebook).errors == []
 
 
 def test_a_server_that_stops_in_mid_lesson_is_one_sentence_with_the_command(tmp_path):
@@ -137,20 +158,6 @@ def test_a_server_that_stops_in_mid_lesson_is_one_sentence_with_the_command(tmp_
         assert line.startswith("No MySQL server answers at "), source
         assert "python3 -m course db start" in line, source
     assert played.text("shown").startswith("OperationalError: (2003")
-
-
-def test_a_connection_that_the_server_ended_has_its_traceback(play):
-    """The server answers, so it is not gone: that a connection died is a lesson's business."""
-    notebook = with_cells(lesson("02"), "setup")
-    kill = (
-        "dead, other = (pymysql.connect(**connect_args()) for _ in range(2))\n"
-        "other.cursor().execute(f'kill {dead.thread_id()}')\n"
-        "dead.cursor().execute('select 1')"
-    )
-    notebook.cells.append(code(kill, "kill"))
-    (error,) = play(notebook, allow_errors=True).errors
-    assert error.ename == "OperationalError"
-    assert len(error.traceback) > 1
 
 
 def test_an_environment_made_by_an_older_course_gets_the_setting(monkeypatch):

@@ -46,6 +46,14 @@ def test_figures_may_differ_where_they_are_timings_and_sentences_may_not():
     assert differences(cell("took 3 ms\n"), cell("took 9 ms\n"))
 
 
+def test_a_claim_that_the_figures_of_a_run_belie_is_no_difference_and_is_counted():
+    kept, new = cell("It pays.\n", "timing"), cell("Not this time: It pays.\n", "timing")
+    assert differences(kept, new) == ""
+    assert compare.failed_claims(nbformat.v4.new_notebook(cells=[kept])) == []
+    assert compare.failed_claims(nbformat.v4.new_notebook(cells=[new])) != []
+    assert differences(cell("It pays.\n"), cell("Not this time: It pays.\n"))
+
+
 def test_a_picture_may_differ_and_not_be_missing():
     kept = cell("It falls.\n", "plot", image_png="AAAA")
     assert differences(kept, cell("It falls.\n", "plot", image_png="BBBB")) == ""

@@ -1,6 +1,7 @@
 """Every lesson, executed as a student does, and what each must really show."""
 
 import socket
+import warnings
 
 import pymysql
 import pytest
@@ -186,13 +187,13 @@ def ask(book):
 
 @pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
 def test_lesson_shows_what_it_keeps(play, ask, path):
-    for _ in range(3):  # a claim about figures may fail in a busy moment, but not again and again
-        with Witness() as witness:
-            played = play(path)
-            assert witness.settle(0) == 0
-        assert played.errors == []
-        if not lessons_compare.failed_claims(played.notebook):
-            break
+    with Witness() as witness:
+        played = play(path)
+        assert witness.settle(0, seconds=20) == 0
+    assert played.errors == []
+    # A busy machine may belie what figures show. What the lessons keep was measured on a quiet one.
+    for sentence in lessons_compare.failed_claims(played.notebook):
+        warnings.warn(f"{path.stem}: {sentence}", stacklevel=1)
     for cell, expected in FACTS.get(path.stem, {}).items():
         for text in expected:
             assert text in played.text(cell), f"{cell}: {played.text(cell)}"

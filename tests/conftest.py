@@ -107,7 +107,7 @@ def run_step() -> RunStep:
             env={key: value for key, value in merged.items() if value is not None},
             capture_output=True,
             encoding="utf-8",
-            timeout=60,
+            timeout=120,
             check=False,
         )
 

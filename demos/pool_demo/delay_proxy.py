@@ -15,6 +15,7 @@ with DelayProxy(round_trip=0.005) as proxy:
 import argparse
 import asyncio
 import selectors
+import signal
 import socket
 import subprocess
 import sys
@@ -27,6 +28,7 @@ from typing import Self, cast
 from demos.pool_demo.settings import ROOT, Settings, load
 
 _GOODBYE = 5.0  # seconds that the proxy's process has to end
+_PATIENCE = 60.0  # seconds that it has for an answer; its start, on a slow machine, takes most
 
 
 class DelayProxy:
@@ -102,9 +104,16 @@ class DelayProxy:
         if not process.stdin or not process.stdout or process.stdin.closed:
             raise RuntimeError("the delay proxy is closed")
         with self._one_at_a_time:
-            process.stdin.write(line + "\n")
-            process.stdin.flush()
-            answer = process.stdout.readline()
+            limit = threading.Timer(_PATIENCE, process.kill)
+            limit.start()
+            try:
+                process.stdin.write(line + "\n")
+                process.stdin.flush()
+                answer = process.stdout.readline()
+            except BrokenPipeError:
+                answer = ""
+            finally:
+                limit.cancel()
         if not answer:
             raise RuntimeError("the delay proxy has ended")
         return answer
@@ -295,12 +304,16 @@ async def _serve(line: _Line) -> None:
 
 async def _stand_alone(line: _Line) -> None:
     """Serve until Ctrl-C."""
+    stopped = asyncio.Event()
+    # The loop wakes up for it. A KeyboardInterrupt could come just before the loop goes to sleep.
+    line.loop.add_signal_handler(signal.SIGINT, stopped.set)
     port = await line.listen()
     print(
         f"127.0.0.1:{port}, {line.round_trip * 1000:g} ms more a round trip. Ctrl-C ends it.",
         flush=True,
     )
-    await asyncio.Event().wait()
+    await stopped.wait()
+    sys.exit(130)
 
 
 def main() -> None:

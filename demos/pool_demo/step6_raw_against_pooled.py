@@ -62,7 +62,7 @@ def sentence(transport: str, found: Rates) -> str:
 def main() -> None:
     """Measure, show, draw, conclude."""
     chosen = options(__doc__)
-    results = compare((1, 4), 2, 0.03) if chosen.quick else compare()
+    results = compare((1, 4), 2, 0.01) if chosen.quick else compare()
     chosen.keep(plot(next(iter(results.values()))), "raw_against_pooled")
     for transport, found in results.items():
         heads = {f"callers: {count}": count for count, name in found if name == RAW}

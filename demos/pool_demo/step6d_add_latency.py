@@ -74,7 +74,7 @@ def main() -> None:
     """Measure, show, draw, conclude."""
     chosen = options(__doc__)
     print(describe(load()))
-    results = compare((0, 5), (1, 8), 2, 0.05) if chosen.quick else compare()
+    results = compare((0, 5), (1, 8), 1, 0.03) if chosen.quick else compare()
     chosen.keep(plot(results), "latency")
     for count, found in results.items():
         table(

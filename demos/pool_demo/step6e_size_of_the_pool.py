@@ -71,7 +71,7 @@ def main() -> None:
     """Measure, show, draw, conclude."""
     chosen = options(__doc__)
     print(describe(load()))
-    results = measure((1, 8, 64), 2, 0.2) if chosen.quick else measure()
+    results = measure((1, 8, 64), 1, 0.1) if chosen.quick else measure()
     rows = [
         {"connections": size, "queries/s": rate, "p99 ms": results[1][size]}
         for size, rate in results[0].items()

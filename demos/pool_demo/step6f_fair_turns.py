@@ -71,7 +71,7 @@ def main() -> None:
     """Measure, show, draw, conclude."""
     chosen = options(__doc__)
     print(describe(load()))
-    results = measure(1, 0.5) if chosen.quick else measure()
+    results = measure(1, 0.2) if chosen.quick else measure()
     found = columns(results)
     table(
         f"{CALLERS} callers, {SIZE} connections, {QUERY}",

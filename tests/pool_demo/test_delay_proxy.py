@@ -16,7 +16,7 @@ import pytest
 from course.place import ROOT
 from demos.pool_demo.delay_proxy import DelayProxy
 from demos.pool_demo.settings import Settings
-from tests.waiting import eventually
+from tests.waiting import eventually, within
 
 TRIP = 0.05
 
@@ -46,7 +46,7 @@ def echo():
 
 
 def dial(proxy):
-    return closing(socket.create_connection((proxy.settings.host, proxy.settings.port), 20))
+    return closing(socket.create_connection((proxy.settings.host, proxy.settings.port), 60))
 
 
 def read(connection, count):
@@ -91,7 +91,7 @@ def test_bytes_are_intact_and_many_may_be_under_way(echo):
         sender = threading.Thread(target=connection.sendall, args=(data,))
         sender.start()
         assert read(connection, len(data)) == data
-        sender.join()
+        within(60, sender.join)
 
 
 def test_small_messages_arrive_in_order(echo):
@@ -112,7 +112,7 @@ def test_it_counts_a_wait_for_the_server_once(echo):
             sender = threading.Thread(target=connection.sendall, args=(b"x" * size,))
             sender.start()
             read(connection, size)
-            sender.join()
+            within(60, sender.join)
             counts.append(proxy.round_trips())
     assert counts[0] == 2  # the TCP handshake and the greeting
     assert counts[1] == 3
@@ -178,9 +178,9 @@ def test_it_dies_with_its_parent(echo):
     parent = subprocess.Popen(
         [sys.executable, "-c", program], cwd=ROOT, stdout=subprocess.PIPE, encoding="utf-8"
     )
-    port = int(parent.stdout.readline())
+    port = int(within(60, parent.stdout.readline))
     parent.send_signal(signal.SIGKILL)
-    parent.wait()
+    parent.wait(60)
     parent.stdout.close()
 
     def refused():
@@ -197,13 +197,16 @@ def test_it_dies_with_its_parent(echo):
 
 def test_it_serves_by_hand_until_ctrl_c(book):
     command = [sys.executable, "-m", "demos.pool_demo.delay_proxy", "--round-trip", "2"]
-    with subprocess.Popen(
+    process = subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8"
-    ) as process:
-        line = process.stdout.readline()
+    )
+    try:
+        line = within(60, process.stdout.readline)
         process.send_signal(signal.SIGINT)
-        assert process.wait(20) == 130
-        assert process.stderr.read() == ""
+        _, errors = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert (process.returncode, errors) == (130, "")
     assert "2 ms more a round trip" in line
 
 

@@ -1,6 +1,5 @@
 """What MysqlHelp promises, each with the fault really injected."""
 
-import gc
 import os
 import signal
 import ssl
@@ -21,6 +20,8 @@ from demos.pool_demo.settings import Settings, load
 from demos.pool_demo.statements import is_repeatable, leaves_nothing
 from demos.pool_demo.turnstile import PoolTimeout, Turnstile
 from tests.waiting import all_at_once, eventually
+
+from . import forked
 
 ADD = "insert into student(name, age, gender) values(%s, %s, %s)"
 AGE = "update student set age = age + %s where id = %s"
@@ -97,84 +98,24 @@ def test_nothing_is_opened_before_it_is_needed(small, witness):
 
 
 def test_no_more_connections_than_allowed(small, witness):
-    db = small(connections=3, wait=20.0)
+    db = small(connections=3, wait=60.0)
     watcher, counts = in_thread(lambda: [len(witness.ids()) for _ in range(50)])
     all_at_once(12, lambda: db.selectone("select sleep(0.02)"))
-    watcher.join()
+    watcher.join(60)
     assert max(counts[0]) <= 3
     assert witness.settle(3) == 3
 
 
-def test_a_forked_child_makes_its_own_and_leaves_the_parents(small):
-    db = small()
-    mine = connection_id(db)
-    reader, writer = os.pipe()
-    child = os.fork()
-    if child == 0:
-        try:
-            os.write(writer, str(connection_id(db)).encode())
-            os.write(writer, b" " + str(connection_id(MysqlHelp(connections=1, wait=0.2))).encode())
-        finally:
-            os.close(writer)
-            _exit_with_finalizers()
-    os.close(writer)
-    with os.fdopen(reader) as answers:
-        theirs = {int(word) for word in answers.read().split()}
-    os.waitpid(child, 0)
-    assert len(theirs) == 1 and mine not in theirs
-    assert connection_id(db) == mine, "the child's end did not close it"
-
-
-def _exit_with_finalizers():
-    """End a forked child as a program ends: objects are finalized, which is what does the harm."""
-    MysqlHelp._made.clear()
-    gc.collect()
-    os._exit(0)
-
-
-def in_child(work):
-    """Fork, run work in the child, and say whether it returned a true value."""
-    child = os.fork()
-    if child == 0:
-        code = 1
-        try:
-            code = 0 if work() else 1
-        finally:
-            os._exit(code)
-    return os.waitpid(child, 0)[1] == 0
-
-
-def test_fork_within_a_transaction_ends_it_for_the_child_only(small, ask):
-    db = small()
-
-    def the_block_is_over():
-        with pytest.raises(pymysql.InterfaceError):
-            db.execute(AGE, (1, 3))
-        return True
-
-    with db.transaction():
-        db.execute(AGE, (10, 1))
-        assert in_child(the_block_is_over)
-        db.execute(AGE, (-10, 2))
-    assert ages(ask) == [34, 13, 25]
-
-
-def test_fork_while_another_thread_is_in_mid_query(small):
-    db = small(connections=2, wait=10.0)
-    mine = connection_id(db)
-    busy, _ = in_thread(lambda: db.selectone("select sleep(0.3)"))
-    assert eventually(lambda: db.lender.turnstile.counts() == (1, 0))
-    assert in_child(lambda: connection_id(db) != mine)
-    busy.join(10)
-    assert is_whole(db)
-
-
-def test_fork_after_close_does_not_use_the_parents_connection(small):
-    db = small()
-    with db.transaction():
-        connection_id(db)
-        db.close()
-    assert in_child(lambda: connection_id(MysqlHelp(connections=1)) > 0)
+def test_a_process_that_forks(book):
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.pool_demo.forked"],
+        cwd=place.ROOT,
+        capture_output=True,
+        text=True,
+        timeout=250,
+        check=False,
+    )
+    assert done.stdout.splitlines() == [case.__doc__ for case in forked.CASES], done.stderr
 
 
 # -- in order, with a time-out ---------------------------------------------------------------------
@@ -185,7 +126,7 @@ def test_waiting_too_long_is_a_named_error_with_the_counts(small):
     with db.lender.lend():
         others = [in_thread(lambda: db.selectone("select 1")) for _ in range(3)]
         for thread, _ in others:
-            thread.join(10)
+            thread.join(60)
     errors = [results[0] for _, results in others]
     assert all(
         isinstance(error, PoolTimeout) and isinstance(error, TimeoutError) for error in errors
@@ -196,7 +137,7 @@ def test_waiting_too_long_is_a_named_error_with_the_counts(small):
 
 
 def test_callers_are_served_in_the_order_they_came(small):
-    db, served = small(wait=20.0), []
+    db, served = small(wait=60.0), []
     with ExitStack() as held:
         held.enter_context(db.lender.lend())
         callers = []
@@ -210,7 +151,7 @@ def test_callers_are_served_in_the_order_they_came(small):
             )
             assert eventually(lambda number=number: db.lender.turnstile.counts()[1] == number + 1)
     for thread, _ in callers:
-        thread.join(10)
+        thread.join(60)
     assert served == sorted(served) and len(served) == 8
 
 
@@ -219,18 +160,16 @@ def test_turnstile_gives_equal_turns():
 
     def caller(number):
         while not stop.is_set():
-            gate.enter(10)
+            gate.enter(60)
             turns[number] += 1
             time.sleep(0.001)
             gate.leave()
 
-    threads = [threading.Thread(target=caller, args=(number,)) for number in range(8)]
-    for thread in threads:
-        thread.start()
+    threads = [in_thread(lambda number=number: caller(number))[0] for number in range(8)]
     assert eventually(lambda: min(turns) >= 20)
     stop.set()
     for thread in threads:
-        thread.join()
+        thread.join(60)
     assert max(turns) <= 2 * min(turns)  # a pool's own lock: some get a hundred times as many
     assert gate.counts() == (0, 0)
 
@@ -266,7 +205,7 @@ def test_another_thread_is_not_in_the_transaction(small):
     with db.transaction():
         mine = connection_id(db)
         thread, results = in_thread(lambda: connection_id(db))
-        thread.join(10)
+        thread.join(60)
     assert results[0] != mine
 
 
@@ -346,13 +285,13 @@ def test_after_a_lost_connection_nothing_of_the_block_runs_alone(small, ask, wit
 
 
 def test_deadlock_victim_is_undone_and_does_not_go_on(small, ask, book):
-    db = small(connections=2, wait=10.0)
+    db = small(connections=2, wait=60.0)
     both = threading.Barrier(2)
 
     def transfer(first, second):
         with db.transaction():
             db.execute(AGE, (-1, first))
-            both.wait(10)
+            both.wait(60)
             try:
                 db.execute(AGE, (1, second))
             except pymysql.OperationalError as error:
@@ -364,7 +303,7 @@ def test_deadlock_victim_is_undone_and_does_not_go_on(small, ask, book):
 
     pairs = [in_thread(lambda: transfer(1, 2)), in_thread(lambda: transfer(2, 1))]
     for thread, _ in pairs:
-        thread.join(20)
+        thread.join(60)
     errors = [results[0] for _, results in pairs if results[0] is not None]
     assert [error.args[0] for error in errors] == [ER.LOCK_DEADLOCK]
     assert sum(ages(ask)) == 24 + 23 + 25
@@ -386,7 +325,7 @@ def killed_while_it_runs(db, witness, call):
     assert eventually(lambda: [one for one in witness.seen() if one.command == "Query"])
     (busy,) = [one.id for one in witness.seen() if one.command == "Query"]
     witness.kill(busy)
-    thread.join(20)
+    thread.join(60)
     return results[0]
 
 
@@ -450,18 +389,18 @@ def test_keyboard_interrupt_in_mid_query(small):
     with pytest.raises(KeyboardInterrupt):
         helper = threading.Thread(target=interrupt)
         helper.start()
-        db.selectone("select 1 as wrong, sleep(5)")
-    helper.join()
+        db.selectone("select 1 as wrong, sleep(60)")
+    helper.join(60)
     assert is_whole(db)
 
 
 def test_keyboard_interrupt_while_waiting_in_line(small):
-    db = small(connections=1, wait=30.0)
+    db = small(connections=1, wait=60.0)
     free = threading.Event()
 
     def hold():
         with db.lender.lend():
-            free.wait(20)
+            free.wait(60)
 
     holder, _ = in_thread(hold)
     assert eventually(lambda: db.lender.turnstile.counts() == (1, 0))
@@ -474,9 +413,9 @@ def test_keyboard_interrupt_while_waiting_in_line(small):
     with pytest.raises(KeyboardInterrupt):
         helper.start()
         db.selectone("select 1")
-    helper.join()
+    helper.join(60)
     free.set()
-    holder.join()
+    holder.join(60)
     assert is_whole(db)
 
 
@@ -498,10 +437,10 @@ def test_query_limit_ends_a_query(small):
     began = time.monotonic()
     try:
         # MySQL's sleep() answers 1 when it is ended; MariaDB raises.
-        assert db.selectone("select sleep(30) as s") == {"s": 1}
+        assert db.selectone("select sleep(200) as s") == {"s": 1}
     except pymysql.OperationalError as error:
         assert error.args[0] in (1969, 3024)
-    assert time.monotonic() - began < 20, "it was ended, not awaited"
+    assert time.monotonic() - began < 100, "it was ended, not awaited"
     assert is_whole(db)
 
 
@@ -661,19 +600,24 @@ def test_insertmany_takes_a_generator_and_sends_few_statements(small, ask):
 
 UNDER_GEVENT = """
 from gevent import monkey; monkey.patch_all()
-import gevent, time
+import gevent
 from demos.pool_demo.mysqlhelp import MysqlHelp
 from demos.pool_demo.turnstile import PoolTimeout
 
-db = MysqlHelp(connections=4, wait=5.0)
-began = time.monotonic()
+db = MysqlHelp(connections=4, wait=60.0)
+
+def until(counts):
+    with gevent.Timeout(60):
+        while db.lender.turnstile.counts() != counts:
+            gevent.sleep(0.005)
+
 jobs = [gevent.spawn(db.selectone, "select sleep(0.2)") for _ in range(8)]
+until((4, 4))  # at once, and not one after the other
 gevent.joinall(jobs, raise_error=True)
-took = time.monotonic() - began
-assert took < 1.2, took  # two rounds of four, not eight in a row
 
 victim = gevent.spawn(db.selectone, "select 1 as wrong, sleep(5)")
-gevent.sleep(0.1)
+until((1, 0))
+gevent.sleep(0.05)
 victim.kill()  # GreenletExit in mid-query
 assert db.lender.turnstile.counts() == (0, 0)
 assert [db.selectone("select 42 as n") for _ in range(6)] == [{"n": 42}] * 6
@@ -701,7 +645,7 @@ ticks = []
 ticker = gevent.spawn(lambda: [(ticks.append(1), gevent.sleep(0.01)) for _ in range(1000)])
 one.selectone("select sleep(0.3)")
 ticker.kill()
-assert len(ticks) > 10, "a slow query froze the other greenlets"
+assert len(ticks) > 2, "a slow query froze the other greenlets"
 print("all held")
 """
 
@@ -712,7 +656,7 @@ def test_the_same_under_gevent(book):
         cwd=place.ROOT,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
     assert done.stdout == "all held\n", done.stderr
@@ -721,12 +665,12 @@ def test_the_same_under_gevent(book):
 # -- a server that hangs, a server that restarts ---------------------------------------------------------
 
 
-@pytest.fixture
-def own_server(tmp_path):
-    """A private server that this test may stop and kill, and its settings."""
+@pytest.fixture(scope="module")
+def own_server(tmp_path_factory):
+    """A private server that a test may stop, kill and start again, and its settings."""
     if program.find() is None:
         pytest.skip("MYSQL_* names a server, so none of our own is installed here")
-    state = tmp_path / "server"
+    state = tmp_path_factory.mktemp("own") / "server"
 
     def settings():
         known = server.status(state)
@@ -740,7 +684,7 @@ def test_a_hung_server_blocks_nobody_who_does_not_need_it(own_server, small):
     lease, settings = own_server
     hung = MysqlHelp(settings(), connections=2, wait=0.3, query_limit=1.0)
     hung.selectone("select 1")
-    healthy = small(wait=10.0)
+    healthy = small(wait=60.0)
     healthy.selectone("select 1")
     os.kill(lease.status.server_pid, signal.SIGSTOP)
     try:
@@ -748,7 +692,7 @@ def test_a_hung_server_blocks_nobody_who_does_not_need_it(own_server, small):
         assert eventually(lambda: hung.lender.turnstile.counts()[0] == 2)
         assert healthy.selectone("select 42 as n") == {"n": 42}
         for thread, _ in stuck:
-            thread.join(30)
+            thread.join(60)
         errors = [results[0] for _, results in stuck]
         # Two wait for the server until the query's limit, two for those until their patience ends.
         assert (
@@ -787,7 +731,7 @@ def test_tls_context_is_built_once_and_only_when_wanted(small, monkeypatch):
         "create_default_context",
         lambda *args, **more: built.append(1) or original(*args, **more),
     )
-    db = small(connections=4, wait=10.0)
+    db = small(connections=4, wait=60.0)
     all_at_once(4, lambda: db.selectone("select sleep(0.05)"))
     assert built == [], "this machine: no TLS"
 

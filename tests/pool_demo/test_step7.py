@@ -14,7 +14,7 @@ from course.place import ROOT
 from demos.pool_demo.bank import Bank
 from demos.pool_demo.relay import Relay
 from demos.pool_demo.settings import load
-from tests.waiting import eventually
+from tests.waiting import eventually, within
 
 from .conftest import conclusion
 
@@ -156,10 +156,13 @@ def test_relay_goes_through_a_unix_socket_too(witness, ask):
 @pytest.mark.parametrize("pool", ["naive", "MysqlHelp"])
 def test_login_server_ends_with_its_standard_input(witness, pool):
     command = [sys.executable, "-m", "demos.pool_demo.naive.login_server", pool]
-    with subprocess.Popen(
+    server = subprocess.Popen(
         command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8"
-    ) as server:
-        assert int(server.stdout.readline()) > 0
-        server.stdin.close()
-        assert server.wait(10) == 0
+    )
+    try:
+        assert int(within(60, server.stdout.readline)) > 0
+        server.communicate(timeout=60)  # closes its standard input
+        assert server.returncode == 0
+    finally:
+        server.kill()
     assert witness.settle(0) == 0

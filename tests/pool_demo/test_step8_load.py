@@ -20,7 +20,7 @@ from demos.pool_demo.picture import Picture
 from demos.pool_demo.settings import load
 from demos.pool_demo.turnstile import PoolTimeout
 from demos.pool_demo.watched import Notes, watched
-from tests.waiting import eventually
+from tests.waiting import eventually, within
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ def test_who_waits_at_the_maximum_is_noted(name, way, notes):
         thread = threading.Thread(target=other, daemon=True)
         thread.start()
         assert eventually(lambda: len(notes._notes) and notes._notes[-1][1] == "waits")
-    thread.join(10)
+    thread.join(60)
     waiting = [what for _, what, who, _ in notes.take() if who == 2]
     assert waiting[:2] == ["asks", "waits"]
     assert waiting.count("borrowed") == 1
@@ -150,7 +150,7 @@ def run(chosen, seconds):
 
 @pytest.mark.parametrize("name", WAYS)
 def test_all_turns_are_in_the_notes(book, witness, name):
-    picture, report, counts = run(Load(name, clients=6, size=2, query=0.0), 0.5)
+    picture, report, counts = run(Load(name, clients=6, size=2, query=0.0), 0.1)
     assert report["errors"] == {}
     assert report["turns"] > 6
     assert counts["asks"] == counts["borrowed"]
@@ -165,12 +165,12 @@ def test_all_turns_are_in_the_notes(book, witness, name):
 
 
 def test_without_watching_there_are_turns_and_no_notes(book):
-    _, report, counts = run(Load(HELPER, 4, 2, 0.0, watch=False), 0.3)
+    _, report, counts = run(Load(HELPER, 4, 2, 0.0, watch=False), 0.1)
     assert report["turns"] > 4
     assert not counts
 
 
-def until(process, condition, seconds=20):
+def until(process, condition, seconds=60):
     """Return the first report that fulfils the condition; none for too long is a failure."""
     end = time.monotonic() + seconds
     for report in process.reports():
@@ -222,10 +222,10 @@ def test_it_ends_with_who_started_it(book, witness, end):
     parent = subprocess.Popen(
         [sys.executable, "-c", program], cwd=ROOT, stdout=subprocess.PIPE, env=os.environ
     )
-    assert eventually(lambda: int(parent.stdout.readline()) > 0)
+    assert eventually(lambda: int(within(60, parent.stdout.readline)) > 0)
     assert len(witness.ids()) == 2
     parent.send_signal(end)
-    parent.wait(10)
+    parent.wait(60)
     parent.stdout.close()
     assert witness.settle(0) == 0
 

@@ -39,7 +39,7 @@ def test_step3a_refuses_or_makes_wait(play):
     assert "the third caller gets TooManyConnectionsError" in output
     waits = [float(text) for text in re.findall(r"waited (\d+\.\d+) s", output)]
     assert len(waits) == 3
-    assert all(0.3 < seconds < 5 for seconds in waits)
+    assert all(0.3 < seconds < 60 for seconds in waits)
     assert "the server has 2 connections" in conclusion(output)
 
 

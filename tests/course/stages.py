@@ -8,6 +8,7 @@ import re
 import shutil
 import signal
 import subprocess
+import threading
 import urllib.request
 from pathlib import Path
 
@@ -116,7 +117,7 @@ class Stage:
             stderr=subprocess.PIPE,
             encoding="utf-8",
         )
-        self.said = read_until(self.process, "Ctrl-C")
+        self.said = opened(self.process)
         found = re.search(r"http://(stage\.course\.localhost:(\d+))/", self.said)
         assert found, self.said
         self.url, self.host, self.port = found[0], found[1], int(found[2])
@@ -145,7 +146,7 @@ class Stage:
         if body is not None:
             request.add_header("Content-Type", "application/json")
         try:
-            with urllib.request.urlopen(request, timeout=30) as answer:
+            with urllib.request.urlopen(request, timeout=60) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()
@@ -154,7 +155,20 @@ class Stage:
         """Stop it as Ctrl-C does; return what it said."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
-        return "".join(self.process.communicate(timeout=40))
+        try:
+            return "".join(self.process.communicate(timeout=60))
+        finally:
+            self.process.kill()
+
+
+def opened(process: subprocess.Popen[str], seconds: float = 120) -> str:
+    """Wait until a stage is open and return what it said; one that is silent for so long is ended, and fails."""
+    limit = threading.Timer(seconds, process.kill)
+    limit.start()
+    try:
+        return read_until(process, "Ctrl-C")
+    finally:
+        limit.cancel()
 
 
 def command_line(pid: int) -> str:

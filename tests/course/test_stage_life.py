@@ -9,37 +9,43 @@ import pytest
 
 from tests.waiting import eventually
 
-from .conftest import read_until
-from .stages import Stage, left
+from .stages import Stage, left, opened
 
 CHAT, CHILDREN = "group_chat/step4_nicknames", "pool_demo/step99b_leaves_children"
+SEVERAL = "group_chat/step6_several_processes"
+PATIENCE = 60.0  # seconds until processes are there, or gone
+
+in_front_of_one_stage = pytest.mark.xdist_group("stage life")  # so on one worker
 
 
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory, prepared, clean_environment):
-    opened = Stage(tmp_path_factory.mktemp("stage"), prepared, clean_environment)
-    yield opened
-    opened.close()
+    running = Stage(tmp_path_factory.mktemp("stage"), prepared, clean_environment)
+    yield running
+    running.close()
 
 
 def token(stage: Stage) -> str:
     return re.search(r'data-token="([\w-]+)"', stage.ask("")[1])[1]
 
 
-def start(stage: Stage, step: str, clients: int = 0) -> None:
+def start(stage: Stage, step: str, clients: int = 0) -> int:
     asked = {"step": step, "clients": clients}
     status, said = stage.ask(
         "runs", asked, X_Stage_Token=token(stage), Origin=f"http://{stage.host}"
     )
     assert status == 201, said
+    return json.loads(said)["run"]
 
 
+@in_front_of_one_stage
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "stage.course.localhost"])
 def test_it_answers_to_its_own_names(stage, host):
     status, said = stage.ask("", Host=f"{host}:{stage.port}")
     assert status == 200 and "The stage" in said
 
 
+@in_front_of_one_stage
 @pytest.mark.parametrize(
     "host",
     ["evil.example", "evil.example:{port}", "127.0.0.1:1", "ann.course.localhost:{port}", ""],
@@ -50,6 +56,7 @@ def test_another_name_is_refused(stage, host):
     assert status in (400, 403) and "data-token" not in said
 
 
+@in_front_of_one_stage
 @pytest.mark.parametrize(
     "headers",
     [
@@ -69,6 +76,7 @@ def test_pages_of_other_origins_are_refused(stage, headers, path, body):
     assert "other origins" in said
 
 
+@in_front_of_one_stage
 @pytest.mark.parametrize(
     "given", [{}, {"X_Stage_Token": ""}, {"X_Stage_Token": "guessed"}, {"X_Stage_Token": "é"}]
 )
@@ -79,6 +87,7 @@ def test_without_the_token_nothing_is_changed(stage, path, given):
     assert not stage.below("demos.")
 
 
+@in_front_of_one_stage
 @pytest.mark.parametrize(
     ("path", "body", "status"),
     [
@@ -99,11 +108,13 @@ def test_what_it_does_not_know_is_refused(stage, path, body, status):
     assert stage.ask(path, body, X_Stage_Token=token(stage))[0] == status
 
 
+@in_front_of_one_stage
 def test_it_listens_on_loopback_only(stage):
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.2", stage.port), 5).close()
 
 
+@in_front_of_one_stage
 def test_it_shows_nothing_of_its_own_in_frames_of_others(stage):
     _, page = stage.ask("")
     assert "://" not in re.sub(r"http://www\.w3\.org/2000/svg", "", page), (
@@ -111,33 +122,37 @@ def test_it_shows_nothing_of_its_own_in_frames_of_others(stage):
     )
 
 
+@in_front_of_one_stage
 def test_a_second_run_of_a_running_step_is_refused(stage):
-    start(stage, CHAT)
+    run = start(stage, CHAT)
     again = stage.ask("runs", {"step": CHAT}, X_Stage_Token=token(stage))
     assert again[0] == 409 and "runs already" in json.loads(again[1])["error"]
+    assert stage.ask(f"runs/{run}/stop", {}, X_Stage_Token=token(stage))[0] == 200
+    assert eventually(lambda: not stage.below("demos."), PATIENCE)
 
 
 @pytest.mark.parametrize("victim", ["the command", "its server", "both", "SIGTERM"])
 def test_nothing_is_left_however_it_ends(tmp_path, prepared, clean_environment, kill, victim):
-    opened = Stage(tmp_path, prepared, clean_environment)
-    start(opened, CHAT, 2)
-    start(opened, CHILDREN)
-    start(opened, "group_chat/step6_several_processes", 1)
-    assert eventually(
-        lambda: len(opened.below("wire_tap")) == 3 and len(opened.below("group_chat.chat")) == 2
-    )
-    assert eventually(lambda: len(opened.below("time.sleep(600)")) == 2)
-    pids, (server,) = opened.pids, opened.below("course.stage_server")
+    running = Stage(tmp_path, prepared, clean_environment)
+    start(running, CHAT, 1)
+    start(running, CHILDREN)
+    several = victim == "both"  # which leaves them to themselves
+    if several:
+        start(running, SEVERAL, 1)
+    assert eventually(lambda: len(running.below("wire_tap")) == 1 + several, PATIENCE)
+    assert eventually(lambda: len(running.below("group_chat.chat")) == 2 * several, PATIENCE)
+    assert eventually(lambda: len(running.below("time.sleep(600)")) == 2, PATIENCE)
+    pids, (server,) = running.pids, running.below("course.stage_server")
     if victim == "SIGTERM":
-        opened.process.send_signal(signal.SIGTERM)
+        running.process.send_signal(signal.SIGTERM)
     if victim in ("its server", "both"):
         kill(server)
     if victim in ("the command", "both"):
-        kill(opened.process.pid)
-    opened.process.communicate(timeout=60)
-    assert eventually(lambda: not left(pids)), left(pids)
+        kill(running.process.pid)
+    running.process.communicate(timeout=60)
+    assert eventually(lambda: not left(pids), PATIENCE), left(pids)
     if victim == "its server":
-        assert opened.process.returncode == 1
+        assert running.process.returncode == 1
 
 
 def test_a_port_that_is_taken_is_one_sentence(course):
@@ -155,7 +170,7 @@ def test_the_usual_port_taken_means_another_one(course):
     except OSError:
         taken = None  # somebody has it already, which serves as well
     process = course.start("stage")
-    said = read_until(process, "Ctrl-C")
+    said = opened(process)
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=60)
     if taken:

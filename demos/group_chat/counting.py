@@ -14,13 +14,17 @@ Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n
 
 
 def join(url: str, name: str) -> socket.socket:
-    """Connect to a server's address as `name` and shake hands; the caller closes the socket."""
+    """Connect to a server's address as `name` and shake hands; the caller closes the socket.
+
+    Raises:
+        ConnectionError: the server hung up.
+    """
     parts = urlsplit(url)
     client = socket.create_connection((str(parts.hostname), int(parts.port or 80)), timeout=LIMIT)
     client.sendall(_HANDSHAKE.format(name, parts.netloc).encode())
     head = b""
     while not head.endswith(b"\r\n\r\n"):
-        head += client.recv(1)
+        head += _some(client, 1)
     return client
 
 
@@ -29,6 +33,7 @@ def hear(clients: list[socket.socket], expected: int) -> None:
 
     Raises:
         TimeoutError: one did not arrive.
+        ConnectionError: the server hung up on a client.
     """
     heard, ends = 0, dict.fromkeys(clients, b"")
     with selectors.DefaultSelector() as selector:
@@ -40,6 +45,14 @@ def hear(clients: list[socket.socket], expected: int) -> None:
                 raise TimeoutError(f"{heard} of {expected} messages arrived")
             for key, _ in ready:
                 client = key.data
-                data = ends[client] + client.recv(65536)
+                data = ends[client] + _some(client, 65536)
                 heard += data.count(MARK)
                 ends[client] = data[-len(MARK) + 1 :]  # a mark may come in two pieces
+
+
+def _some(client: socket.socket, count: int) -> bytes:
+    """Return some bytes, at most so many; there is no end that one could wait behind."""
+    data = client.recv(count)
+    if not data:
+        raise ConnectionError("the server hung up")
+    return data

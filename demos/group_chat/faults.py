@@ -11,6 +11,7 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from time import monotonic
 from urllib.parse import urlsplit
 
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -21,7 +22,8 @@ JUNK = ["{}", "no JSON", "[1, 2]", "7", ""]
 BIG = 64 * 1024  # characters; ours takes messages of 16 KB
 FLOOD = 60  # messages at once
 BURST = 28  # messages at once that ours takes; together they are more than a connection holds
-STALLED = 0.5  # seconds without an answer, after which we say that none comes
+STALLED = 0.5  # seconds without an answer, after which we say that the server waits
+PATIENCE = 20.0  # seconds; no answer takes so long, unless there will be none
 
 
 @dataclass(frozen=True)
@@ -39,12 +41,16 @@ def clients(
     """Connect one WebSocket for each path, in this order; close them at the end."""
     address = url.replace("http", "ws", 1)
     with ExitStack() as stack:
-        yield [
+        connected = [
             stack.enter_context(
                 connect(f"{address}/{path}", proxy=None, max_queue=None, origin=origin)
             )
             for path in paths
         ]
+        for client in connected:
+            with suppress(OSError):  # the server has closed it already
+                client.socket.settimeout(PATIENCE)  # or a server that reads nothing holds us up
+        yield connected
 
 
 def say(client: ClientConnection, msg: object, username: str = "") -> None:
@@ -55,7 +61,7 @@ def say(client: ClientConnection, msg: object, username: str = "") -> None:
 def is_alive(client: ClientConnection) -> bool:
     """Ping. When the answer is here, so is all that the server sent before it."""
     try:
-        answered = client.ping(ack_on_close=True).wait(10)
+        answered = client.ping(ack_on_close=True).wait(PATIENCE)
     except ConnectionClosed:
         return False
     return answered and client.close_code is None
@@ -103,7 +109,7 @@ def plain_request(url: str) -> Seen:
     """W3: a browser asks for a nickname's address as for a page, or for favicon.ico."""
     answers = []
     for path in ("/ann", "/favicon.ico"):
-        connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=10)
+        connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=PATIENCE)
         connection.request("GET", path)
         answers.append(connection.getresponse().status)
         connection.close()
@@ -186,9 +192,11 @@ def join_meanwhile(url: str) -> Seen:
             say(ann, "x" * 15_000)
             waiting = waiting or not ann.ping().wait(STALLED)
         stack.enter_context(clients(url, "newcomer"))
-        with suppress(TimeoutError, ConnectionClosed):
-            for _ in range(BURST):  # now it reads
-                slow.recv(timeout=STALLED)
+        with suppress(ConnectionClosed):
+            answered, patient_until = ann.ping(ack_on_close=True), monotonic() + PATIENCE
+            while not answered.is_set() and monotonic() < patient_until:
+                with suppress(TimeoutError):
+                    slow.recv(timeout=0.05)  # now it reads
         alive = is_alive(ann)
     return Seen(
         not alive,
@@ -225,6 +233,8 @@ def slow_reader(url: str, path: str) -> Iterator[ClientConnection]:
     plain.connect((parts.hostname, parts.port))
     with connect(f"ws://{parts.netloc}/{path}", sock=plain, proxy=None, max_queue=1) as client:
         yield client
+        with suppress(OSError):
+            plain.shutdown(socket.SHUT_RDWR)  # so much is unread that a goodbye would take long
 
 
 @dataclass(frozen=True)

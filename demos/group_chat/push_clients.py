@@ -110,8 +110,10 @@ def measure(url: str, seconds: float) -> dict[str, Cost]:
             name: threads.submit(listen, way(url, run_of(name), after), lambda _: over.is_set())
             for name, (_, way) in WAYS.items()
         }
-        over.wait(seconds)
-        over.set()
+        try:
+            over.wait(seconds)
+        finally:
+            over.set()  # also after Ctrl-C, or the clients would go on
     found = {}
     for name, listener in listening.items():
         heard = listener.result()

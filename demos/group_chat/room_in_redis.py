@@ -211,11 +211,12 @@ class RoomInRedis:
                 pipe.eval(call.script, len(call.keys), *call.keys, *map(str, call.arguments))
             try:
                 answers = pipe.execute(raise_on_error=False)
-            except redis.RedisError as error:
+            except Exception as error:  # whatever it is, nobody waits for ever
                 # Who called in the meantime would only wait for the same.
                 while not self._calls.empty():
                     batch.append(self._calls.get())
-                answers = [error] * len(batch)
+                lost = error if isinstance(error, redis.RedisError) else redis.RedisError(error)
+                answers = [lost] * len(batch)
             for call, answer in zip(batch, answers, strict=True):
                 if isinstance(answer, Exception):
                     call.answer.set_exception(answer)

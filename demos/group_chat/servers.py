@@ -8,7 +8,9 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import Timer
 
+START_TIME = 60.0  # seconds; on a slow machine an import takes long
 STOP_TIME = 10.0  # seconds
 
 
@@ -17,7 +19,7 @@ def running(*modules: str, demo: str = "group_chat") -> Iterator[list[str]]:
     """Run each `python -m demos.<demo>.<module>` on a free port and yield their addresses.
 
     Raises:
-        RuntimeError: one of them ended before it said where it is.
+        RuntimeError: one of them ended, or did not start in time, and said no address.
     """
     processes: list[subprocess.Popen[str]] = []
     try:
@@ -39,10 +41,15 @@ def _start(module: str) -> "subprocess.Popen[str]":
 
 def _address(process: "subprocess.Popen[str]") -> str:
     """Return the address in the line that a server prints when it is ready."""
-    for line in process.stdout or ():
-        if "http://" in line:
-            return line[line.index("http://") :].split()[0].rpartition("/")[0]
-    raise RuntimeError(f"this ended too early: {process.args!r}")
+    too_late = Timer(START_TIME, process.kill)
+    too_late.start()
+    try:
+        for line in process.stdout or ():
+            if "http://" in line:
+                return line[line.index("http://") :].split()[0].rpartition("/")[0]
+    finally:
+        too_late.cancel()
+    raise RuntimeError(f"this ended before it was ready: {process.args!r}")
 
 
 def _end(process: "subprocess.Popen[str]") -> None:

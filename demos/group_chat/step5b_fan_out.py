@@ -54,8 +54,13 @@ def sentence(rates: dict[str, float]) -> str:
     return f"The room makes {many} deliveries as the source's loop."
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Measure, show, conclude."""
     rates = measure()
     for server, rate in rates.items():
         print(f"{server:14}{rate:12,.0f} deliveries/s")
     print(f"\nConclusion: {sentence(rates)}")
+
+
+if __name__ == "__main__":
+    main()

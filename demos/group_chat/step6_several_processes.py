@@ -29,17 +29,22 @@ def main() -> int:
     """Start the processes, wait for them, and return the worst of their exit codes."""
     command = [sys.executable, "-m", "demos.group_chat.chat", "--redis", REDIS_URL]
     ports = sys.argv[1:] or [str(PORT + number) for number in range(PROCESSES)]
-    processes = [subprocess.Popen([*command, "--port", port]) for port in ports]
-    for process in processes:
-        print(f"Process {process.pid} has started.", flush=True)
+    processes: list[subprocess.Popen[bytes]] = []
+    received: list[int] = []
 
     def pass_on(number: int, _: object) -> None:
+        received.append(number)
         for process in processes:
             process.send_signal(number)
 
     # Ctrl-C reaches all of them by itself; a SIGTERM has to be passed on.
     signal.signal(signal.SIGTERM, pass_on)
+    for port in ports:
+        processes.append(subprocess.Popen([*command, "--port", port]))
+        print(f"Process {processes[-1].pid} has started.", flush=True)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if received:  # it came before all were there
+        pass_on(signal.SIGTERM, None)
     return max(abs(process.wait()) for process in processes)
 
 

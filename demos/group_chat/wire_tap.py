@@ -426,11 +426,10 @@ def main() -> None:
         server.start()
     except (OSError, OverflowError) as error:
         sys.exit(f"127.0.0.1:{chosen.port} cannot be used ({error}): choose another --port.")
-    print(f"Open http://127.0.0.1:{server.server_port}/ (Ctrl-C stops it)", flush=True)
-
     ended = Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         gevent.signal_handler(number, ended.set)
+    print(f"Open http://127.0.0.1:{server.server_port}/ (Ctrl-C stops it)", flush=True)
     events.gone.rawlink(lambda _: ended.set())
     while not ended.wait(1):
         tap.count()

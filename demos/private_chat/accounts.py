@@ -30,8 +30,9 @@ LIFE = timedelta(days=30)
 PER_NAME, PER_ADDRESS = parse("5 per minute"), parse("20 per minute")  # wrong passwords
 _HOLDS = f"ended_at is null and began_at > utc_timestamp(3) - interval {LIFE.days} day"
 RESERVED = frozenset({names.key(SERVER), names.key("我")})
-# What an unknown user's password is compared with, so that the answer takes as long.
-_NOBODY = generate_password_hash("nobody has this password", HASH)
+# What an unknown user's password is compared with, so that the answer takes as long. No password
+# is known that has this hash.
+_NOBODY = f"{HASH}$nobody${'0' * 128}"
 
 # Hashing takes long; on threads of its own it stops nobody's messages.
 _hashers = ThreadPool(1)

@@ -7,15 +7,19 @@
         assert server.stop() == 0
 
 `start` gives a test a server of its own. `shared` gives one that all tests of a file share, for tests that leave it as
-it was. Sockets of `ws` are closed when the test ends, servers are ended by their process, and a traceback in a
-server's log fails the test, or the file if it is shared.
+it was; they run on one worker (`--dist loadgroup`), so it starts once. Sockets of `ws` are closed when the test ends,
+servers are ended by their process, and a traceback in a server's log fails the test, or the file if it is shared.
 """
 
-from contextlib import ExitStack
+import subprocess
+from contextlib import ExitStack, suppress
 
 import pytest
 
 from course.demo import Demo, open_ws
+
+STOP_LIMIT = 10.0  # seconds between asking a server to stop and ending it
+SEND_LIMIT = 30.0  # seconds; a server that reads nothing must not hold a test up for ever
 
 _clients = ExitStack()  # opened during this test
 
@@ -28,7 +32,10 @@ class Server(Demo):
 
         It reads all that comes, also when the test does not; `max_queue=16` makes it stop.
         """
-        return _clients.enter_context(open_ws(self.url, path, **options))
+        client = _clients.enter_context(open_ws(self.url, path, **options))
+        with suppress(OSError):  # the server has closed it already
+            client.socket.settimeout(SEND_LIMIT)
+        return client
 
 
 class Servers:
@@ -50,8 +57,12 @@ class Servers:
         return server
 
     def end(self):
-        """End all; a traceback that nobody expected is an error."""
+        """End all at the same time; a traceback that nobody expected is an error."""
         for server, _ in self.running:
+            server.process.terminate()
+        for server, _ in self.running:
+            with suppress(subprocess.TimeoutExpired):
+                server.process.wait(STOP_LIMIT)
             server.end()
         logs = [server.log for server, tracebacks in self.running if not tracebacks]
         assert not [log for log in logs if "Traceback" in log], "\n".join(logs)
@@ -86,3 +97,13 @@ def _hang_up():
     """Close the sockets of this test."""
     yield
     _clients.close()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Keep tests that share servers on one worker; those with a browser stay together in any case."""
+    for item in items:
+        names = getattr(item, "fixturenames", ())
+        grouped = "browser" in names or item.get_closest_marker("xdist_group")
+        if "shared" in names and not grouped:
+            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))

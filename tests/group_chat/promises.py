@@ -13,6 +13,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from tests.waiting import eventually
 
 SERVER = "服务器"
+PATIENCE = 20.0  # seconds; nothing here takes long, unless something is wrong
 JUNK = [
     "no JSON",
     "",
@@ -41,7 +42,7 @@ def nickname(word="Ann"):
 
 
 def hear(client):
-    return json.loads(client.recv(timeout=10))
+    return json.loads(client.recv(timeout=PATIENCE))
 
 
 def say(client, msg, **more):
@@ -52,7 +53,7 @@ def closed(client):
     """Wait until the server has closed; code and reason of its close frame."""
     with pytest.raises(ConnectionClosed) as caught:
         while True:
-            client.recv(timeout=10)
+            client.recv(timeout=PATIENCE)
     return caught.value.rcvd and (caught.value.rcvd.code, caught.value.rcvd.reason)
 
 
@@ -60,7 +61,7 @@ def named(server, *paths):
     """Clients at these paths, each of them in the room: it answers a ping only then."""
     clients = [server.ws(path) for path in paths]
     for client in clients:
-        assert client.ping().wait(10)
+        assert client.ping().wait(PATIENCE)
     return clients
 
 
@@ -157,9 +158,10 @@ def a_nickname_is_free_again(server):
         say(client, "back")
         try:
             # Others hear it only if the nickname was free.
-            return (
-                hear(other) == {"username": ann, "msg": "back"} if client.ping().wait(1) else None
-            )
+            assert client.ping(ack_on_close=True).wait(PATIENCE)
+            if client.close_code is not None:
+                return None
+            return hear(other) == {"username": ann, "msg": "back"}
         except ConnectionClosed:
             return None
 
@@ -245,7 +247,7 @@ def foreign_pages_are_refused(server, path):
         with pytest.raises(InvalidStatus) as caught:
             server.ws(path, origin=origin)
         assert caught.value.response.status_code == 403
-    assert server.ws(path, origin=server.url).ping().wait(10)
+    assert server.ws(path, origin=server.url).ping().wait(PATIENCE)
 
 
 NAMELESS = [everyone_else_hears_it, nameless_junk_is_answered, nameless_tabs_come_and_go]

@@ -13,7 +13,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 
 from course.redis_server import RedisServer
-from tests.group_chat.rich import Page, fresh, refusal
+from tests.group_chat.rich import PATIENCE, Page, fresh, refusal
 from tests.servers import Servers
 from tests.tools import tool
 from tests.waiting import eventually
@@ -131,7 +131,7 @@ def test_a_nickname_in_use_is_refused(doors, twin):
     assert (code, reason) == (NAME_IN_USE, "This nickname is in use; choose another one.")
     assert refusal(doors[1], holder.name, token="guessed")[0] == NAME_IN_USE
     with doors[1].ws(holder.name) as plain, pytest.raises(ConnectionClosed) as closed:
-        plain.recv(10)
+        plain.recv(PATIENCE)
     assert closed.value.rcvd.code == NAME_IN_USE
     assert holder.say("I am still here")["id"]
 
@@ -179,10 +179,8 @@ def test_any_other_nickname_passes_unchanged(doors, nickname):
     page = Page.join(doors[0], nickname)
     page.say("it is me")
     assert page.welcome["name"] == nickname
+    assert watcher.message()["username"] == nickname
     assert watcher.sees(nickname)
-    assert [
-        frame["username"] for frame in watcher.frames if frame["type"] == "message"
-    ] == [] or True
     page.close()
     assert watcher.sees(gone={nickname})
 
@@ -228,7 +226,7 @@ def test_a_message_passes_unchanged_in_every_format(doors, msg):
 
 def _plain(socket, msg):
     """Read frames of a format of the source up to this message."""
-    while (frame := json.loads(socket.recv(10)))["msg"] != msg:
+    while (frame := json.loads(socket.recv(PATIENCE)))["msg"] != msg:
         pass
     return frame
 
@@ -240,12 +238,12 @@ def test_who_speaks_a_format_of_the_source_gets_no_other_frame(doors):
     assert speaker.sees(named.request.path.strip("/"))
     Page.join(doors[1], fresh()).close()  # a join and a leave
     nameless.send(json.dumps({"msg": "I am nameless"}))
-    assert json.loads(named.recv(10)).keys() == {"username", "msg"}  # no history, no presence
+    assert json.loads(named.recv(PATIENCE)).keys() == {"username", "msg"}  # no history, no presence
     named.send(json.dumps({"username": "?", "msg": "I have a name", "client_id": "c"}))
-    assert json.loads(nameless.recv(10)) == {"msg": "I have a name"}
+    assert json.loads(nameless.recv(PATIENCE)) == {"msg": "I have a name"}
     speaker.say("after")
-    assert json.loads(named.recv(10)) == {"username": speaker.name, "msg": "after"}  # no ack
-    assert json.loads(nameless.recv(10)) == {"msg": "after"}
+    assert json.loads(named.recv(PATIENCE)) == {"username": speaker.name, "msg": "after"}  # no ack
+    assert json.loads(nameless.recv(PATIENCE)) == {"msg": "after"}
 
 
 def test_a_message_has_an_id_and_a_time(doors):
@@ -256,7 +254,7 @@ def test_a_message_has_an_id_and_a_time(doors):
     assert told == {key: ack[key] for key in told}
     assert heard["username"] == speaker.name
     age = datetime.now(UTC) - datetime.fromisoformat(heard["time"])
-    assert timedelta(seconds=-1) < age < timedelta(seconds=10)
+    assert timedelta(seconds=-1) < age < timedelta(seconds=60)
     assert heard["time"].endswith("Z")
 
 
@@ -344,14 +342,16 @@ def test_coming_back_thirty_times_during_a_flood_neither_loses_nor_repeats(doors
         speakers = [Page.join(door, fresh("speaker")) for door in doors]
         flood = [pool.submit(speak, page) for page in speakers]
         heard = []
-        for turn in range(30):
-            heard += [reader.message()["id"] for _ in range(turn % 4)]
-            if turn % 3:
-                reader.close()  # otherwise the old connection is taken over
-            reader = reader.again(doors[turn % 2])
-            heard += [frame["id"] for frame in reader.replay]
-        over.set()
-        said = {id for future in flood for id in future.result(20)}
+        try:
+            for turn in range(30):
+                heard += [reader.message()["id"] for _ in range(turn % 4)]
+                if turn % 3:
+                    reader.close()  # otherwise the old connection is taken over
+                reader = reader.again(doors[turn % 2])
+                heard += [frame["id"] for frame in reader.replay]
+        finally:
+            over.set()  # or the speakers would speak for ever
+        said = {id for future in flood for id in future.result(60)}
     end = speakers[0].say("the end")["id"]
     while not heard or heard[-1] != end:
         heard.append(reader.message()["id"])

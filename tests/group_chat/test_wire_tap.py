@@ -15,22 +15,27 @@ import sys
 import threading
 import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import gevent
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from course import place
 from demos.group_chat import frames
+from demos.group_chat.wire_events import Events
 from demos.group_chat.wire_frames import FrameWatcher, describe
 from demos.group_chat.wire_http import HEAD_LIMIT, Messages, body_of
-from demos.group_chat.wire_tap import framed
+from demos.group_chat.wire_tap import AT_ONCE, Connection, Tap, framed
 from tests.group_chat import hostile
 from tests.group_chat.hostile import BINARY, CLOSE, PING, PONG, TEXT, Client, frame
 from tests.waiting import eventually
 
+PATIENCE = 20.0  # seconds; nothing here takes long, unless something is wrong
 SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"
 
 
@@ -45,9 +50,9 @@ class There:
         self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
 
     def accept(self):
-        self.listener.settimeout(10)
+        self.listener.settimeout(PATIENCE)
         peer, _ = self.listener.accept()
-        peer.settimeout(10)
+        peer.settimeout(PATIENCE)
         return peer
 
 
@@ -65,20 +70,37 @@ def tap(shared, there):
     return shared("wire_tap", "--to", there.url, "--client", "ann")
 
 
+@pytest.fixture(scope="module")
+def junk_tap(shared, there):
+    """Another one, for so much junk that not all of it is shown."""
+    return shared("wire_tap", "--to", there.url, "--client", "junk")
+
+
 @pytest.fixture
 def ends(tap, there):
     """Open a connection through the tap: `client, step = ends()`."""
-    opened = []
+    with opening(tap, there) as connect:
+        yield connect
 
-    def connect():
-        tap.opened = getattr(tap, "opened", 0) + 1  # the number that the tap gives it
-        opened.append(socket.create_connection(address(tap), 10))
-        opened.append(there.accept())
-        return opened[-2:]
 
-    yield connect
-    for end in opened:
-        end.close()
+@pytest.fixture
+def junk_ends(junk_tap, there):
+    """The same through the other tap."""
+    with opening(junk_tap, there) as connect:
+        yield connect
+
+
+@contextmanager
+def opening(tap, there):
+    with ExitStack() as opened:
+
+        def connect():
+            client = opened.enter_context(socket.create_connection(address(tap), PATIENCE))
+            step = opened.enter_context(there.accept())
+            tap.opened = getattr(tap, "opened", 0) + 1  # the number that the tap gave it
+            return client, step
+
+        yield connect
 
 
 def address(server):
@@ -154,7 +176,7 @@ REQUESTS = [
 
 def answers(server, *requests):
     """All bytes that come back to requests on one connection, without what the clock says."""
-    with socket.create_connection(address(server), 10) as client:
+    with socket.create_connection(address(server), PATIENCE) as client:
         client.sendall(b"".join(requests))
         client.shutdown(socket.SHUT_WR)
         return re.sub(rb"Date: .*", b"Date:", to_the_end(client))
@@ -330,7 +352,7 @@ def test_two_people_chat_through_two_taps(shared):
 
 def heard(connection):
     try:
-        return json.loads(connection.recv(0.5))
+        return json.loads(connection.recv(1))
     except TimeoutError:
         return None
 
@@ -351,22 +373,23 @@ def exchange(client, step, up, down):
     arrived = {}
 
     def carry(name, end, other, pieces):
-        reader = threading.Thread(target=lambda: arrived.update({name: to_the_end(other)}))
-        reader.start()
         for piece in pieces:
             if piece:
                 end.sendall(piece)
         end.shutdown(socket.SHUT_WR)
-        reader.join(20)
+        arrived[name] = reading[name].result(60)
 
-    threads = [
-        threading.Thread(target=carry, args=("up", client, step, up)),
-        threading.Thread(target=carry, args=("down", step, client, down)),
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(30)
+    with ThreadPoolExecutor(4) as threads:
+        reading = {
+            "up": threads.submit(to_the_end, step),
+            "down": threads.submit(to_the_end, client),
+        }
+        carrying = [
+            threads.submit(carry, "up", client, step, up),
+            threads.submit(carry, "down", step, client, down),
+        ]
+        for one in carrying:
+            one.result(60)
     return arrived["up"], arrived["down"]
 
 
@@ -381,7 +404,7 @@ JUNK = st.one_of(
 SOME_JUNK = st.lists(JUNK, max_size=4).map(b"".join)
 SIZES = st.lists(st.integers(1, 40), max_size=5)
 CALM = settings(
-    max_examples=60,
+    max_examples=40,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
     derandomize=True,
@@ -390,8 +413,8 @@ CALM = settings(
 
 @CALM
 @given(SOME_JUNK, SOME_JUNK, SIZES, SIZES)
-def test_any_bytes_arrive_as_they_are(ends, up, down, up_sizes, down_sizes):
-    client, step = ends()
+def test_any_bytes_arrive_as_they_are(junk_ends, up, down, up_sizes, down_sizes):
+    client, step = junk_ends()
     assert exchange(client, step, in_pieces(up, up_sizes), in_pieces(down, down_sizes)) == (
         up,
         down,
@@ -400,8 +423,8 @@ def test_any_bytes_arrive_as_they_are(ends, up, down, up_sizes, down_sizes):
 
 @CALM
 @given(SOME_JUNK, SOME_JUNK, SIZES, SIZES)
-def test_any_bytes_after_a_handshake_arrive_as_they_are(ends, up, down, up_sizes, down_sizes):
-    client, step = ends()
+def test_any_bytes_after_a_handshake_arrive_as_they_are(junk_ends, up, down, up_sizes, down_sizes):
+    client, step = junk_ends()
     hand_shake(client, step)
     assert exchange(client, step, in_pieces(up, up_sizes), in_pieces(down, down_sizes)) == (
         up,
@@ -409,8 +432,9 @@ def test_any_bytes_after_a_handshake_arrive_as_they_are(ends, up, down, up_sizes
     )
 
 
-def test_after_all_that_junk_the_tap_is_well(tap, ends):
-    client, step = ends()
+def test_after_all_that_junk_the_tap_is_well(junk_tap, junk_ends):
+    tap = junk_tap
+    client, step = junk_ends()
     hand_shake(client, step, early=hostile.text("hello"))
 
     def ping():
@@ -427,7 +451,7 @@ def test_after_all_that_junk_the_tap_is_well(tap, ends):
 def test_a_large_frame_passes_and_is_not_kept(tap, ends, direction):
     client, step = ends()
     hand_shake(client, step)
-    payload = os.urandom(1 << 20) * 32
+    payload = os.urandom(1 << 20) * 16
     sent = frame(BINARY, b"", mask=None, claim=len(payload)) + payload
     before = memory(tap)
     up, down = ([sent], []) if direction == "up" else ([], [sent])
@@ -449,6 +473,7 @@ def test_a_reader_that_stops_stops_the_sender(tap, ends, direction):
     hand_shake(client, step)
     sender = client if direction == "up" else step
     before = memory(tap)
+    sender.sendall(head := frame(BINARY, mask=None, claim=1 << 30))  # all of it is one frame
     sender.setblocking(False)
     sent, quiet = 0, time.monotonic()
     while time.monotonic() - quiet < 0.5:  # as long as somebody takes something
@@ -463,7 +488,7 @@ def test_a_reader_that_stops_stops_the_sender(tap, ends, direction):
     sender.setblocking(True)
     sender.shutdown(socket.SHUT_WR)
     receiver = step if direction == "up" else client
-    assert len(to_the_end(receiver)) == sent
+    assert len(to_the_end(receiver)) == len(head) + sent
 
 
 def test_one_half_ends_and_the_other_goes_on(ends):
@@ -495,6 +520,7 @@ def test_who_is_killed_is_gone_for_the_other_too(tap, ends, killed):
     victim.close()
     with pytest.raises(ConnectionResetError):
         other.recv(1)
+    # Of closes none is left out, as long as no test sends junk through this tap.
     (line,) = eventually(lambda: of(tap, "close"))
     assert line["by"] == killed
 
@@ -502,8 +528,8 @@ def test_who_is_killed_is_gone_for_the_other_too(tap, ends, killed):
 # --- In a frame ---
 
 
-def test_a_page_that_forbids_frames_may_be_in_one(start, book, shared):
-    messenger = shared(
+def test_a_page_that_forbids_frames_may_be_in_one(start, book):
+    messenger = start(
         "wire_tap",
         "--to",
         messenger_of(start).url,
@@ -549,7 +575,7 @@ def counted(tap, enough):
 
 def test_a_flood_is_counted_all_and_shown_in_part(shared, there):
     tap = shared("wire_tap", "--to", there.url, "--client", "a flood")
-    client = socket.create_connection(address(tap), 10)
+    client = socket.create_connection(address(tap), PATIENCE)
     step = there.accept()
     hand_shake(client, step)
     step.sendall(frames.encode(TEXT, b"x") * 50_000 + frames.encode_close(1000))
@@ -571,59 +597,77 @@ def test_a_flood_is_counted_all_and_shown_in_part(shared, there):
     assert counted(tap, lambda line: not line["connections"])["down"] == last["down"]
 
 
+def test_who_only_listens_to_a_flood_gets_it_in_portions():
+    """The loop's clock stands still while it does not run, so all this happens in one moment."""
+    connection = Connection(Tap(("127.0.0.1", 1), "", Events("ann")), 1)
+    up, down = connection.up, connection.down
+    up._loop = down._loop = gevent.get_hub().loop
+    assert [down._is_flood() for _ in range(AT_ONCE)] == [False] * AT_ONCE
+    assert down._is_flood()
+    assert not any(up._is_flood() for _ in range(2 * AT_ONCE)), "what a client sends is urgent"
+    assert not down._is_flood(), "and so are the answers"
+
+
 @pytest.mark.parametrize("talks", [False, True])
-def test_who_only_listens_to_a_flood_gets_it_in_portions(ends, talks):
+def test_a_flood_in_portions_arrives_all(ends, talks):
     client, step = ends()
     hand_shake(client, step)
-    word, count, pieces, arrived = frames.encode(TEXT, b"x" * 30), 300, 0, 0
+    word, count = frames.encode(TEXT, b"x" * 30), 200
 
     def listen():
-        nonlocal pieces, arrived
+        arrived = 0
         while arrived < count * len(word):
             arrived += len(client.recv(1 << 16))
-            pieces += 1
             if talks:
                 client.sendall(frame(PING))
+        return arrived
 
-    listener = threading.Thread(target=listen, daemon=True)
-    listener.start()
-    for _ in range(count):
-        time.sleep(0.002)  # each is read alone, unless somebody waits on purpose
-        step.sendall(word)
-    listener.join(10)
-    assert arrived == count * len(word)
-    assert (pieces > count / 2) == talks
+    with ThreadPoolExecutor(1) as elsewhere:
+        listening = elsewhere.submit(listen)
+        for _ in range(count):
+            time.sleep(0.001)  # many can be read alone, so that there are enough for portions
+            step.sendall(word)
+        assert listening.result(60) == count * len(word)
 
 
-def by_hand(there, **options):
-    """A tap whose stdout is the test's to read, or not."""
+@contextmanager
+def by_hand(there):
+    """A tap whose stdout is the test's to read, or not: the process, and both ends of a connection."""
     command = [sys.executable, "-m", "demos.group_chat.wire_tap", "--to", there.url]
-    process = subprocess.Popen(
-        command, cwd=place.ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options
-    )
-    port = int(re.search(rb":(\d+)/", process.stdout.readline())[1])
-    return process, socket.create_connection(("127.0.0.1", port), 10), there.accept()
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, cwd=place.ROOT, **pipes) as process:
+        # Should it not say its address, or not end, it is ended.
+        limit = threading.Timer(120, process.kill)
+        limit.start()
+        try:
+            port = int(re.search(rb":(\d+)/", process.stdout.readline())[1])
+            with (
+                socket.create_connection(("127.0.0.1", port), PATIENCE) as client,
+                there.accept() as step,
+            ):
+                yield process, client, step
+        finally:
+            limit.cancel()
+            process.kill()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_reader_of_stdout_that_stands_still_holds_nobody_up(there, number):
-    process, client, step = by_hand(there)
-    with process, client, step:
+    with by_hand(there) as (process, client, step):
         hand_shake(client, step)
         word = frame(PING, b"x" * 100)  # each is a line of 600 bytes: 200 of them fill the pipe
         for _ in range(1000):
             client.sendall(word)
             assert exactly(step, len(word)) == word
         process.send_signal(number)
-        assert process.wait(5) == 0
+        assert process.wait(PATIENCE) == 0
         assert process.stderr.read() == b""
 
 
 def test_a_tap_that_nobody_reads_any_more_ends(there):
-    process, client, step = by_hand(there)
-    with process, client, step:
+    with by_hand(there) as (process, _, _):
         process.stdout.close()
-        assert process.wait(10) == 0
+        assert process.wait(PATIENCE) == 0
         assert process.stderr.read() == b""
 
 

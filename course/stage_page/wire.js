@@ -177,7 +177,7 @@
       this.origin = row;
       row.querySelector("button").setAttribute("aria-expanded", "true");
       const { opened, inside } = this.parts;
-      opened.querySelector("h4").textContent = titleOf(row.wire);
+      opened.querySelector("h3").textContent = titleOf(row.wire);
       inside.replaceChildren(...(row.wire.headers ? headersOf(row.wire) : bitsOf(row.wire)));
       opened.hidden = false;
       opened.focus();

@@ -500,14 +500,14 @@ def test_notes_in_a_window_of_their_own_follow_and_turn_the_steps(presenter):
     with entered.page.context.expect_page() as opened:
         entered.page.get_by_role("link", name="in a window of their own").click()
     notes = opened.value
-    expect(notes.get_by_role("heading", level=1)).to_have_text("Borrow, query, give back.")
+    expect(notes.locator("#title")).to_have_text("Borrow, query, give back.")
     expect(notes.get_by_role("row", name="3. Borrow, query, give back")).to_contain_text(
         "← this step"
     )
     expect(notes.locator("#notes")).to_contain_text("Drop when late.")
     notes.keyboard.press("ArrowRight")
     expect(entered.title).to_have_text("The same pool serves the log-in.")
-    expect(notes.get_by_role("heading", level=1)).to_have_text("The same pool serves the log-in.")
+    expect(notes.locator("#title")).to_have_text("The same pool serves the log-in.")
 
 
 def test_under_another_name_it_says_which_address_to_use(new_page, stage):

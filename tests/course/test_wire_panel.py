@@ -46,7 +46,7 @@ class Feed:
         self.ended = False
         self.server = make_server("127.0.0.1", 0, app, threaded=True)
         self.url = f"http://127.0.0.1:{self.server.port}/"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
 
     def stream(self):
         self.streams += 1
@@ -149,7 +149,7 @@ def test_frames_appear_as_they_pass(panel, tapped):
     page = panel()
     with ann.ws("echo") as socket:
         socket.send("你好")
-        assert socket.recv(5) == "你好"
+        assert socket.recv(20) == "你好"
         expect(page.locator("[data-kind=frame]")).to_have_count(2)
         socket.close(3001, "done")
     expect(page.locator("[data-kind=frame]")).to_have_count(4)
@@ -171,7 +171,7 @@ def test_what_is_counted_is_the_tap_s(panel, tapped):
         one.send("1")
         for _ in range(300):
             two.send("2")
-        assert [two.recv(5) for _ in range(300)] == ["2"] * 300
+        assert [two.recv(20) for _ in range(300)] == ["2"] * 300
         expect(page.locator(".wire-counts [data-client=ann] td").nth(0)).to_have_text("1")
         expect(page.locator(".wire-counts [data-client=bob] td").nth(0)).to_have_text("300")
         expect(page.locator(".wire-counts [data-client=bob] td").nth(1)).to_have_text("300")
@@ -193,7 +193,9 @@ def test_a_frame_is_opened_bit_by_bit(panel, tapped):
     page.keyboard.press("Enter")
     opened = page.locator(".wire-opened")
     expect(opened).to_be_focused()
-    expect(opened.locator("h4")).to_have_text("A text frame of 10 bytes (ann, to the step)")
+    expect(opened.get_by_role("heading")).to_have_text(
+        "A text frame of 10 bytes (ann, to the step)"
+    )
     header, payload = [
         [row.locator("th, td").all_inner_texts() for row in table.locator("tbody tr").all()]
         for table in opened.locator("table").all()
@@ -265,7 +267,7 @@ def test_a_handshake_is_opened_with_its_headers(panel, tapped):
         expect(page.locator("[data-kind=response]")).to_have_count(1)
         page.locator("[data-kind=request] button").click()
         opened = page.locator(".wire-opened")
-        expect(opened.locator("h4")).to_have_text("GET /echo HTTP/1.1 (ann, to the step)")
+        expect(opened.get_by_role("heading")).to_have_text("GET /echo HTTP/1.1 (ann, to the step)")
         expect(opened.get_by_role("row", name="Sec-WebSocket-Key")).to_contain_text(
             hostile.HEADERS["Sec-WebSocket-Key"]
         )
@@ -338,25 +340,69 @@ def test_a_pause_stops_the_list_and_not_the_figures(panel, feed):
     expect(lines).to_have_count(2)
 
 
+class Flood(threading.Thread):
+    """Two thousand frames a second, numbered, until `enough` is set; `sent` is how many there were."""
+
+    def __init__(self, feed):
+        super().__init__(daemon=True)
+        self.feed, self.sent, self.enough = feed, 0, threading.Event()
+
+    def run(self):
+        while not self.enough.wait(0.02):
+            numbers = range(self.sent, self.sent + 50)
+            self.sent += 50
+            side = {"bytes": self.sent, "frames": self.sent, "opcodes": {"text": self.sent}}
+            figures = {"connections": 1, "requests": 1, "shown": 1, "unshown": 0}
+            counters = {"kind": "count", "client": "ann", "t": 2, "up": side, "down": side}
+            self.feed.say(
+                *(frame(payload=f"message {number}") for number in numbers), counters | figures
+            )
+
+
+# What has happened on the page: its pictures, the most lines that came at once, and the number of the newest line.
+PROGRESS = """() => ({ pictures, most, rows: document.querySelectorAll(".wire-lines tbody tr").length,
+    newest: parseInt(document.querySelector(".wire-lines tbody tr:last-child")?.textContent.split("message ")[1] ?? -1) })"""
+
+
 def test_a_flood_does_not_freeze_the_page(panel, feed):
     page = panel()
     page.evaluate(
         """() => {
-            window.slowest = 0;
-            let last = performance.now();
-            const look = (now) => { window.slowest = Math.max(window.slowest, now - last); last = now; requestAnimationFrame(look); };
+            window.pictures = window.most = 0;
+            const look = () => { pictures += 1; requestAnimationFrame(look); };
             requestAnimationFrame(look);
-            window.most = 0;
             new MutationObserver((found) => { most = Math.max(most, found.reduce((sum, one) => sum + one.addedNodes.length, 0)); })
                 .observe(document.querySelector('.wire-lines tbody'), { childList: true });
         }"""
     )
-    feed.say(*(frame(payload=f"message {number}") for number in range(5000)))
-    expect(page.locator(".wire-lines tbody tr").last).to_contain_text("message 4999")
-    assert page.locator(".wire-lines tbody tr").count() <= 500
-    expect(page.get_by_role("status")).to_have_text(re.compile("came too fast to be listed"))
-    assert page.evaluate("most") <= 20
-    assert page.evaluate("slowest") < 1000
+    lines, kind = page.locator(".wire-lines tbody tr"), page.get_by_label("Kind")
+    flood = Flood(feed)
+    flood.start()
+    try:
+        expect(page.get_by_role("status")).to_have_text(re.compile("came too fast to be listed"))
+        # While it comes, what is chosen is done at once, pictures follow each other, and the list goes on.
+        seen = [page.evaluate(PROGRESS)]
+        for _ in range(3):
+            kind.select_option("ping")
+            expect(lines).to_have_count(0)
+            kind.select_option(label="all")
+            last = seen[-1]
+
+            def goes_on(last=last):
+                seen.append(page.evaluate(PROGRESS))
+                return all(seen[-1][name] > last[name] for name in ("pictures", "newest"))
+
+            assert eventually(goes_on, 60), seen[-1]
+        assert flood.is_alive()
+    finally:
+        flood.enough.set()
+        flood.join(60)
+    # In the end the newest line is there, and what is counted is complete.
+    expect(lines.last).to_contain_text(f"message {flood.sent - 1}")
+    expect(page.locator(".wire-counts [data-client=ann] td").first).to_have_text(f"{flood.sent:,}")
+    seen.append(page.evaluate(PROGRESS))
+    assert max(one["rows"] for one in seen) <= 500
+    assert seen[-1]["most"] <= 20
 
 
 def test_lines_of_several_taps_stand_in_the_order_of_time(panel, feed):
@@ -391,8 +437,7 @@ def test_a_panel_that_nobody_sees_has_no_stream(panel, feed):
     assert eventually(lambda: feed.streams == 0)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_panel_can_be_read(panel, feed, scheme):
+def test_the_panel_can_be_read(panel, feed):
     feed.say(
         frame(),
         {
@@ -404,9 +449,12 @@ def test_the_panel_can_be_read(panel, feed, scheme):
             "why": "junk",
         },
     )
-    page = panel(color_scheme=scheme, viewport={"width": 360, "height": 800})
+    page = panel(viewport={"width": 360, "height": 800})
     page.locator("[data-kind=frame] button").click()
-    assert [text for text, contrast, _ in page.evaluate(CONTRASTS) if contrast < 4.5] == []
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        weak = [text for text, contrast, _ in page.evaluate(CONTRASTS) if contrast < 4.5]
+        assert weak == [], scheme
     assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
 
 
@@ -420,9 +468,9 @@ def test_picture_of_the_wire(panel, feed, tmp_path):
             )
         page = panel(viewport={"width": 1280, "height": 960})
         with feed.taps[0].ws("韩雪") as one, feed.taps[1].ws("舒畅") as two:
-            two.ping().wait(5)
+            two.ping().wait(20)
             one.send(json.dumps({"username": "韩雪", "msg": "大家好"}, ensure_ascii=False))
-            assert "大家好" in two.recv(5)
+            assert "大家好" in two.recv(20)
             two.close(1000, "再见")
             expect(page.locator("[data-kind=close]")).to_have_count(1)
         page.locator(".wire-lines tr", has_text="大家好").locator("button").first.click()

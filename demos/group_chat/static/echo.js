@@ -60,7 +60,7 @@ function note(event, detail = "") {
   }
   $("events").append(line);
   if ($("events").childElementCount > KEPT) $("events").firstElementChild.remove();
-  $("events").scrollTop = $("events").scrollHeight;
+  $("log").scrollTop = $("log").scrollHeight;
   show();
 }
 

@@ -33,6 +33,10 @@ class Depth:
     seconds: float
     stream_digits: int = 6  # 10 ** 6 rows
 
+    def split(self, rounds: int) -> int:
+        """Return into how many short rounds each round is split; a quick run splits none."""
+        return rounds if self.rounds > 1 else 1
+
     def times(self, factor: float) -> float:
         """Return so many times the seconds."""
         return self.seconds * factor
@@ -47,7 +51,7 @@ def selects(peers: Peers, settings: Settings, depth: Depth) -> dict[int, dict[st
     for count in CALLERS:
         # One caller tells small differences: many short rounds, which others disturb alike. And
         # one connection for it, because several in rotation are faster than the floor's one.
-        more, size = (6, 1) if count == 1 else (2, SIZE)
+        more, size = (depth.split(6), 1) if count == 1 else (depth.split(2), SIZE)
         seconds = depth.times(1 / more)
         trials = {
             name: partial(turns, peer, settings, size, count, SELECT, seconds)
@@ -174,7 +178,9 @@ def inserts(peers: Peers, settings: Settings, depth: Depth) -> dict[str, Sample]
             cursor.execute("create table bench_rows like student")
         try:
             trials = {name: partial(trial, peer) for name, peer in peers.items()}
-            return samples(interleave("Insert", trials, 3 * depth.rounds), lambda one: one)
+            return samples(
+                interleave("Insert", trials, depth.split(3) * depth.rounds), lambda one: one
+            )
         finally:
             with connection.cursor() as cursor:
                 cursor.execute("drop table bench_rows")

@@ -16,6 +16,7 @@ from demos.pool_demo.measure import Sample, interleave, samples
 
 IN_FLIGHT = (1, 8)  # messages of one pair under way
 PACE = 1000.0  # messages a second, for the delay
+WARM_UP = 0.3  # seconds before each measurement, which do not count
 LOG_INS = 8.0  # a second
 STORING = (MESSENGER, COMMIT_EACH, IN_TURN)
 ALONE, WITH_REDIS = "one process", "one process with Redis"
@@ -33,6 +34,7 @@ class Depth:
         seconds: of each throughput.
         paced: seconds of each delay.
         pace: messages a second, for the delay.
+        few: whether only the messenger takes part where no target is about the others.
     """
 
     pairs: int
@@ -41,6 +43,12 @@ class Depth:
     seconds: float
     paced: float
     pace: float = PACE
+    few: bool = False
+
+    @property
+    def warm_up(self) -> float:
+        """Seconds before each measurement; fewer in a quick run."""
+        return min(WARM_UP, self.seconds)
 
     @property
     def few_rounds(self) -> int:
@@ -49,7 +57,7 @@ class Depth:
 
 
 FULL = Depth(100, 1000, 5, 2.0, 5.0)
-QUICK = Depth(5, 40, 1, 0.1, 0.4, 100.0)
+QUICK = Depth(2, 24, 1, 0.05, 0.2, 100.0, few=True)
 
 
 @dataclass(frozen=True)
@@ -138,7 +146,7 @@ def talks(
             load.call(Pairs.join, 2 * depth.pairs)
             for in_flight in IN_FLIGHT:
                 before = server.cpu()
-                flow = load.call(Pairs.flood, in_flight, depth.seconds)
+                flow = load.call(Pairs.flood, in_flight, depth.seconds, depth.warm_up)
                 flows[in_flight] = flow
                 work[in_flight] = (server.cpu() - before) * 1e6 / (flow.total - total)
                 total = flow.total
@@ -167,15 +175,16 @@ def paced(
             before = server.memory()
             load.call(Pairs.join, depth.users)
             memory = (server.memory() - before) / (depth.users - 20)
-            calm = load.call(Pairs.pace, depth.pace, depth.paced)
+            calm = load.call(Pairs.pace, depth.pace, depth.paced, depth.warm_up)
             with logging_in(server.url, LOG_INS) as log_ins:
-                busy = load.call(Pairs.pace, depth.pace, depth.paced)
+                busy = load.call(Pairs.pace, depth.pace, depth.paced, depth.warm_up)
             if contender.name in STORING:
                 check_stored(busy.total)
             return Paced(memory, calm, busy, log_ins)
 
     # The source's way does not reach this pace, so its delay would only grow.
-    chosen = [one for one in contenders if one.name in (MESSENGER, CEILING)]
+    names = (MESSENGER,) if depth.few else (MESSENGER, CEILING)
+    chosen = [one for one in contenders if one.name in names]
     return rounds("Delay, log-ins, memory", chosen, trial, depth.few_rounds, failures)
 
 
@@ -200,7 +209,7 @@ def shared(
             load.begin(Pairs, [server.url for server in servers], users, apart)
             load.call(Pairs.join, 2 * depth.pairs)
             before = sum(server.cpu() for server in servers)
-            flow = load.call(Pairs.flood, max(IN_FLIGHT), depth.seconds)
+            flow = load.call(Pairs.flood, max(IN_FLIGHT), depth.seconds, depth.warm_up)
             work = sum(server.cpu() for server in servers) - before
             check_stored(flow.total)
             load.call(Pairs.leave)

@@ -112,7 +112,7 @@ def log_in(url: str, name: str, address: str) -> str:
         ServerError: the server does not let this user in.
     """
     headers = {"X-Forwarded-For": address, "Accept": "text/html"}
-    with closing(http.client.HTTPConnection(urlsplit(url).netloc, timeout=20)) as link:
+    with closing(http.client.HTTPConnection(urlsplit(url).netloc, timeout=60)) as link:
         link.request("GET", "/login", headers=headers)
         answer = link.getresponse()
         token, cookie = _TOKEN.search(answer.read().decode()), _cookie(answer)

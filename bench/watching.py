@@ -9,14 +9,17 @@ import json
 import os
 import platform
 import re
+import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from http.client import HTTPConnection
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -34,11 +37,25 @@ RESULTS = Path(__file__).parent / "results"
 WAYS = (RAW_NO_TLS, POOLED, TUNED, HELPER)
 CLIENTS, SIZE = 32, 8
 QUERIES = {"a query of 5 ms": 5, "no query time: the most notes there can be": 0}
-SETTLED = 0.5  # seconds that a load runs before it is measured
+START_TIME = 60.0  # seconds that the step has to say where it is
+GOODBYE = 10.0  # seconds that it has to end
+PATIENCE = 60.0  # seconds for an answer
 ALONE, WATCHED = "alone", "watched"
 LEAST = 0.9  # of the turns that a load has alone
 
 Key = tuple[str, str, str]  # query, way, alone or watched
+
+
+@dataclass(frozen=True)
+class Depth:
+    """How much to measure: rounds, seconds of each load, and seconds that it runs before."""
+
+    rounds: int
+    seconds: float
+    settled: float
+
+
+FULL, QUICK = Depth(5, 1.5, 0.5), Depth(1, 0.05, 0.05)
 
 
 @dataclass(frozen=True)
@@ -49,26 +66,30 @@ class Rate:
     notes: float
 
 
-def rate(progress: Iterator[tuple[int, int, int]], seconds: float) -> Rate:
-    """Measure from so many (nanoseconds, turns, notes), which arrive as they happen."""
+def rate(progress: Iterator[tuple[int, int, int]], depth: Depth) -> Rate:
+    """Measure from so many (nanoseconds, turns, notes), which arrive as they happen.
+
+    Raises:
+        RuntimeError: they end too early.
+    """
     first: tuple[int, int, int] | None = None
     begin, turns, notes = next(progress)
     for now, all_turns, all_notes in progress:
         if first is None:
-            if now - begin > SETTLED * 1e9:
+            if now - begin > depth.settled * 1e9:
                 first = begin, turns, notes = now, all_turns, all_notes
-        elif now - begin > seconds * 1e9:
+        elif now - begin > depth.seconds * 1e9:
             time_taken = (now - begin) / 1e9
             return Rate((all_turns - turns) / time_taken, (all_notes - notes) / time_taken / 1000)
     raise RuntimeError("the load ended too early")
 
 
-def alone(way: str, query: int, port: int, seconds: float) -> Rate:
+def alone(way: str, query: int, port: int, depth: Depth) -> Rate:
     """Run a load that nobody watches: nothing is noted, only turns are counted."""
     chosen = Load(way, CLIENTS, SIZE, query / 1000, port, watch=False)
     with LoadProcess(chosen) as process:
         ready = (report for report in process.reports() if report["ready"])
-        return rate(((one["until"], one["turns"], 0) for one in ready), seconds)
+        return rate(((one["until"], one["turns"], 0) for one in ready), depth)
 
 
 class Step:
@@ -83,35 +104,46 @@ class Step:
             encoding="utf-8",
         )
         assert self._process.stdout
+        limit = threading.Timer(START_TIME, self._process.kill)
+        limit.start()
         found = re.search(r"http://([\d.]+):(\d+)/", self._process.stdout.readline())
+        limit.cancel()
         if not found:
+            self.close()
             raise RuntimeError("step 8 does not say where its page is")
         self._host, self._port = found[1], int(found[2])
 
     def close(self) -> None:
         """End it."""
         self._process.terminate()
-        self._process.wait()
+        try:
+            self._process.wait(GOODBYE)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
 
-    def watched(self, way: str, query: int, seconds: float) -> Rate:
+    def watched(self, way: str, query: int, depth: Depth) -> Rate:
         """Run a load, and take the frames of its page as they come."""
         choice = {"way": way, "clients": CLIENTS, "size": SIZE, "query": query, "latency": 0}
         self._press("start", choice)
         began = time.perf_counter_ns()
-        viewer = HTTPConnection(self._host, self._port, timeout=10)
+        viewer = HTTPConnection(self._host, self._port, timeout=PATIENCE)
         viewer.request("GET", "/frames")
         answer = viewer.getresponse()
         try:
             frames = (json.loads(line[6:]) for line in answer if line.startswith(b"data: "))
             # A viewer gets the last seconds of the load before, too.
-            current = (one for one in frames if one["ready"] and one["until"] > began)
-            return rate(((one["until"], one["turns"], one["notes"]) for one in current), seconds)
+            current = (one for one in frames if one["until"] > began)
+            # After the last frame of a load that has failed the stream goes on, with silence.
+            running = takewhile(lambda one: one["running"], current)
+            ready = (one for one in running if one["ready"])
+            return rate(((one["until"], one["turns"], one["notes"]) for one in ready), depth)
         finally:
             viewer.close()
             self._press("stop", {})
 
     def _press(self, name: str, values: Mapping[str, Any]) -> None:
-        connection = HTTPConnection(self._host, self._port, timeout=10)
+        connection = HTTPConnection(self._host, self._port, timeout=PATIENCE)
         kind = {"Content-Type": "application/json"}
         connection.request("POST", f"/{name}", json.dumps(values), kind)
         said = json.loads(connection.getresponse().read())
@@ -130,16 +162,16 @@ def started() -> Iterator[Step]:
         step.close()
 
 
-def measure(rounds: int, seconds: float) -> dict[Key, list[Rate]]:
+def measure(depth: Depth) -> dict[Key, list[Rate]]:
     """Let all loads take turns. Raises pymysql.OperationalError if there is no server."""
     with DelayProxy() as proxy, started() as step:
         port = proxy.settings.port
         trials: dict[Key, Any] = {}
         for title, query in QUERIES.items():
             for way in WAYS:
-                trials[title, way, ALONE] = partial(alone, way, query, port, seconds)
-                trials[title, way, WATCHED] = partial(step.watched, way, query, seconds)
-        return interleave("Watching", trials, rounds)
+                trials[title, way, ALONE] = partial(alone, way, query, port, depth)
+                trials[title, way, WATCHED] = partial(step.watched, way, query, depth)
+        return interleave("Watching", trials, depth.rounds)
 
 
 def targets(found: Mapping[Key, list[Rate]]) -> list[Target]:
@@ -205,7 +237,7 @@ def main() -> None:
     chosen = parser.parse_args()
     busy, began = os.getloadavg()[0], time.monotonic()
     restore("student", if_missing=True)
-    found = measure(1, 0.3) if chosen.quick else measure(5, 1.5)
+    found = measure(QUICK if chosen.quick else FULL)
     server = describe(load()).partition(" at ")[0]
     chosen.out.mkdir(parents=True, exist_ok=True)
     text = markdown(found, server, busy, chosen.quick)
@@ -216,4 +248,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the step is ended on the way out
     run(main)

@@ -21,7 +21,7 @@ from bench.chat_load.crowd import Crowd, Delays, Rate
 from bench.chat_load.joining import LoadError
 from bench.chat_load.process import LoadClient
 from bench.chat_native import die_with_parent
-from bench.chat_servers import Server, ServerError, room
+from bench.chat_servers import START_TIME, Server, ServerError, room
 from bench.wire_people import People
 from demos.pool_demo.measure import Sample, interleave, samples
 from demos.pool_demo.settings import ROOT
@@ -69,7 +69,13 @@ def tap(url: str) -> Iterator[tuple[int, str]]:
     assert process.stdout
     with process:
         try:
-            address = process.stdout.readline().split()[1]
+            limit = threading.Timer(START_TIME, process.kill)
+            limit.start()
+            said = process.stdout.readline().split()
+            limit.cancel()
+            if len(said) < 2:
+                raise ServerError("a tap does not start")
+            address = said[1]
             reader = threading.Thread(target=_read, args=(process.stdout,), daemon=True)
             reader.start()
             yield process.pid, address.rstrip("/")

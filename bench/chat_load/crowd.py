@@ -51,7 +51,7 @@ class Crowd:
         self._heard: dict[str, list[bytes]] = {}
         self._said = 1
 
-    def join(self, count: int, size: int = 100, seconds: float = 30.0) -> float:
+    def join(self, count: int, size: int = 100, seconds: float = 60.0) -> float:
         """Let clients in until there are `count`; each will say messages of `size` characters.
 
         Returns:

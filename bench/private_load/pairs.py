@@ -82,7 +82,7 @@ class Pairs:
         self._ledger, self._reports = Ledger(), Reports()
         self._poll = select.epoll()
 
-    def join(self, count: int, seconds: float = 30.0) -> float:
+    def join(self, count: int, seconds: float = 60.0) -> float:
         """Let users in until there are `count`, an even number; return the seconds it took.
 
         Raises:

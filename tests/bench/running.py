@@ -23,6 +23,14 @@ def bench(name, folder, mark, **environment):
     )
 
 
+def ended(process, seconds=240):
+    """Wait until a benchmark has ended; return what it has written. One that does not end is killed."""
+    try:
+        return process.communicate(timeout=seconds)
+    finally:
+        process.kill()
+
+
 def processes(mark):
     """The ids of all processes that have this mark in their environment."""
     found = []

@@ -1,8 +1,6 @@
 """The pool benchmark: peers are right or named, verdicts follow the figures, a quick run reports."""
 
 import os
-import subprocess
-import sys
 from dataclasses import replace
 
 import pytest
@@ -14,6 +12,7 @@ from demos.pool_demo.contestants import HELPER, POOLED, RAW, RAW_NO_TLS, TUNED
 from demos.pool_demo.measure import Sample, Turns
 from demos.pool_demo.settings import load
 from demos.pool_demo.witness import Witness
+from tests.bench.running import bench, ended
 
 
 def sample(*values):
@@ -162,23 +161,16 @@ def test_a_peer_that_does_not_work_here_is_named(book, monkeypatch):
 
 
 def test_a_quick_run_writes_report_and_plot(book, tmp_path):
-    done = subprocess.run(
-        [sys.executable, "-m", "bench.pool", "--quick", "--out", str(tmp_path)],
-        cwd=ROOT,
-        capture_output=True,
-        encoding="utf-8",
-        timeout=120,
-        check=False,
-        env={**os.environ, "PYTHONUTF8": "1"},
-    )
-    assert (done.returncode, done.stderr) == (0, "")
+    running = bench("pool", tmp_path, "")
+    said, errors = ended(running)
+    assert (running.returncode, errors) == (0, "")
     text = (tmp_path / "pool.md").read_text("utf-8")
     for peer in peers.PEERS:
         assert peer.name in text
-    assert len(done.stdout.splitlines()) == len(report.targets(figures()))
+    assert len(said.splitlines()) == len(report.targets(figures()))
     assert "<svg" in (tmp_path / "pool.svg").read_text("utf-8")
     with Witness() as witness:
-        assert witness.settle(0) == 0
+        assert witness.settle(0, seconds=30) == 0
 
 
 def test_the_last_report_is_of_this_benchmark():

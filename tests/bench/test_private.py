@@ -28,7 +28,7 @@ from bench.rounds import rounds
 from course.place import ROOT
 from demos.pool_demo.mysqlhelp import MysqlHelp
 from demos.pool_demo.settings import connect_args
-from tests.bench.running import bench, has_server, processes
+from tests.bench.running import bench, ended, has_server, processes
 from tests.waiting import eventually
 
 FLOW = Flow(1000, 0.01, 0.02, 0.009, 0.019, 0.5, 1000, 0)
@@ -162,7 +162,7 @@ def pair(fault, monkeypatch):
     monkeypatch.setattr("bench.private_load.pairs.GRACE", 0.3)
     server = Faulty(fault)
     with serve(server, "127.0.0.1", 0, subprotocols=["im.v1"]) as listener:
-        thread = threading.Thread(target=listener.serve_forever)
+        thread = threading.Thread(target=listener.serve_forever, daemon=True)
         thread.start()
         url = f"http://127.0.0.1:{listener.socket.getsockname()[1]}"
         pairs = Pairs([url], [("ann", "ann"), ("bob", "bob")])
@@ -172,7 +172,7 @@ def pair(fault, monkeypatch):
         finally:
             pairs.leave()
             listener.shutdown()
-            thread.join()
+            thread.join(60)
 
 
 @pytest.mark.parametrize(
@@ -272,7 +272,7 @@ def own_databases():
 def test_a_quick_run_writes_report_and_plot(tmp_path, book, redis_server):
     mark = uuid.uuid4().hex
     running = bench("private", tmp_path, mark, REDIS_URL=redis_server.url)
-    said, errors = running.communicate(timeout=120)
+    said, errors = ended(running)
     assert (running.returncode, errors) == (0, "")
     text = (tmp_path / "private.md").read_text("utf-8")
     assert len(said.splitlines()) == len(private_targets.targets(figures()))
@@ -294,18 +294,19 @@ def test_a_quick_run_writes_report_and_plot(tmp_path, book, redis_server):
 def test_an_interrupted_run_leaves_no_process_and_no_database(tmp_path, book):
     mark = uuid.uuid4().hex
     running = bench("private", tmp_path, mark)
-    assert eventually(lambda: has_server(mark))
+    assert eventually(lambda: has_server(mark), seconds=60)
     running.send_signal(signal.SIGTERM)
-    assert running.wait(20) == 143
+    _, errors = ended(running)
+    assert running.returncode == 143
     assert eventually(lambda: not processes(mark))
     assert own_databases() == [book["MYSQL_DATABASE"]]
-    assert "Traceback" not in running.communicate()[1]
+    assert "Traceback" not in errors
     assert list(tmp_path.iterdir()) == []
 
 
 def test_without_a_database_it_is_one_sentence(tmp_path):
     running = bench("private", tmp_path, "", MYSQL_HOST="127.0.0.1", MYSQL_PORT="1")
-    _, errors = running.communicate(timeout=20)
+    _, errors = ended(running)
     assert running.returncode == 1
     assert errors.startswith("No MySQL server answers")
     assert len(errors.splitlines()) == 1

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import uuid
 
 import pytest
 
@@ -10,8 +11,9 @@ from bench.watching import ALONE, QUERIES, WATCHED, WAYS, Rate
 from course.place import ROOT
 from demos.pool_demo.contestants import HELPER
 from demos.pool_demo.witness import Witness
+from tests.waiting import eventually
 
-from .running import bench, processes
+from .running import bench, ended, processes
 
 
 def figures(share=1.0, way=HELPER):
@@ -34,12 +36,13 @@ def test_a_load_that_loses_a_tenth_misses_the_target(share, missed):
 def test_a_rate_leaves_out_the_beginning():
     second = 10**9
     progress = [(0, 0, 0), (second, 5000, 9000), (2 * second, 5100, 9200), (3 * second, 5200, 9400)]
-    assert watching.rate(iter(progress), 1.5) == Rate(100, 0.2)
+    depth = watching.Depth(1, seconds=1.5, settled=0.5)
+    assert watching.rate(iter(progress), depth) == Rate(100, 0.2)
 
 
 def test_a_load_that_ends_has_no_rate():
     with pytest.raises(RuntimeError):
-        watching.rate(iter([(0, 0, 0), (10**9, 1, 1)]), 1)
+        watching.rate(iter([(0, 0, 0), (10**9, 1, 1)]), watching.FULL)
 
 
 def test_the_report_names_ways_and_verdicts():
@@ -51,12 +54,13 @@ def test_the_report_names_ways_and_verdicts():
 
 
 def test_a_quick_run_reports_and_leaves_nothing(book, tmp_path):
+    mark = uuid.uuid4().hex
     with Witness() as witness:
-        process = bench("watching", tmp_path, "bench-watching-test")
-        out, err = process.communicate(timeout=120)
+        process = bench("watching", tmp_path, mark)
+        out, err = ended(process)
         assert (process.returncode, err) == (0, "")
-        assert witness.settle(0) == 0
-    assert processes("bench-watching-test") == []
+        assert witness.settle(0, seconds=30) == 0
+    assert eventually(lambda: processes(mark) == [])
     assert len(out.splitlines()) == len(QUERIES) * len(WAYS) + 1
     assert "notes a millisecond" in (tmp_path / "watching.md").read_text("utf-8")
 
@@ -69,6 +73,10 @@ def test_the_last_report_is_of_this_benchmark():
 
 def test_it_is_listed():
     done = subprocess.run(
-        [sys.executable, "-m", "course", "bench"], cwd=ROOT, capture_output=True, encoding="utf-8"
+        [sys.executable, "-m", "course", "bench"],
+        cwd=ROOT,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=60,
     )
     assert "watching" in done.stdout

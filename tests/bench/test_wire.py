@@ -64,7 +64,7 @@ def test_a_quick_run_reports_and_leaves_no_process():
         capture_output=True,
         encoding="utf-8",
         env={**os.environ, "PYTHONUTF8": "1", "BENCH_MARK": mark},
-        timeout=100,
+        timeout=240,
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert "100 clients, 8 in flight" in done.stdout

@@ -176,16 +176,6 @@ def test_who_is_not_logged_in_is_sent_to_the_log_in(server, path):
     assert nobody.fetch(path, Accept="*/*").status == 401, "a script that asks for nothing special"
 
 
-@pytest.mark.parametrize("step", ["step3_messages", "step5_offline"])
-def test_who_is_not_logged_in_has_no_socket(shared, step):
-    nobody = stranger(shared(step, "--proxies", "1"))
-    for rich in (True, False):
-        socket = nobody.server.ws("single_ws", subprotocols=["im.v1"] if rich else None)
-        with pytest.raises(ConnectionClosed) as caught:
-            socket.recv(timeout=20)
-        assert caught.value.rcvd.code == ENDED
-
-
 def test_a_log_out_ends_the_session_and_its_sockets_only(server):
     here = newcomer(server)
     there = Person(server, here.name).log_in()
@@ -199,17 +189,6 @@ def test_a_log_out_ends_the_session_and_its_sockets_only(server):
     assert there.get("/single").status == 200
     assert theirs.say("nobody", "hello")["code"] == "unknown"
     assert here.log_in().page().is_open()
-
-
-@pytest.mark.parametrize("step", ["step2_accounts", "step3_messages", "step4_friends"])
-def test_a_log_out_of_every_step(shared, step):
-    person = newcomer(shared(step, "--proxies", "1"))
-    pages = [] if step == "step2_accounts" else [person.page()]
-    copied = person.twin()
-    person.log_out()
-    assert [page.ended() for page in pages] == [(ENDED, "this log-in has ended")] * len(pages)
-    assert person.get("/single").headers["Location"] == "login"
-    assert copied.get("/single").headers["Location"] == "login"
 
 
 def test_a_copied_cookie_is_dead_after_the_log_out(server):

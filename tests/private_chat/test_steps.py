@@ -8,9 +8,9 @@ import pytest
 
 from tests.waiting import eventually
 
-from .conftest import Doors
-from .people import Person, ask, befriend, new_name, newcomer, stranger
+from .people import Page, Person, ask, befriend, new_name, newcomer, stranger
 
+ENDED = 4401
 STEPS = {
     2: "step2_accounts",
     3: "step3_messages",
@@ -26,13 +26,15 @@ def who_has_registered_can_log_in_and_out(server):
     assert (answer.status, answer.headers["Location"]) == (302, "login")
     person.log_in()
     assert person.name in person.get("/single").body
+    copied = person.twin()
     person.log_out()
-    assert person.get("/single").status == 302
+    assert person.get("/single").headers["Location"] == "login"
+    assert copied.get("/single").headers["Location"] == "login"
 
 
 def nobody_gets_in_without_a_session(server):
     person = stranger(server)
-    assert person.get("/single").status == 302
+    assert person.get("/single").headers["Location"] == "login"
     assert person.try_to_log_in(password="not the password").status == 401
 
 
@@ -62,9 +64,18 @@ def both_formats_meet(server):
 
 def a_log_out_closes_open_pages(server):
     ann = newcomer(server)
+    copied = ann.twin()
     page, tab = ann.page(), ann.page(rich=False)
     ann.log_out()
-    assert [page.ended()[0], tab.ended()[0]] == [4401, 4401]
+    reason = "this log-in has ended"
+    assert page.ended() == tab.ended() == (ENDED, reason)
+    for cookies in (ann, copied):
+        assert cookies.get("/single").headers["Location"] == "login"
+
+
+def a_socket_needs_a_session(server):
+    for rich in (True, False):
+        assert Page(stranger(server), rich).ended()[0] == ENDED
 
 
 def junk_is_refused_and_the_page_stays(server):
@@ -137,6 +148,7 @@ PROMISES = [
     (a_socket_knows_its_user_by_the_session, 3, 6),
     (both_formats_meet, 3, 6),
     (a_log_out_closes_open_pages, 3, 6),
+    (a_socket_needs_a_session, 3, 6),
     (junk_is_refused_and_the_page_stays, 3, 6),
     (anybody_writes_to_anybody, 3, 3),
     (only_friends_write_to_each_other, 4, 6),
@@ -157,9 +169,3 @@ def promised(step):
 )
 def test_step(shared, step, promise):
     promise(shared(STEPS[step]))
-
-
-@pytest.mark.parametrize("promise", promised(6), ids=lambda promise: promise.__name__)
-def test_three_processes_are_one(three_processes, promise):
-    """Whatever process a request or a socket comes to."""
-    promise(Doors(three_processes))

@@ -132,6 +132,10 @@ class Guest:
     def closed_with(self) -> int | None:
         """Return the close code that the server has sent; None while it is open."""
         self.heard()
+        if self._seat.ended:  # then the server closes what the view has left open
+            with suppress(TimeoutError, ConnectionClosed):
+                while True:
+                    self._client.recv(PATIENCE)
         return self._client.protocol.close_rcvd.code if self._client.protocol.close_rcvd else None
 
     def leave(self) -> None:

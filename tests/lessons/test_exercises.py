@@ -9,7 +9,6 @@ import pytest
 from course import exercise, exercises, lessons_run, place
 from course.lesson import LessonError
 from demos.pool_demo import seed
-from demos.pool_demo.seed import restore
 from demos.pool_demo.settings import connect_args
 from demos.pool_demo.witness import Witness
 
@@ -60,7 +59,6 @@ def room(rooms):
 @pytest.fixture(scope="module")
 def auditor(database):
     """Read every table and count the connections, of which its own two are none."""
-    restore()  # other tests of this worker may have left something
     there = pymysql.connect(**connect_args(autocommit=True, ssl_disabled=True))
     with there as connection, connection.cursor() as cursor, Witness() as witness:
 
@@ -76,7 +74,7 @@ def auditor(database):
 
 
 @pytest.fixture
-def restored(auditor):
+def restored(auditor, book):
     """What a check must leave behind: the tables as they were, and no connection."""
     look, witness = auditor
     before = look()

@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from functools import cache
 from io import BytesIO
 from xml.etree import ElementTree
 
@@ -11,6 +12,7 @@ from PIL import Image, ImageChops
 
 from course import diagrams, figures, target
 from course.place import ROOT
+from demos.pool_demo.seed import restore
 
 from .conftest import LESSONS, read
 
@@ -21,6 +23,7 @@ PICTURES = ["group_chat_two.png", "group_chat_three.png", "private_chat.png"]
 SVG = "{http://www.w3.org/2000/svg}"
 
 
+@cache
 def prose():
     cells = [cell for path in LESSONS for cell in read(path).cells]
     return "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
@@ -115,32 +118,47 @@ MISPLACED = """() => {
 }"""
 
 
-@pytest.mark.parametrize("name", [*DRAWN, *TABLES])
-def test_no_text_leaves_the_drawing_or_lies_on_another(new_page, name):
+@pytest.mark.xdist_group("pictures of the lessons")
+def test_no_text_leaves_a_drawing_or_lies_on_another(new_page):
     page = new_page()
-    page.set_content((FOLDER / name).read_text("utf-8"))
-    assert page.locator("text").count() > 5
-    assert page.evaluate(MISPLACED) == []
+    for name in [*DRAWN, *TABLES]:
+        page.set_content((FOLDER / name).read_text("utf-8"))
+        assert page.locator("text").count() > 5, name
+        assert page.evaluate(MISPLACED) == [], name
 
 
-def test_the_command_makes_them_all(chromium, book, tmp_path):
-    command = [sys.executable, "-m", "course", "lessons", "figures", "--out", str(tmp_path / "new")]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+@pytest.fixture(scope="module")
+def made(chromium, database, tmp_path_factory):
+    """All figures, made by the command: the bytes of each by name, and what the command has said."""
+    restore("student")
+    folder = tmp_path_factory.mktemp("figures") / "new"
+    command = [sys.executable, "-m", "course", "lessons", "figures", "--out", str(folder)]
+    done = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False
+    )
     assert done.returncode == 0, done.stderr
-    made = {path.name: path.read_bytes() for path in (tmp_path / "new").iterdir()}
-    assert sorted(made) == sorted(done.stdout.split()) == sorted([*DRAWN, *TABLES, *PICTURES])
+    return {path.name: path.read_bytes() for path in folder.iterdir()}, done.stdout
+
+
+@pytest.mark.xdist_group("pictures of the lessons")
+def test_the_command_makes_them_all(made):
+    files, said = made
+    assert sorted(files) == sorted(said.split()) == sorted([*DRAWN, *TABLES, *PICTURES])
     for name in PICTURES:  # letters are those of this machine
         committed = (FOLDER / name).read_bytes()
-        assert made[name][16:24] == committed[16:24]  # width and height
-        assert 20_000 < len(made[name]) < 150_000
+        assert files[name][16:24] == committed[16:24]  # width and height
+        assert 20_000 < len(files[name]) < 150_000
         assert len(committed) < 150_000
 
 
-def test_a_picture_taken_again_is_the_same_but_for_the_odd_edge(browser):
-    scene = figures.SCENES["private_chat"]
+@pytest.mark.xdist_group("pictures of the lessons")
+def test_a_picture_taken_again_is_the_same_but_for_the_odd_edge(made, browser):
+    files, _ = made
+    again = figures.photographed(browser, figures.SCENES["private_chat"])
     first, second = (
-        Image.open(BytesIO(figures.photographed(browser, scene))).convert("L") for _ in range(2)
+        Image.open(BytesIO(picture)).convert("L") for picture in (files["private_chat.png"], again)
     )
+    assert first.size == second.size
     differing = sum(ImageChops.difference(first, second).histogram()[32:])
     assert differing < first.width * first.height / 1000
 

@@ -12,6 +12,9 @@ import pytest
 from course import lessons, lessons_run
 from course.place import ROOT
 
+# One worker makes the site and the slides, for all tests of this file.
+pytestmark = pytest.mark.xdist_group("copies of the lessons")
+
 LESSONS = lessons.every()
 PHONE = {"width": 360, "height": 740}
 HALL = {"width": 1280, "height": 720}
@@ -24,6 +27,7 @@ def course(*arguments, **environment):
         env={**os.environ, **environment},
         capture_output=True,
         encoding="utf-8",
+        timeout=120,
         check=False,
     )
 

@@ -16,14 +16,20 @@ TOO_BIG = f"a message may have {LIMIT} bytes"
 
 
 @pytest.fixture
-def server(start):
-    """An echo server whose log is about one client."""
-    return start("step1_echo", "--heartbeat", "600")
+def server(shared):
+    """An echo server; `goodbyes` is how many it had heard before this test."""
+    server = shared("step1_echo", "--heartbeat", "600")
+    server.goodbyes = goodbyes(server)
+    return server
+
+
+def goodbyes(server):
+    return server.log.count('event=closed code=4999 reason="再见"')
 
 
 def heard_goodbye(server):
     """Say whether the server knows with which code and reason its client went."""
-    return 'event=closed code=4999 reason="再见"' in server.log
+    return goodbyes(server) > server.goodbyes
 
 
 def test_websockets(server):

@@ -9,7 +9,7 @@ from demos.group_chat.serving import serve
 SINGERS, SONGS = 6, 20  # greenlets that send at the same time, and messages of each
 LONG = 3000  # bytes
 
-handler.HEADER_TIME = 1.0  # seconds, so that a test need not wait for twenty
+handler.HEADER_TIME = 3.0  # seconds, so that a test need not wait for twenty
 
 app = Flask(__name__)
 last_closed = {}  # name of a connection: why it closed

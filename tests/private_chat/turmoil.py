@@ -30,7 +30,8 @@ from tests.servers import Servers
 
 PACE = 1 / 16  # seconds between two messages of one page; the server allows 20 frames a second
 REPORT = 0.3  # seconds between two reports of what has arrived
-PATIENCE = 100.0  # seconds until what has not arrived counts as lost
+PATIENCE = 200.0  # seconds until what has not arrived counts as lost
+ANSWERED = 20.0  # seconds; who has no answer by then tries another connection
 BREAKS = 60  # messages after which a page loses its connection
 HINDRANCES = (
     OSError,
@@ -128,7 +129,7 @@ class Writer:
             self._answered.clear()
             self._refused = False
             await socket.send(json.dumps(self.outbox[0]))
-            await self._answered.wait()
+            await asyncio.wait_for(self._answered.wait(), ANSWERED)
             await asyncio.sleep(1.0 if self._refused else PACE)
 
     async def _report(self, socket):
@@ -197,11 +198,13 @@ async def turmoil(doors, writers, disasters):
             await asyncio.sleep(0.1)
         await asyncio.sleep(2.5)
     finally:
-        pending = set(running)
+        pending, tries = set(running), 0
         while pending:  # a connection that breaks at this moment swallows the cancellation
             for task in pending:
                 task.cancel()
             _, pending = await asyncio.wait(pending, timeout=1)
+            tries += 1
+            assert tries < 60, f"{len(pending)} writers do not end"
     seen = judge(writers, expected)
     seen.seconds = time.monotonic() - began
     return seen

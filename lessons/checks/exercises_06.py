@@ -11,24 +11,14 @@ from statistics import median
 from typing import Any
 from urllib.parse import urlsplit
 
-from course.demo import Demo
 from course.exercise import Wrong, exercise, expect
 from demos.group_chat import frames
 from demos.group_chat.push_clients import counters
+from lessons.checks.running import kept
 
 PATIENCE = 10.0  # seconds for an answer; over loopback it takes a thousandth of one
 MASK = bytes(range(4))
 Ask = Callable[[str, int], list[dict[str, Any]]]
-
-
-_running: dict[str, Demo] = {}
-
-
-def server(step: str, *arguments: str) -> Demo:
-    """Return a step of group_chat that runs. It goes on, and answers the next check at once."""
-    if step not in _running or _running[step].process.poll() is not None:
-        _running[step] = Demo(f"group_chat.{step}", "--port", "0", *arguments)
-    return _running[step]
 
 
 class Line:
@@ -96,7 +86,7 @@ class Line:
 )
 def check_accept(accept: Callable[[str], str]) -> None:
     """Shake hands with random keys, and compare."""
-    echo = server("step1_echo")
+    echo = kept("group_chat.step1_echo")
     for _ in range(3):
         key = base64.b64encode(os.urandom(16)).decode()
         with Line(echo.url, key) as line:
@@ -153,7 +143,7 @@ def check_accept(accept: Callable[[str], str]) -> None:
 )
 def check_text_frame(text_frame: Callable[[str], bytes]) -> None:
     """Send frames of several lengths to an echo, and look for the same mask twice."""
-    echo = server("step1_echo")
+    echo = kept("group_chat.step1_echo")
     for text in ("hi", "你好", "", "x" * 125, "x" * 126, "好" * 4000):
         size = len(text.encode())
         what = f"the text of {len(text)} characters and {size} bytes"
@@ -210,7 +200,7 @@ def check_why_closed(why_closed: Callable[[bytes], tuple[int, str]]) -> None:
         (_masked(frames.TEXT, b"\xff"), (1007, "a text message is not UTF-8")),
         (_masked(frames.CLOSE, b""), (1005, "")),
     ]
-    echo = server("step1_echo")
+    echo = kept("group_chat.step1_echo")
     for ending, wanted in endings:
         with Line(echo.url) as line:
             line.send(ending)
@@ -265,7 +255,7 @@ SOON = 0.2  # seconds; less than EVERY, so that who polls as often as that asks 
 )
 def check_collect(collect: Callable[[Ask, int], list[int]]) -> None:
     """Follow a server that makes a message now and then; count requests, and time between them."""
-    ticker = server("step2_push_techniques", "--every", str(EVERY))
+    ticker = kept("group_chat.step2_push_techniques", "--every", str(EVERY))
     base = counters(ticker.url, "check")["last"]  # for the student, ids begin after it
     came: set[int] = set()
     asked: list[float] = []

@@ -10,6 +10,7 @@ from course.demo import Demo
 from course.exercise import exercise, expect
 from demos.group_chat.faults import is_alive
 from lessons.checks.hall import Guest, Seat, hall
+from lessons.checks.running import running
 
 Sockets = dict[str, Seat]
 
@@ -260,18 +261,17 @@ def ids_of(page: ClientConnection, *lines: str) -> list[str]:
 )
 def check_missed(missed: Callable[[Demo, str, str], Any]) -> None:
     """Say some lines in the finished room, and ask what was missed since each."""
-    demo = Demo("group_chat.step5_room_that_holds", "--port", "0")
-    try:
-        with demo.ws("唐嫣", subprotocols=["room.v1"]) as page:
-            one, two, three = ids_of(page, "一", "二", "三")
-            _compare(missed(demo, "舒畅", one), ["二", "三"])
-            _compare(missed(demo, "舒畅", three), [])
-            ids_of(page, "四")
-            _compare(missed(demo, "舒畅", two), ["三", "四"])
-            with demo.ws("舒畅") as again:
-                expect(is_alive(again), "expected that you have left, 舒畅 is still in the room")
-    finally:
-        demo.end()
+    with (
+        running("group_chat.step5_room_that_holds") as demo,
+        demo.ws("唐嫣", subprotocols=["room.v1"]) as page,
+    ):
+        one, two, three = ids_of(page, "一", "二", "三")
+        _compare(missed(demo, "舒畅", one), ["二", "三"])
+        _compare(missed(demo, "舒畅", three), [])
+        ids_of(page, "四")
+        _compare(missed(demo, "舒畅", two), ["三", "四"])
+        with demo.ws("舒畅") as again:
+            expect(is_alive(again), "expected that you have left, 舒畅 is still in the room")
 
 
 def _compare(found: object, wanted: list[str]) -> None:

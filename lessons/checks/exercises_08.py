@@ -6,12 +6,12 @@ from typing import Any
 
 from websockets.sync.client import ClientConnection
 
-from course.demo import Demo
 from course.exercise import exercise, expect
 from course.visitor import log_in
 from demos.group_chat.faults import is_alive
 from demos.private_chat.faults import write
 from lessons.checks.hall import Guest, Seat, hall
+from lessons.checks.running import running
 from lessons.checks.scene import scene
 
 Sockets = dict[str, Seat]
@@ -277,28 +277,23 @@ def check_tabs(
 )
 def check_who_is_away(who_is_away: WhoIsAway) -> None:
     """Write to some who are here and some who are not, while somebody says confusing things."""
-    with scene("logins"):
-        chat = Demo("private_chat.step3_messages", "--port", "0")
-        try:
-            with (
-                log_in(chat, "韩雪").ws() as page,
-                log_in(chat, "舒畅").ws() as two,
-                log_in(chat, "唐嫣").ws() as three,
-            ):
-                for one in (page, two, three):
-                    is_alive(one)
-                _compare(who_is_away, page, ["舒畅", "唐嫣"], [])
-                _compare(who_is_away, page, ["小甜甜", "舒畅"], ["小甜甜"])
-                write(two, "唐嫣 is not online.", ["韩雪"])
-                is_alive(two)
-                _compare(who_is_away, page, ["唐嫣", "舒畅"], [])
-                for one, wanted in ((two, 3), (three, 2)):
-                    count = sum("来自韩雪:吃饭" in text for text in _texts(one))
-                    expect(
-                        count == wanted, f"expected {wanted} messages to a recipient, {count} came"
-                    )
-        finally:
-            chat.end()
+    with (
+        scene("logins"),
+        running("private_chat.step3_messages") as chat,
+        log_in(chat, "韩雪").ws() as page,
+        log_in(chat, "舒畅").ws() as two,
+        log_in(chat, "唐嫣").ws() as three,
+    ):
+        for one in (page, two, three):
+            is_alive(one)
+        _compare(who_is_away, page, ["舒畅", "唐嫣"], [])
+        _compare(who_is_away, page, ["小甜甜", "舒畅"], ["小甜甜"])
+        write(two, "唐嫣 is not online.", ["韩雪"])
+        is_alive(two)
+        _compare(who_is_away, page, ["唐嫣", "舒畅"], [])
+        for one, wanted in ((two, 3), (three, 2)):
+            count = sum("来自韩雪:吃饭" in text for text in _texts(one))
+            expect(count == wanted, f"expected {wanted} messages to a recipient, {count} came")
 
 
 def _compare(

@@ -9,6 +9,7 @@ from course.exercise import exercise, expect
 from course.visitor import PASSWORD, Visitor, log_in
 from demos.pool_demo.mysqlhelp import MysqlHelp, Row
 from demos.pool_demo.phases import timed
+from lessons.checks.running import running
 from lessons.checks.scene import ask, scene
 
 TABLES = ("logins", "userinfo")
@@ -18,12 +19,8 @@ QUOTED = 'Ann "O\'Brien"'
 @contextmanager
 def messenger(module: str = "step2_accounts") -> Iterator[Demo]:
     """Run a step of the private chat on the seed."""
-    with scene("messages", "friendships", *TABLES):
-        demo = Demo(f"private_chat.{module}", "--port", "0")
-        try:
-            yield demo
-        finally:
-            demo.end()
+    with scene("messages", "friendships", *TABLES), running(f"private_chat.{module}") as demo:
+        yield demo
 
 
 @contextmanager

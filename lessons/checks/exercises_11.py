@@ -1,10 +1,11 @@
 """Lesson 11: close codes, a process that hangs, a proxy's headers, a count for all processes."""
 
-import signal
+import socket
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from functools import cache
 from typing import Any
 
 import redis
@@ -13,23 +14,13 @@ from websockets.exceptions import WebSocketException
 from course.demo import Demo, private_redis
 from course.exercise import exercise, expect
 from course.visitor import Visitor
+from lessons.checks.running import halted, kept, running
 from lessons.checks.scene import at_once, scene
 
 TABLES = ("messages", "friendships", "logins", "userinfo")
-PATIENCE = 5.0  # seconds for a close code to arrive
+PATIENCE = 20.0  # seconds for a close code to arrive
+ENOUGH = 4.0  # seconds for an answer about a process; a second is meant, and machines are slow
 BROKEN = 1006  # what a browser calls a connection that ended without a close frame
-
-
-@contextmanager
-def running(step: str, *options: str) -> Iterator[Demo]:
-    """Run a demo for a block, whatever becomes of it meanwhile."""
-    demo = Demo(step.replace("/", "."), "--port", "0", *options)
-    try:
-        yield demo
-    finally:
-        if demo.process.poll() is None:
-            demo.process.send_signal(signal.SIGCONT)  # one that was halted cannot end
-        demo.end()
 
 
 def _code(demo: Demo, name: str, act: Callable[[Any], object] = lambda _: None) -> int:
@@ -43,9 +34,13 @@ def _code(demo: Demo, name: str, act: Callable[[Any], object] = lambda _: None) 
     return closed.code if closed else BROKEN
 
 
+@cache
 def _seen_codes() -> dict[str, int]:
-    """Let a room close sockets for different reasons; return the codes by reason."""
-    with running("group_chat/chat") as room, running("group_chat/chat") as other:
+    """Let a room close sockets for different reasons; return the codes by reason.
+
+    No answer of a student's changes them, so a kernel looks once.
+    """
+    with running("group_chat.chat") as room, running("group_chat.chat") as other:
         with room.ws("韩雪", subprotocols=["room.v1"]) as first:
             first.recv(PATIENCE)
             codes = {
@@ -126,48 +121,47 @@ def check_comes_back(comes_back: Callable[[int], bool]) -> None:
 )
 def check_is_well(is_well: Callable[[str], bool]) -> None:
     """Ask about a process that works, one without /healthz, one that hangs and one that is gone."""
-    with (
-        running("group_chat/chat") as working,
-        running("group_chat/step1_echo") as without,
-    ):
-        wanted = {
-            "works": (working, True),
-            "has no /healthz": (without, False),
-        }
-        for what, (demo, well) in wanted.items():
-            _ask(is_well, demo, what, well)
-        working.process.send_signal(signal.SIGSTOP)
-        _ask(is_well, working, "hangs", well=False)
-        working.process.send_signal(signal.SIGCONT)
-        without.kill()
-        _ask(is_well, without, "is gone", well=False)
+    working, without = kept("group_chat.chat"), kept("group_chat.step1_echo")
+    _ask(is_well, working.url, "works", well=True)
+    _ask(is_well, without.url, "has no /healthz", well=False)
+    with halted(working):
+        _ask(is_well, working.url, "hangs", well=False)
+    with socket.socket() as gone:  # nobody listens at its port, and nobody else can begin to
+        gone.bind(("127.0.0.1", 0))
+        _ask(is_well, f"http://127.0.0.1:{gone.getsockname()[1]}", "is gone", well=False)
 
 
-def _ask(is_well: Callable[[str], bool], demo: Demo, what: str, well: bool) -> None:
-    """Ask for one process, and do not wait for ever."""
+def _ask(is_well: Callable[[str], bool], address: str, what: str, well: bool) -> None:
+    """Ask for one process; one that works may be late now and then, on a busy machine."""
+    says = _says(is_well, address, what)
+    for _ in range(2):
+        if well and says is False:
+            says = _says(is_well, address, what)
+    expect(says is well, f"of a process that {what} your function says {says!r}, expected {well}")
+
+
+def _says(is_well: Callable[[str], bool], address: str, what: str) -> Any:  # noqa: ANN401
+    """Return what the function says, and do not wait for ever."""
     found: list[Any] = []
     errors: list[BaseException] = []
 
     def ask() -> None:
         try:
-            found.append(is_well(demo.url))
+            found.append(is_well(address))
         except BaseException as error:
             errors.append(error)
 
     thread = threading.Thread(target=ask, daemon=True)
     began = time.monotonic()
     thread.start()
-    thread.join(2)
+    thread.join(ENOUGH)
     if errors:
         raise errors[0]
     expect(
         found,
         f"for a process that {what} there is no answer after {time.monotonic() - began:.0f} s",
     )
-    expect(
-        found[0] is well,
-        f"of a process that {what} your function says {found[0]!r}, expected {well}",
-    )
+    return found[0]
 
 
 @exercise(
@@ -192,7 +186,7 @@ def _ask(is_well: Callable[[str], bool], demo: Demo, what: str, well: bool) -> N
 def check_pass_on(pass_on: Callable[[Mapping[str, str], str], Mapping[str, str]]) -> None:
     """Stand between visitors and a messenger that trusts one proxy, with the student's headers."""
     site = {"Host": "chat.example.org", "Origin": "https://chat.example.org"}
-    step = "private_chat/step6_several_processes"
+    step = "private_chat.step6_several_processes"
     with scene(*TABLES), running(step, "--proxies", "1") as demo:
         handshake = {
             "Connection": "Upgrade",

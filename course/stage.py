@@ -4,6 +4,7 @@ Standard library only: the command line imports it before anything is installed.
 `course.stage_server`, a process of the environment's Python.
 """
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -11,11 +12,14 @@ import sys
 import threading
 import webbrowser
 from pathlib import Path
+from queue import Empty, SimpleQueue
 
 from course import environment, place, say, target, tether
 from course.errors import CourseError
 
+START_LIMIT = 60.0  # seconds for the server to say its address
 STOP_LIMIT = 20.0  # seconds for the steps that run to say goodbye
+LOOK = 0.5  # seconds between two looks at the server and the database
 
 
 def run(port: int = 0) -> int:
@@ -29,21 +33,26 @@ def run(port: int = 0) -> int:
     """
     environment.ensure()
     with target.database() as database:
-        stopping = threading.Event()
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, lambda *_: stopping.set())
         log = place.state() / "stage.log"
         server = _start(port, log, database.environment)
         try:
             address = _address(server, log)
+            # From here on a signal means: stop in order. Until here Ctrl-C interrupts whatever is going on.
+            # Not an Event: `set` in a handler waits for ever for the lock that an interrupted `wait` holds.
+            stop: SimpleQueue[int] = SimpleQueue()
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                signal.signal(number, lambda number, _: stop.put(number))
             say.line(f"The stage is open: {address}")
             say.line(f"  Database   {database.where}")
             say.line("Ctrl-C stops everything.")
             if sys.stdout.isatty() and "CI" not in os.environ:
                 webbrowser.open(address)
-            while not stopping.wait(0.5) and server.poll() is None:
+            while server.poll() is None:
+                with contextlib.suppress(Empty):
+                    stop.get(timeout=LOOK)
+                    break
                 database.mend()
-            if not stopping.is_set():
+            else:
                 raise CourseError(
                     "the stage ended by itself: the end of its log is below.", _tail(log)
                 )
@@ -69,9 +78,14 @@ def _start(port: int, log: Path, settings: dict[str, str]) -> subprocess.Popen[b
 
 
 def _address(server: subprocess.Popen[bytes], log: Path) -> str:
-    """Return the address that the server says when it is ready."""
+    """Return the address that the server says when it is ready; one that says nothing for long is ended."""
     assert server.stdout
-    said = server.stdout.readline().decode()
+    limit = threading.Timer(START_LIMIT, server.kill)
+    limit.start()
+    try:
+        said = server.stdout.readline().decode()
+    finally:
+        limit.cancel()
     if not said.startswith("Open "):
         server.wait(STOP_LIMIT)
         sentence, *details = _tail(log).splitlines()[::-1] or ["the stage did not start."]

@@ -171,8 +171,12 @@ def test_the_usual_port_taken_means_another_one(course):
         taken = None  # somebody has it already, which serves as well
     process = course.start("stage")
     said = opened(process)
-    process.send_signal(signal.SIGINT)
-    process.communicate(timeout=60)
+    for _ in range(50):  # somebody impatient; whatever it does at each of these moments, it ends
+        process.send_signal(signal.SIGINT)
+    try:
+        process.communicate(timeout=60)
+    finally:
+        process.kill()
     if taken:
         taken.close()
     assert f":{USUAL_PORT}/" not in said and process.returncode == 0

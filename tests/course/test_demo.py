@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 
 import pytest
 import redis
@@ -24,16 +25,19 @@ def _end():
     demo._running.clear()
 
 
-def test_a_step_answers_pages_and_sockets():
+def test_a_step_answers_pages_and_sockets_and_leaves_no_file(monkeypatch, tmp_path):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     room = demo.start(STEP)
     assert room.get("ws").status == 200
     with room.ws("韩雪") as one, room.ws("舒畅") as other:
-        assert one.ping().wait(10)
+        assert one.ping().wait(60)
         other.send('{"username": "舒畅", "msg": "你好"}')
-        assert json.loads(one.recv(10)) == {"username": "舒畅", "msg": "你好"}
+        assert json.loads(one.recv(60)) == {"username": "舒畅", "msg": "你好"}
     assert repr(room) == "<group_chat.step4_nicknames: runs>"
     assert room.stop() == 0
     assert repr(room) == "<group_chat.step4_nicknames: ended>"
+    assert room.page in room.output  # what it wrote can still be read
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_cell_that_runs_again_ends_what_it_started():
@@ -70,7 +74,7 @@ def test_a_step_ends_with_its_kernel():
         pid = int(parent.stdout.readline())
         os.kill(pid, 0)
         parent.send_signal(signal.SIGKILL)
-    assert eventually(lambda: not _lives(pid))
+    assert eventually(lambda: not _lives(pid), 60)
 
 
 def _lives(pid):

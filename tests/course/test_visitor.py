@@ -26,7 +26,7 @@ def test_a_visitor_logs_in_and_is_known_to_page_and_socket(messenger, book):
     assert list(ann.cookies) == ["messenger"]
     assert "韩雪" in ann.get("single").body
     with ann.ws("single_ws", subprotocols=["im.v1"]) as page:
-        assert json.loads(page.recv(10))["name"] == "韩雪"
+        assert json.loads(page.recv(60))["name"] == "韩雪"
 
 
 def test_a_script_sends_json_with_the_token(messenger, book):
@@ -43,10 +43,10 @@ def test_a_script_sends_json_with_the_token(messenger, book):
 def test_a_log_out_takes_the_cookie_and_the_socket(messenger, book):
     ann = log_in(messenger, "韩雪")
     with ann.ws("single_ws") as page:
-        assert page.ping().wait(10)
+        assert page.ping().wait(60)
         answer = ann.post("logout")
         with pytest.raises(ConnectionClosed) as closed:
-            page.recv(10)
+            page.recv(60)
     assert (answer.status, answer.headers["Location"]) == (302, "login")
     assert closed.value.rcvd.code == 4401
     assert ann.cookies == {}
@@ -63,5 +63,5 @@ def test_a_visitor_without_a_cookie_is_nobody(messenger, book):
     nobody = Visitor(messenger)
     assert nobody.fetch("friends")[0] == 401
     with nobody.ws() as page, pytest.raises(ConnectionClosed) as closed:
-        page.recv(10)
+        page.recv(60)
     assert closed.value.rcvd.code == 4401

@@ -6,9 +6,10 @@ from threading import Thread
 
 def eventually(condition, seconds=20.0):
     """Return the condition's first true value; the last value when time is up."""
-    deadline = time.monotonic() + seconds
+    deadline, pause = time.monotonic() + seconds, 0.005
     while not (value := condition()) and time.monotonic() < deadline:
-        time.sleep(0.005)
+        time.sleep(pause)
+        pause = min(0.05, pause * 1.2)  # what takes longer is looked at less often
     return value
 
 

@@ -3,6 +3,7 @@
 The copy shares nothing with the checkout but the packages, so a test may add a step while others read the real ones.
 """
 
+import contextlib
 import json
 import re
 import shutil
@@ -15,7 +16,6 @@ from pathlib import Path
 from course import keeper, place
 
 from .conftest import Course, alive, read_until
-from .test_lab import descendants
 
 PARTS = [
     "course",
@@ -169,6 +169,19 @@ def opened(process: subprocess.Popen[str], seconds: float = 120) -> str:
         return read_until(process, "Ctrl-C")
     finally:
         limit.cancel()
+
+
+def descendants(ancestor: int) -> list[int]:
+    """Return the processes that a process started, and those that they started, in one look at all there are."""
+    children: dict[int, list[int]] = {}
+    for file in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            parent = int(file.read_text("utf-8").rpartition(")")[2].split()[1])
+            children.setdefault(parent, []).append(int(file.parent.name))
+    found = list(children.get(ancestor, []))
+    for pid in found:  # grows while we read it
+        found += children.get(pid, [])
+    return found
 
 
 def command_line(pid: int) -> str:

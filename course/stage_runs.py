@@ -35,6 +35,7 @@ CLIENTS = [
 SITE = "course.localhost"  # browsers lead all hosts of it to this machine
 TAP = "demos.group_chat.wire_tap"
 READ = 0.02  # seconds between two looks at what a process says
+PIPE = 1 << 18  # bytes that a process can say meanwhile, so that it does not wait for us
 FRAMES = 500  # events of the wire that a page gets when it begins to look
 LEAVE = 0.3  # seconds for the page's frames to go before their server does
 STEP_TIME, TAP_TIME = 10.0, 2.0  # seconds between asking to stop and ending
@@ -213,7 +214,7 @@ class Run:
     def _read(self, stream: IO[bytes], name: str) -> None:
         lines = Lines()
         while True:
-            data = nb_read(stream.fileno(), 65536)
+            data = nb_read(stream.fileno(), PIPE)
             text, complete = lines.feed(data)
             self.output.add(name, text)
             if name == "stdout":
@@ -263,7 +264,7 @@ class Client:
         """Take the tap's address, then pass on its events."""
         lines, stream = Lines(), self.process.stdout
         assert stream
-        while data := nb_read(stream.fileno(), 65536):
+        while data := nb_read(stream.fileno(), PIPE):
             for line in lines.feed(data)[1]:
                 if line.startswith("{"):
                     self.run.wire.add(line)
@@ -277,7 +278,7 @@ class Client:
     def _read_errors(self) -> None:
         stream, lines = self.process.stderr, Lines()
         assert stream
-        while data := nb_read(stream.fileno(), 65536):
+        while data := nb_read(stream.fileno(), PIPE):
             self.run.output.add("stderr", lines.feed(data)[0])
             self.run.bell.ring()
         stream.close()
@@ -370,5 +371,6 @@ def _start(
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        pipesize=PIPE,
         start_new_session=True,
     )

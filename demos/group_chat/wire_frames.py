@@ -13,7 +13,7 @@ from demos.group_chat.frame_drawing import NAMES
 from demos.group_chat.frames import CLOSE, TEXT, unmask
 
 SHOWN = 200  # characters of a payload
-RAW = 64  # bytes of a frame, as they are
+RAW = 160  # bytes of a frame, as they are: most messages of a chat, whole
 _KEPT = 4 * SHOWN  # bytes of a payload: a character has four at most
 
 Frame = dict[str, Any]

@@ -561,8 +561,9 @@ def test_reset_restores_the_seed_between_classes(presenter, stage):
     assert stage.course.sql("select count(*) from student") == "3"
 
 
-def test_picture_of_the_stage(presenter, tmp_path):
-    """STAGE_SCREENSHOTS=docs/pictures puts it where README.md looks."""
+def test_pictures_of_the_stage_and_of_the_wire(presenter, tmp_path):
+    """STAGE_SCREENSHOTS=docs/pictures puts them where README.md looks."""
+    folder = Path(os.environ.get("STAGE_SCREENSHOTS", tmp_path))
     entered = presenter("group_chat/step5_room_that_holds").start(3)
     clients = entered.clients(3)
     for client, name in zip(clients, (FIRST, SECOND, "唐嫣"), strict=True):
@@ -575,7 +576,17 @@ def test_picture_of_the_stage(presenter, tmp_path):
         for other in clients:
             expect(other.get_by_role("log")).to_contain_text(text)
     entered.page.locator("#controls").evaluate("node => node.scrollIntoView()")
-    file = Path(os.environ.get("STAGE_SCREENSHOTS", tmp_path)) / "stage.png"
-    entered.page.screenshot(path=file, animations="disabled")
-    assert file.stat().st_size > 50_000
+    entered.page.screenshot(path=folder / "stage.png", animations="disabled")
+
+    wire = entered.page.locator("wire-panel:visible")
+    wire.get_by_text("See the wire").click()
+    expect(wire.locator(".wire-counts tbody tr")).to_have_count(3)
+    line = wire.locator(".wire-lines tr", has_text="你好,韩雪").filter(has_text="step ▸")
+    line.get_by_role("button").click()
+    entered.page.get_by_role("button", name="Map").click()
+    entered.page.set_viewport_size({"width": 1280, "height": 1080})
+    wire.evaluate("node => node.scrollIntoView()")
+    entered.page.screenshot(path=folder / "wire.png", animations="disabled")
+    for name in ("stage.png", "wire.png"):
+        assert (folder / name).stat().st_size > 50_000
     entered.stop()

@@ -5,11 +5,9 @@ at the address that `data-source` names. The stage's own page has tests of its o
 """
 
 import json
-import os
 import re
 import struct
 import threading
-from pathlib import Path
 
 import pytest
 from flask import Flask, Response, render_template_string, send_from_directory
@@ -456,25 +454,3 @@ def test_the_panel_can_be_read(panel, feed):
         weak = [text for text, contrast, _ in page.evaluate(CONTRASTS) if contrast < 4.5]
         assert weak == [], scheme
     assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
-
-
-@pytest.mark.skipif("CHAT_SCREENSHOTS" not in os.environ, reason="CHAT_SCREENSHOTS names no folder")
-def test_picture_of_the_wire(panel, feed, tmp_path):
-    room = Demo("group_chat.chat", "--port", "0", folder=tmp_path)
-    try:
-        for name in ("韩雪", "舒畅"):
-            feed.taps.append(
-                Demo("group_chat.wire_tap", "--to", room.url, "--client", name, folder=tmp_path)
-            )
-        page = panel(viewport={"width": 1280, "height": 960})
-        with feed.taps[0].ws("韩雪") as one, feed.taps[1].ws("舒畅") as two:
-            two.ping().wait(20)
-            one.send(json.dumps({"username": "韩雪", "msg": "大家好"}, ensure_ascii=False))
-            assert "大家好" in two.recv(20)
-            two.close(1000, "再见")
-            expect(page.locator("[data-kind=close]")).to_have_count(1)
-        page.locator(".wire-lines tr", has_text="大家好").locator("button").first.click()
-        page.locator(".wire-lines tr", has_text="大家好").first.scroll_into_view_if_needed()
-        page.screenshot(path=Path(os.environ["CHAT_SCREENSHOTS"]) / "wire.png")
-    finally:
-        room.end()

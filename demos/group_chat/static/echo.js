@@ -113,3 +113,6 @@ $("pieces").addEventListener("click", () => {
 });
 
 $("tooBig").addEventListener("click", () => send("x".repeat(1_000_000)));
+
+// Only from here on is a click heard.
+$("connect").disabled = false;

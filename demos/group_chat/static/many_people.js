@@ -332,3 +332,6 @@ addEventListener("pageshow", () => {
 });
 
 if (rich) $("people").open = matchMedia("(min-width: 48rem)").matches;
+
+// Only from here on is a click heard.
+$("connect").disabled = false;

@@ -75,3 +75,6 @@ addEventListener("pagehide", () => socket.close());
 // On a phone the explanation would leave no room for the room.
 $("design").open = matchMedia("(min-width: 48rem)").matches;
 connect();
+
+// Only from here on is a click heard.
+$("send").disabled = false;

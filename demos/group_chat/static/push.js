@@ -156,3 +156,6 @@ $("run").addEventListener("submit", (event) => {
 });
 $("every").addEventListener("change", () => run && start());
 $("stop").addEventListener("click", () => stop("Stopped"));
+
+// Only from here on is a click heard.
+$("start").disabled = false;

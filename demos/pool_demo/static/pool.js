@@ -141,3 +141,6 @@ $("victim").addEventListener("focus", () => {
   select.replaceChildren(new Option("any", ""), ...options);
   select.value = [...select.options].some(({ value }) => value === chosen) ? chosen : "";
 });
+
+// Only from here on is a click heard.
+$("start").disabled = false;

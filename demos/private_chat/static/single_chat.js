@@ -89,3 +89,6 @@ $("compose").addEventListener("submit", (event) => {
   event.preventDefault();
   if (say($("to").value.trim(), $("text").value)) $("text").value = "";
 });
+
+// Only from here on is a click heard.
+$("connect").disabled = false;

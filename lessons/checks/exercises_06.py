@@ -34,8 +34,10 @@ class Line:
             f"Connection: Upgrade\r\nSec-WebSocket-Key: {key}\r\n"
             "Sec-WebSocket-Version: 13\r\n\r\n".encode()
         )
-        head = b"".join(iter(self._file.readline, b"\r\n")).decode()
-        fields = dict(line.split(": ", 1) for line in head.splitlines()[1:])
+        lines = []
+        while (line := self._file.readline()) not in (b"\r\n", b""):  # b"": it has hung up
+            lines.append(line.decode().rstrip())
+        fields = dict(line.split(": ", 1) for line in lines[1:])
         self.accept = fields["Sec-WebSocket-Accept"]
 
     def __enter__(self) -> "Line":

@@ -13,6 +13,7 @@ from lessons.checks.hall import Guest, Seat, hall
 from lessons.checks.running import running
 
 Sockets = dict[str, Seat]
+PATIENCE = 20.0  # seconds for an answer of the room
 
 
 def say(guest: Guest, msg: str, claimed: str = "") -> None:
@@ -228,7 +229,7 @@ def ids_of(page: ClientConnection, *lines: str) -> list[str]:
     found = []
     for line in lines:
         page.send(json.dumps({"msg": line, "client_id": line}))
-        while (frame := json.loads(page.recv(5))).get("client_id") != line:
+        while (frame := json.loads(page.recv(PATIENCE))).get("client_id") != line:
             pass
         found.append(frame["id"])
     return found

@@ -16,6 +16,7 @@ from lessons.checks.scene import ask, scene
 
 Frame = dict[str, Any]
 TABLES = ("messages", "friendships", "logins", "userinfo")
+PATIENCE = 20.0  # seconds for an answer of the messenger
 
 
 def rich(visitor: Visitor) -> ClientConnection:
@@ -26,13 +27,13 @@ def rich(visitor: Visitor) -> ClientConnection:
 def write(page: ClientConnection, to: str, msg: str, client_id: str) -> None:
     """Send a message and wait until it is stored."""
     page.send(json.dumps({"to": to, "msg": msg, "client_id": client_id}))
-    while json.loads(page.recv(5)).get("client_id") != client_id:
+    while json.loads(page.recv(PATIENCE)).get("client_id") != client_id:
         pass
 
 
 def frames_on(page: ClientConnection) -> list[Frame]:
     """Return all frames that come up to the answer to a ping."""
-    page.ping().wait(5)
+    page.ping().wait(PATIENCE)
     found = []
     try:
         while True:

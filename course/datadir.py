@@ -15,6 +15,8 @@ from course.program import Program
 
 ROOM_NEEDED = 150 * 2**20  # bytes; the directory itself takes about 25 MB, MySQL's about 100
 
+TIME_LIMIT = 180.0  # seconds; it takes one or two
+
 # Small files: the course's tables hold a few rows, and a class may hold fifty checkouts on one disk.
 SMALL_MARIADB = [
     "--innodb-log-file-size=8M",
@@ -148,7 +150,15 @@ def _fill(program: Program, new: Path, state: Path, tmpdir: str) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
     )
-    output = server.communicate(script)[0].decode("utf-8", "replace")
+    try:
+        output = server.communicate(script, timeout=TIME_LIMIT)[0].decode("utf-8", "replace")
+    except subprocess.TimeoutExpired:
+        server.kill()
+        server.communicate()
+        raise CourseError(
+            f"{program.title} did not make its data directory within {TIME_LIMIT:.0f} s: the machine may be "
+            "overloaded; run the same command again."
+        ) from None
     if server.returncode != 0:
         raise CourseError(
             f"{program.title} could not make its data directory below {place.shown(state)}: {cause(output)}.",

@@ -1,14 +1,15 @@
 """`python3 -m course`: the database and JupyterLab on `lessons/`, until Ctrl-C."""
 
+import contextlib
 import os
 import secrets
 import signal
 import socket
 import subprocess
 import sys
-import threading
 import urllib.request
 from pathlib import Path
+from queue import Empty, SimpleQueue
 
 from course import environment, exercises, keeper, place, say, target, tether
 from course.errors import CourseError
@@ -36,12 +37,13 @@ def run(port: int = 0) -> int:
     try:
         with target.database() as database:
             # From here on a signal means: stop in order. Until here Ctrl-C interrupts whatever is going on.
-            stopping = threading.Event()
+            # It may come at any moment: a queue may be filled then, and an Event that we wait for may not.
+            asked_to_stop: SimpleQueue[int] = SimpleQueue()
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-                signal.signal(number, lambda *_: stopping.set())
+                signal.signal(number, lambda number, _: asked_to_stop.put(number))
             try:
-                _wait_ready(lab, port, token, log, stopping)
-                if not stopping.is_set():
+                _wait_ready(lab, port, token, log, asked_to_stop)
+                if asked_to_stop.empty():
                     say.line("The course is running.")
                     say.line(f"  Lessons    http://127.0.0.1:{port}/lab?token={token}")
                     say.line(
@@ -51,12 +53,16 @@ def run(port: int = 0) -> int:
                     say.line(f"  Database   {database.where}")
                     say.line("  SQL shell  python3 -m course db shell   (in another terminal)")
                     say.line("Ctrl-C stops everything.")
-                while not stopping.wait(0.5) and lab.poll() is None:
+                while lab.poll() is None:
+                    with contextlib.suppress(Empty):
+                        asked_to_stop.get(timeout=0.5)
+                        break
                     database.mend()
-                if not stopping.is_set():
-                    raise CourseError(
-                        "JupyterLab ended by itself: the end of its log is below.", _tail(log)
-                    )
+                else:
+                    if asked_to_stop.empty():
+                        raise CourseError(
+                            "JupyterLab ended by itself: the end of its log is below.", _tail(log)
+                        )
             finally:
                 say.note("")
                 _stop(lab)
@@ -141,7 +147,7 @@ def _start(port: int, token: str, log: Path) -> subprocess.Popen[bytes]:
 
 
 def _wait_ready(
-    lab: subprocess.Popen[bytes], port: int, token: str, log: Path, stopping: threading.Event
+    lab: subprocess.Popen[bytes], port: int, token: str, log: Path, asked_to_stop: SimpleQueue[int]
 ) -> None:
     request = urllib.request.Request(
         f"http://127.0.0.1:{port}/api/status", headers={"Authorization": f"token {token}"}
@@ -150,7 +156,7 @@ def _wait_ready(
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
     def answers() -> bool:
-        if lab.poll() is not None or stopping.is_set():
+        if lab.poll() is not None or not asked_to_stop.empty():
             return True
         try:
             with opener.open(request, timeout=5) as answer:

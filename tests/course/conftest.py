@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from course import keeper, place, program, server, target, tools
-from tests.waiting import eventually
+from tests.waiting import eventually, within
 
 
 def alive(pid: int) -> bool:
@@ -23,15 +23,21 @@ def alive(pid: int) -> bool:
         return False
 
 
-def read_until(process: subprocess.Popen[str], sign: str) -> str:
+def read_until(process: subprocess.Popen[str], sign: str, seconds: float = 240) -> str:
     """Read what a process prints up to a line with the sign; fail with all it said if it ends before."""
-    said = ""
-    for line in process.stdout:
-        said += line
-        if sign in line:
-            return said
-    process.wait(30)
-    raise AssertionError(f"{sign!r} never came:\n{said}\n{process.stderr.read()}")
+    said = []
+
+    def read() -> bool:
+        for line in process.stdout:
+            said.append(line)
+            if sign in line:
+                return True
+        return False
+
+    if not within(seconds, read):
+        _, errors = process.communicate(timeout=60)
+        raise AssertionError(f"{sign!r} never came:\n{''.join(said)}\n{errors}")
+    return "".join(said)
 
 
 @dataclass
@@ -52,7 +58,7 @@ class Course:
             input=stdin,
             capture_output=True,
             encoding="utf-8",
-            timeout=120,
+            timeout=240,
             check=False,
         )
 

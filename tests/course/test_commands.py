@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from course import place
-from tests.waiting import eventually
+from tests.waiting import eventually, within
 
 from .conftest import Course, alive, read_until
 
@@ -135,9 +135,9 @@ time.sleep(60)
     parent = subprocess.Popen(
         [sys.executable, "-c", script], cwd=place.ROOT, stdout=subprocess.PIPE, text=True
     )
-    pid = int(parent.stdout.readline())
+    pid = int(within(60, parent.stdout.readline))
     parent.kill()
-    parent.communicate()
+    parent.communicate(timeout=60)
     assert eventually(lambda: not alive(pid))
 
 
@@ -145,7 +145,7 @@ def test_sigterm_ends_the_step_too(course: Course):
     command = course.start("step", "group_chat/step1", "--port", "0")
     address = re.search(r"127\.0\.0\.1:(\d+)", read_until(command, "Open "))
     command.send_signal(signal.SIGTERM)
-    command.communicate(timeout=30)
+    command.communicate(timeout=60)
     with socket.socket() as probe, pytest.raises(ConnectionRefusedError):
         probe.connect(("127.0.0.1", int(address[1])))
 
@@ -154,5 +154,5 @@ def test_the_sources_own_programs_run_by_their_whole_name(course: Course):
     command = course.start("step", "group_chat/naive/chat", "--port", "0")
     assert "/ws" in read_until(command, "Open http://127.0.0.1:")
     command.send_signal(signal.SIGTERM)
-    command.communicate(timeout=30)
+    command.communicate(timeout=60)
     assert "naive" not in course.run("step").stdout

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from course import keeper, server
-from tests.waiting import eventually
+from tests.waiting import eventually, within
 
 from .conftest import Course, alive
 
@@ -40,19 +40,19 @@ def test_server_ends_with_the_last_command(course: Course):
 
 def test_second_command_adopts_the_running_server(course: Course):
     first = course.start("db", "shell")
-    assert eventually(lambda: course.status)
+    assert eventually(lambda: course.status, seconds=60)
     pid = course.status.server_pid
     second = course.start("db", "shell", "--batch", "--skip-column-names", "--unbuffered")
     second.stdin.write("select 42;\n")
     second.stdin.flush()
-    assert second.stdout.readline() == "42\n"
-    first.communicate()
+    assert within(60, second.stdout.readline) == "42\n"
+    first.communicate(timeout=60)
     # The first one is gone, and the server goes on for the second.
     second.stdin.write("select 43;\n")
     second.stdin.flush()
-    assert second.stdout.readline() == "43\n"
+    assert within(60, second.stdout.readline) == "43\n"
     assert course.status.server_pid == pid
-    second.communicate()
+    second.communicate(timeout=60)
     assert eventually(course.is_gone)
 
 
@@ -60,7 +60,7 @@ def test_many_commands_at_once_share_one_server(course: Course):
     commands = [
         course.start("db", "shell", "--batch", "-N", "-e", "select @@pid_file") for _ in range(6)
     ]
-    answers = {command.communicate()[0] for command in commands}
+    answers = {command.communicate(timeout=120)[0] for command in commands}
     assert [command.returncode for command in commands] == [0] * 6
     assert len(answers) == 1
     assert course.is_gone()
@@ -80,9 +80,9 @@ def test_db_start_stays_until_db_stop(course: Course):
 
 def test_db_start_lets_a_running_server_stay(course: Course):
     shell = course.start("db", "shell")
-    assert eventually(lambda: course.status)
+    assert eventually(lambda: course.status, seconds=60)
     course.run("db", "start")
-    shell.communicate()
+    shell.communicate(timeout=60)
     assert course.status, "db start was asked to keep it"
 
 
@@ -160,7 +160,7 @@ def test_two_checkouts_never_meet(course: Course, tmp_path: Path, prepared: Path
 
 def test_kill_9_of_the_command_leaves_nothing(course: Course, kill):
     shell = course.start("db", "shell")
-    assert eventually(lambda: course.status)
+    assert eventually(lambda: course.status, seconds=60)
     sockets = Path(course.status.socket).parent
     kill(shell.pid)
     assert eventually(course.is_gone)
@@ -200,50 +200,55 @@ for number in range(100_000):
 )
 def test_kill_9_under_load_loses_no_committed_row(course: Course, kill, victims):
     course.run("db", "start")
-    for round_number in range(3):
-        course.sql("truncate stu")
-        writer = subprocess.Popen(
-            [sys.executable, "-c", WRITER],
-            env={**course.environment, **course.status.as_environment()},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
-        acknowledged: list[int] = []
-        enough = threading.Event()
+    course.sql("truncate stu")
+    writer = subprocess.Popen(
+        [sys.executable, "-c", WRITER],
+        env={**course.environment, **course.status.as_environment()},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    acknowledged: list[int] = []
 
+    def read():
+        for line in writer.stdout:
+            acknowledged.append(int(line))
+
+    reader = threading.Thread(target=read, daemon=True)
+    reader.start()
+    try:
         wanted = random.randint(20, 400)
-
-        def read(process=writer, heard=acknowledged, done=enough, wanted=wanted):
-            for line in process.stdout:
-                heard.append(int(line))
-                if len(heard) >= wanted:
-                    done.set()
-
-        reader = threading.Thread(target=read)
-        reader.start()
-        assert enough.wait(30)
+        assert eventually(lambda: len(acknowledged) >= wanted, seconds=60)
         status = course.status
         for victim in victims:
             pid = getattr(status, victim)
             if alive(pid):
                 kill(pid)
-        reader.join(30)
-        writer.wait(30)
-        assert eventually(lambda pid=status.server_pid: not alive(pid))
-        course.run("db", "start")
-        stored = {int(name) for name in course.sql("select name from stu").split()}
-        assert set(acknowledged) <= stored, f"round {round_number}"
-        assert len(stored) <= len(acknowledged) + 1, "at most the one that was under way"
+        reader.join(60)
+        writer.wait(60)
+    finally:
+        writer.kill()
+    assert eventually(lambda: not alive(status.server_pid))
+    course.run("db", "start")
+    stored = {int(name) for name in course.sql("select name from stu").split()}
+    assert set(acknowledged) <= stored
+    assert len(stored) <= len(acknowledged) + 1, "at most the one that was under way"
 
 
-@pytest.mark.parametrize("moment", [0.05, 0.15, 0.3, 0.5, 0.7, 0.9])
-def test_kill_9_during_the_first_start_is_mended(new_course: Course, kill, moment):
-    """Of the command and its keeper together, at several moments of initialising, starting and seeding."""
+STAGES = {
+    "before anything": lambda state: True,
+    "initialising": lambda state: list(state.glob("data.new-*")),
+    "starting": lambda state: "server_pid" in keeper.read_record(state),
+    "seeding": lambda state: keeper.read_record(state).get("ready"),
+}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_kill_9_during_the_first_start_is_mended(new_course: Course, kill, stage):
+    """Of the command and its keeper together, in each stage of a first start."""
     first = new_course.start("db", "start")
-    try:
-        first.wait(moment)
-    except subprocess.TimeoutExpired:
+    assert eventually(lambda: STAGES[stage](new_course.state) or first.poll() is not None, 60)
+    if first.poll() is None:
         kill(first.pid)
     record = keeper.read_record(new_course.state)
     if "pid" in record and alive(record["pid"]):
@@ -253,7 +258,7 @@ def test_kill_9_during_the_first_start_is_mended(new_course: Course, kill, momen
 
 def test_command_asked_to_stop_while_starting_leaves_nothing(new_course: Course):
     first = new_course.start("db", "shell", "-e", "select sleep(30)")
-    assert eventually(lambda: keeper.read_record(new_course.state).get("server_pid"))
+    assert eventually(lambda: keeper.read_record(new_course.state).get("server_pid"), seconds=60)
     first.send_signal(signal.SIGINT)
-    first.communicate(timeout=30)
+    first.communicate(timeout=60)
     assert eventually(new_course.is_gone)

@@ -19,7 +19,7 @@ from course import checks, place, redis_server, tools
 from course.errors import CourseError
 from tests import tools as fixtures
 from tests.browser import Windows
-from tests.waiting import eventually
+from tests.waiting import eventually, within
 
 from .conftest import Course, alive, read_until
 from .test_failures import nowhere
@@ -208,24 +208,26 @@ def owner(redis_server: redis_server.RedisServer):
         stdout=subprocess.PIPE,
         env={**os.environ, "COURSE_REDIS_SERVER": str(redis_server.tool.path)},
     ) as process:
-        pid = int(process.stdout.readline())
-        assert alive(pid)
-        yield process, pid
-        process.kill()
+        try:
+            pid = int(within(60, process.stdout.readline))
+            assert alive(pid)
+            yield process, pid
+        finally:
+            process.kill()
 
 
 def test_redis_ends_with_the_block(owner):
     process, pid = owner
     process.stdin.write(b"\n")
     process.stdin.close()
-    assert process.wait(20) == 0
+    assert process.wait(60) == 0
     assert not alive(pid)
 
 
 def test_redis_dies_with_an_owner_that_is_killed(owner, kill):
     process, pid = owner
     process.kill()
-    process.wait()
+    process.wait(60)
     assert eventually(lambda: not alive(pid))
 
 
@@ -233,14 +235,14 @@ def test_redis_dies_with_an_owner_that_is_killed(owner, kill):
 def joined(url: str):
     """A client of the room from the moment that the room has welcomed it."""
     with connect(url, subprotocols=["room.v1"]) as client:
-        assert json.loads(client.recv(20))["type"] == "welcome"
+        assert json.loads(client.recv(60))["type"] == "welcome"
         yield client
 
 
 def frames(client):
     """Yield what a client receives, for as long as something comes."""
     while True:
-        yield json.loads(client.recv(20))
+        yield json.loads(client.recv(60))
 
 
 def test_step_gets_a_redis_of_its_own(course: Course, redis_server: redis_server.RedisServer):
@@ -263,8 +265,9 @@ def test_step_gets_a_redis_of_its_own(course: Course, redis_server: redis_server
                 heard = next(frame for frame in frames(two) if frame["type"] == "message")
                 assert (heard["username"], heard["msg"]) == ("甲", "你好")
             own = Path(f"/proc/{step.pid}/task/{step.pid}/children").read_text("ascii").split()
+            os.killpg(step.pid, signal.SIGINT)
+            step.communicate(timeout=60)
         finally:
             with suppress(ProcessLookupError):
-                os.killpg(step.pid, signal.SIGINT)
-        step.communicate(timeout=30)
+                os.killpg(step.pid, signal.SIGKILL)
     assert own and not any(alive(int(pid)) for pid in own)

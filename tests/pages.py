@@ -43,6 +43,15 @@ CONTRASTS = """() => {
     });
 }"""
 
+# The colours on a canvas, and how many points have each; what can be seen through is none.
+COLOURS = """(canvas) => {
+    const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+    const points = new Map();
+    for (const point of new Uint32Array(data.buffer)) points.set(point, (points.get(point) ?? 0) + 1);
+    return Object.fromEntries([...points].filter(([point]) => point >>> 24 === 255).map(([point, count]) =>
+        [`rgb(${point & 255}, ${(point >> 8) & 255}, ${(point >> 16) & 255})`, count]));
+}"""
+
 
 class ChatPage:
     """What the pages of both chats have: a box for the message, and a list of lines."""

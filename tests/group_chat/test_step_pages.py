@@ -5,6 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from tests.pages import COLOURS
 from tests.waiting import eventually
 
 # Addresses that the naive page builds itself, all led to the server under test.
@@ -183,18 +184,11 @@ def test_push_shows_all_lanes_side_by_side(ticking, new_page):
 
 
 # Of each lane: how many messages wait for it, and how many dots of which colours are drawn.
-RACE = """() => Object.fromEntries([...document.querySelectorAll("[data-race]")].map((canvas) => {
+RACE = f"""() => Object.fromEntries([...document.querySelectorAll("[data-race]")].map((canvas) => {{
     const name = canvas.dataset.race;
-    const waiting = parseInt(document.querySelector(`[data-lane=${name}] .waiting`).textContent);
-    const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
-    const colours = {};
-    for (let at = 0; at < data.length; at += 4) {
-        if (data[at + 3] !== 255) continue;
-        const colour = `rgb(${data[at]}, ${data[at + 1]}, ${data[at + 2]})`;
-        colours[colour] = (colours[colour] ?? 0) + 1;
-    }
-    return [name, { waiting, colours }];
-}))"""
+    const waiting = parseInt(document.querySelector(`[data-lane=${{name}}] .waiting`).textContent);
+    return [name, {{ waiting, colours: ({COLOURS})(canvas) }}];
+}}))"""
 
 
 def race(page, is_it):

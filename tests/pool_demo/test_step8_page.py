@@ -24,7 +24,7 @@ from demos.pool_demo.load_choice import WAYS, Choice
 from demos.pool_demo.picture import Picture
 from demos.pool_demo.pool_page import create_app
 from demos.pool_demo.settings import connect_args
-from tests.pages import CONTRASTS
+from tests.pages import COLOURS, CONTRASTS
 from tests.private_chat.own_database import OwnDatabase
 from tests.waiting import eventually
 
@@ -33,16 +33,6 @@ AGREES = "The process list agrees with the lanes"
 NOT_DRAWN = "the server has it, but it is not drawn"
 GONE = "drawn, but the server has no such connection"
 
-# The colours in a part of the canvas, and how many points have each.
-COLOURS = """(canvas) => {
-    const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
-    const found = {};
-    for (let i = 0; i < data.length; i += 4) {
-        const colour = `rgb(${data[i]}, ${data[i + 1]}, ${data[i + 2]})`;
-        found[colour] = (found[colour] || 0) + 1;
-    }
-    return found;
-}"""
 LEGEND = """(legend) => Object.fromEntries([...legend.children].map((item) =>
     [item.dataset.letter, getComputedStyle(item, "::before").backgroundColor]))"""
 

@@ -7,8 +7,9 @@
         assert server.stop() == 0
 
 `start` gives a test a server of its own. `shared` gives one that all tests of a file share, for tests that leave it as
-it was; they run on one worker (`--dist loadgroup`), so it starts once. Sockets of `ws` are closed when the test ends,
-servers are ended by their process, and a traceback in a server's log fails the test, or the file if it is shared.
+it was; where a file's tests run on one worker (`--dist loadfile`), it starts once. Sockets of `ws` are closed when the
+test ends, servers are ended by their process, and a traceback in a server's log fails the test, or the file if it is
+shared.
 """
 
 import subprocess
@@ -97,13 +98,3 @@ def _hang_up():
     """Close the sockets of this test."""
     yield
     _clients.close()
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items):
-    """Keep tests that share servers on one worker; those with a browser stay together in any case."""
-    for item in items:
-        names = getattr(item, "fixturenames", ())
-        grouped = "browser" in names or item.get_closest_marker("xdist_group")
-        if "shared" in names and not grouped:
-            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))

@@ -21,9 +21,6 @@ from tests.servers import Servers
 from tests.tools import tool
 from tests.waiting import eventually
 
-pytestmark = pytest.mark.xdist_group(
-    "many processes"
-)  # on one worker, so that its servers start once
 FAST = ("--rate", "1000")  # tests speak faster than people
 LIFE = ("--heartbeat", "3")  # a process that is silent for so long counts as dead
 MOVED, NAME_IN_USE = 4001, 4409

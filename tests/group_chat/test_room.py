@@ -18,7 +18,6 @@ from tests.servers import Servers
 from tests.tools import tool
 from tests.waiting import eventually
 
-pytestmark = pytest.mark.xdist_group("room")  # on one worker, so that its servers start once
 FAST = ("--rate", "1000")  # tests speak faster than people
 NEWCOMER, KEPT = 50, 1000  # messages shown to a newcomer; messages kept for those who come back
 MOVED, BAD_NAME, NAME_IN_USE = 4001, 4400, 4409

@@ -7,11 +7,12 @@ import sys
 from collections.abc import Iterator
 
 import gevent
-from flask import Flask, Response, abort, jsonify, render_template, request, send_file
+from flask import Flask, Response, abort, jsonify, redirect, render_template, request, send_file
 from gevent.event import Event
 from gevent.pywsgi import WSGIServer
+from werkzeug.wrappers import Response as WerkzeugResponse
 
-from course import stage_code, steps, target
+from course import optionfile, place, stage_code, steps, target
 from course.errors import CourseError
 from course.stage_feed import stream
 from course.stage_map import CourseMap, notes, words
@@ -37,17 +38,26 @@ def create_app(port: int) -> tuple[Flask, Runs]:
         static_folder="stage_page",
         static_url_path="/static",
     )
+    key, cookie = _key(), f"stage-{port}"  # cookies of one host know no ports
     home = f"{TITLE}.{SITE}:{port}"
     hosts = {home, f"{HOST}:{port}", f"localhost:{port}"}
     token, begun = secrets.token_urlsafe(24), secrets.token_hex(4)
-    runs = Runs(f"http://{home}")
+    runs = Runs(f"http://{home}", f"http://{home}/?key={key}")
+
+    def is_key(given: str | None) -> bool:
+        return secrets.compare_digest((given or "").encode(), key.encode())
 
     @app.before_request
     def guard() -> None:
-        """Let in only our own pages; a name that leads here by a stranger's DNS is none of ours."""
+        """Let in only who has the key, and our own pages; a name that a stranger's DNS leads here is none of ours."""
         if request.host not in hosts:
             raise Refused(
                 f"This is the stage at http://{home}/, and {request.host} is not its name."
+            )
+        comes_in = request.endpoint == "page" and is_key(request.args.get("key"))
+        if not comes_in and not is_key(request.cookies.get(cookie)):
+            raise Refused(
+                "Open the address that the stage has printed in the terminal: it has the key."
             )
         origin = request.headers.get("Origin")
         if origin is not None and origin != f"http://{request.host}":
@@ -75,6 +85,8 @@ def create_app(port: int) -> tuple[Flask, Runs]:
 
     @app.errorhandler(Refused)
     def refused(error: Refused) -> tuple[Response, int]:
+        if "text/html" in request.headers.get("Accept", ""):  # somebody reads it
+            return Response(f"{error}\n", mimetype="text/plain"), 403
         return jsonify(error=str(error)), 403
 
     @app.errorhandler(CourseError)
@@ -82,7 +94,11 @@ def create_app(port: int) -> tuple[Flask, Runs]:
         return jsonify(error=str(error), details=error.details), 409
 
     @app.get("/")
-    def page() -> str:
+    def page() -> WerkzeugResponse | str:
+        if "key" in request.args:  # which needs not be seen on a projector
+            answer = redirect(".")
+            answer.set_cookie(cookie, key, httponly=True, samesite="Lax")
+            return answer
         return render_template(
             "stage.html", token=token, home=home, clients=[name for _, name in CLIENTS]
         )
@@ -152,6 +168,16 @@ def create_app(port: int) -> tuple[Flask, Runs]:
         return run
 
     return app, runs
+
+
+def _key() -> str:
+    """Return what lets a browser in: other users of this machine can reach the port, and cannot read this file."""
+    file = (
+        place.state() / "stage.key"
+    )  # the same at each start, so that a page may stay open meanwhile
+    if not file.exists():
+        optionfile.write_private(file, secrets.token_urlsafe(16))
+    return file.read_text("utf-8")
 
 
 def _step(path: str) -> dict[str, object]:
@@ -242,7 +268,7 @@ def serve(port: int) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         gevent.signal_handler(number, ended.set)
     server.start()
-    print(f"Open {runs.ancestor}/", flush=True)
+    print(f"Open {runs.address}", flush=True)
     ended.wait()
     server.close()
     runs.stop_all()

@@ -287,13 +287,14 @@ class Client:
 class Runs:
     """All runs of the stage; of each step the newest one."""
 
-    def __init__(self, ancestor: str) -> None:
+    def __init__(self, ancestor: str, address: str) -> None:
         """Begin with none.
 
         Args:
             ancestor: origin of the page that shows the clients.
+            address: where that page is opened.
         """
-        self.ancestor = ancestor
+        self.ancestor, self.address = ancestor, address
         self.bell = Bell()
         self.by_step: dict[str, Run] = {}
         self._number = 0

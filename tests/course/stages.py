@@ -118,9 +118,14 @@ class Stage:
             encoding="utf-8",
         )
         self.said = opened(self.process)
-        found = re.search(r"http://(stage\.course\.localhost:(\d+))/", self.said)
+        found = re.search(r"(http://(stage\.course\.localhost:(\d+))/)\?key=(\S+)", self.said)
         assert found, self.said
-        self.url, self.host, self.port = found[0], found[1], int(found[2])
+        self.url, self.host, self.port, self.key = found[1], found[2], int(found[3]), found[4]
+
+    @property
+    def cookie(self) -> dict[str, str]:
+        """What a browser gets by the address with the key."""
+        return {"name": f"stage-{self.port}", "value": self.key, "url": self.url}
 
     @property
     def pids(self) -> list[int]:
@@ -139,6 +144,7 @@ class Stage:
             f"http://127.0.0.1:{self.port}/{path}",
             headers={
                 "Host": self.host,
+                "Cookie": f"{self.cookie['name']}={self.key}",
                 **{key.replace("_", "-"): value for key, value in headers.items()},
             },
             data=None if body is None else json.dumps(body).encode(),

@@ -66,7 +66,9 @@ def stage(tmp_path, prepared, clean_environment):
 
 
 def test_the_stage_with_all_that_it_can_show(stage, new_page):
-    page = new_page(f"{stage.url}#group_chat/step4_nicknames", viewport=WINDOW, tolerate="focus")
+    page = new_page(
+        f"{stage.url}?key={stage.key}#group_chat/step4_nicknames", viewport=WINDOW, tolerate="focus"
+    )
     expect(page.locator("#command")).to_contain_text("step4_nicknames")
     page.get_by_role("button", name="Run").click()
     expect(page.locator("iframe")).to_have_count(3)

@@ -78,6 +78,7 @@ class Presenter:
 def presenter(new_page, stage):
     def enter(step="", tolerate=FRAME, **options):
         page = new_page(tolerate=tolerate, viewport={"width": 1600, "height": 900}, **options)
+        page.context.add_cookies([stage.cookie])
         entered = Presenter(page, stage)
         if step:
             entered.show(step)
@@ -511,8 +512,8 @@ def test_notes_in_a_window_of_their_own_follow_and_turn_the_steps(presenter):
 
 
 def test_under_another_name_it_says_which_address_to_use(new_page, stage):
-    page = new_page(f"http://127.0.0.1:{stage.port}/")
-    expect(page.get_by_role("alert")).to_contain_text(f"need this address: {stage.url}")
+    page = new_page(f"http://127.0.0.1:{stage.port}/?key={stage.key}")
+    expect(page.get_by_role("alert")).to_contain_text(f"that the terminal shows: {stage.url}…")
 
 
 def test_it_can_be_read_from_the_back_row(presenter):

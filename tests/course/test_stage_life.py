@@ -109,6 +109,26 @@ def test_what_it_does_not_know_is_refused(stage, path, body, status):
 
 
 @in_front_of_one_stage
+@pytest.mark.parametrize("cookie", ["", "stage-{port}=", "stage-{port}=guessed", "stage-1={key}"])
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [("", None), ("map", None), ("events", None), ("?key=guessed", None), ("runs", {"step": CHAT})],
+)
+def test_another_user_of_this_machine_has_no_key(stage, cookie, path, body):
+    cookie = cookie.format(port=stage.port, key=stage.key)
+    status, said = stage.ask(path, body, Cookie=cookie, X_Stage_Token=token(stage))
+    assert status == 403 and "printed in the terminal" in said
+    assert "data-token" not in said
+
+
+@in_front_of_one_stage
+def test_the_key_is_a_file_that_only_its_owner_reads_and_it_stays(stage):
+    file = stage.course.state / "stage.key"
+    assert file.read_text("utf-8") == stage.key
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
+@in_front_of_one_stage
 def test_it_listens_on_loopback_only(stage):
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.2", stage.port), 5).close()

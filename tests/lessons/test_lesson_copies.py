@@ -12,9 +12,6 @@ import pytest
 from course import lessons, lessons_run
 from course.place import ROOT
 
-# One worker makes the site and the slides, for all tests of this file.
-pytestmark = pytest.mark.xdist_group("copies of the lessons")
-
 LESSONS = lessons.every()
 PHONE = {"width": 360, "height": 740}
 HALL = {"width": 1280, "height": 720}

@@ -46,11 +46,12 @@ def name_of(db: MysqlHelp, student_id: int) -> str:
 
 
 def count_waiting(witness: Witness, call: Callable[[Meet], str], held: list[Any]) -> int:
-    """Return how many callers wait after two seconds; then give back the connections `held`."""
-    meet = Barrier(CALLERS, timeout=10)
+    """Return how many callers wait two seconds after all meet; then give back what is `held`."""
+    meet = Barrier(CALLERS + 1, timeout=60)
     with ThreadPoolExecutor(CALLERS) as callers:
         futures = [callers.submit(call, meet.wait) for _ in range(CALLERS)]
         try:
+            meet.wait()
             waiting = len(wait(futures, timeout=2).not_done)
             idle = sum(connection.command == "Sleep" for connection in witness.seen())
             print(f"  {waiting} of {CALLERS} wait; idle connections: {idle}")
@@ -74,8 +75,7 @@ def main() -> None:
     told = "nothing"
     try:
         with ExitStack() as borrowed:
-            for _ in range(CALLERS + 1):
-                borrowed.enter_context(db.lender.lend())
+            [borrowed.enter_context(db.lender.lend()) for _ in range(CALLERS + 1)]
     except PoolTimeout as error:
         told = f"{type(error).__name__}: {error}"
     db.close()

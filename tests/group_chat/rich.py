@@ -170,7 +170,9 @@ async def crowd(doors, names, *, at_once=100):
     async def come(door, name):
         async with gate:
             url = f"{door.url}/{address(name)}".replace("http", "ws", 1)
-            return await connect(url, subprotocols=[RICH], proxy=None, ping_interval=None)
+            # Without a limit on what waits to be read, or who does not read answers no ping either.
+            options = {"max_queue": None, "open_timeout": 60, "ping_interval": None}
+            return await connect(url, subprotocols=[RICH], proxy=None, **options)
 
     async with asyncio.timeout(60):
         clients = await asyncio.gather(*map(come, itertools.cycle(doors), names))

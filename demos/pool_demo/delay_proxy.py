@@ -249,13 +249,16 @@ class _Client(_End):
         # Half a trip follows with the server's first packet: two in all.
         await asyncio.sleep(1.5 * self.line.round_trip)
         server = _Server(self.line)
-        self.other, server.other = server, self
+        server.other = self
         try:
             await self.line.connect(server)
         except OSError:
-            self.other = self
             self.transport.abort()
+            return
+        if self.transport.is_closing():  # the client did not wait
+            server.transport.abort()
         else:
+            self.other = server
             self.transport.resume_reading()
 
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+import subprocess
 import urllib.request
 from collections.abc import Iterator
 
@@ -36,25 +37,30 @@ class Page:
 
 
 @pytest.fixture
-def page(course: Course) -> Iterator[Page]:
+def step(course: Course) -> Iterator[subprocess.Popen[str]]:
     process = course.start("step", "pool_demo/step8_see_the_pool", "--port", "0")
-    found = re.search(r"Open (http://127\.0\.0\.1:\d+/)", read_until(process, "Open "))
-    yield Page(found[1])
-    process.terminate()
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode == 0, errors
-    assert "had ended and was started again" in errors
-    assert "Traceback" not in errors
+    yield process
+    if process.poll() is None:
+        process.terminate()
+        process.communicate(timeout=60)
 
 
-def test_step_8_restarts_the_server_and_the_load_goes_on(page: Page, course: Course):
+@pytest.fixture
+def page(step: subprocess.Popen[str]) -> Page:
+    found = re.search(r"Open (http://127\.0\.0\.1:\d+/)", read_until(step, "Open "))
+    return Page(found[1])
+
+
+def test_step_8_restarts_the_server_and_the_load_goes_on(
+    step: subprocess.Popen[str], page: Page, course: Course
+):
     former = course.status.server_pid
     page.press("start", **CHOICE)
     frames = page.frames()
     before = next(frame for frame in frames if frame["turns"] > 10)
     assert page.press("restart").startswith("The server has shut down")
 
-    assert eventually(lambda: course.status and course.status.server_pid != former, 60)
+    assert eventually(lambda: (now := course.status) and now.server_pid != former, 60)
     refused = next(frame for frame in frames if frame["errors"].get("OperationalError 2003"))
     after = next(
         frame
@@ -65,14 +71,20 @@ def test_step_8_restarts_the_server_and_the_load_goes_on(page: Page, course: Cou
     assert after["counts"]["closed"] >= CHOICE["size"]
     assert sum(after["now"].values()) == CHOICE["size"]
 
+    step.terminate()
+    _, errors = step.communicate(timeout=60)
+    assert step.returncode == 0, errors
+    assert "had ended and was started again" in errors
+    assert "Traceback" not in errors
 
-def test_a_server_that_somebody_stopped_stays_stopped_and_the_step_goes_on(course: Course):
-    process = course.start("step", "pool_demo/step8_see_the_pool", "--port", "0")
-    found = re.search(r"Open (http://127\.0\.0\.1:\d+/)", read_until(process, "Open "))
+
+def test_a_server_that_somebody_stopped_stays_stopped_and_the_step_goes_on(
+    step: subprocess.Popen[str], page: Page, course: Course
+):
     course.run("db", "stop")
-    heard = iter(process.stderr.readline, "")
+    heard = iter(step.stderr.readline, "")
     assert any("db start" in line for line in heard), "who was stopped, is not started again"
-    assert Page(found[1]).press("stop") == "Stopped.", "the step goes on"
-    process.terminate()
-    process.communicate(timeout=60)
-    assert process.returncode == 0
+    assert page.press("stop") == "Stopped.", "the step goes on"
+    step.terminate()
+    step.communicate(timeout=60)
+    assert step.returncode == 0

@@ -69,8 +69,10 @@ class Rate:
 def rate(progress: Iterator[tuple[int, int, int]], depth: Depth) -> Rate:
     """Measure from so many (nanoseconds, turns, notes), which arrive as they happen.
 
+    The time is over when the seconds have passed, and one turn at least was had.
+
     Raises:
-        RuntimeError: they end too early.
+        RuntimeError: they end too early, or there are no turns.
     """
     first: tuple[int, int, int] | None = None
     begin, turns, notes = next(progress)
@@ -78,9 +80,11 @@ def rate(progress: Iterator[tuple[int, int, int]], depth: Depth) -> Rate:
         if first is None:
             if now - begin > depth.settled * 1e9:
                 first = begin, turns, notes = now, all_turns, all_notes
-        elif now - begin > depth.seconds * 1e9:
+        elif now - begin > depth.seconds * 1e9 and all_turns > turns:
             time_taken = (now - begin) / 1e9
             return Rate((all_turns - turns) / time_taken, (all_notes - notes) / time_taken / 1000)
+        elif now - begin > PATIENCE * 1e9:
+            raise RuntimeError("the load stands still")
     raise RuntimeError("the load ended too early")
 
 

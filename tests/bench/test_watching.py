@@ -40,6 +40,17 @@ def test_a_rate_leaves_out_the_beginning():
     assert watching.rate(iter(progress), depth) == Rate(100, 0.2)
 
 
+def test_a_load_on_a_slow_machine_gets_the_time_for_a_turn():
+    second = 10**9
+    progress = [(now * second, int(now > 4), 0) for now in range(10)]
+    assert watching.rate(iter(progress), watching.Depth(1, 1, 0)).turns == 0.25
+
+
+def test_a_load_that_stands_still_has_no_rate():
+    with pytest.raises(RuntimeError, match="stands still"):
+        watching.rate(((now * 10**9, 0, 0) for now in range(1000)), watching.QUICK)
+
+
 def test_a_load_that_ends_has_no_rate():
     with pytest.raises(RuntimeError):
         watching.rate(iter([(0, 0, 0), (10**9, 1, 1)]), watching.FULL)

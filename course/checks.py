@@ -53,10 +53,13 @@ def ensure_tools() -> None:
 
 
 def _workers(arguments: list[str]) -> list[str]:
-    # A debugger needs the terminal for itself. Tests with a browser stay together on one worker.
-    # Half of a test's time it waits for servers: one worker more than there are cores.
-    chosen = any(word.startswith(("-n", "--numprocesses", "--pdb")) for word in arguments)
-    return [] if chosen else ["-n", str(min(4, 1 + (os.cpu_count() or 1))), "--dist", "loadgroup"]
+    # A debugger needs the terminal for itself.
+    if any(word.startswith(("-n", "--numprocesses", "--pdb")) for word in arguments):
+        return []
+    # Half of a test's time it waits for servers: one worker more than there are cores. A file stays on one worker, so
+    # that its servers start once, and files begin in the order of tests/conftest.py: the longest ones first.
+    workers = str(min(4, 1 + (os.cpu_count() or 1)))
+    return ["-n", workers, "--dist", "loadfile", "--no-loadscope-reorder"]
 
 
 def _run_tool(command: list[str]) -> int:

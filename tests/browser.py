@@ -104,12 +104,3 @@ def pytest_pyfunc_call(pyfuncitem):
     if windows:
         windows.check()
     return result
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items):
-    """Keep the browser tests of a file on one worker, with one browser (`--dist loadgroup`)."""
-    for item in items:
-        grouped = item.get_closest_marker("xdist_group")
-        if "browser" in getattr(item, "fixturenames", ()) and not grouped:
-            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))

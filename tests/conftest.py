@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pymysql
 import pytest
@@ -40,6 +41,28 @@ class SaysFailuresAtOnce:
             self.terminal.write_line(
                 f"{report.nodeid} failed in {report.when}, {report.duration:.0f} s"
             )
+
+
+# Files that take a minute or so. They begin first: a run ends late if one of them begins last.
+LONG = [
+    "lessons/test_lessons_run.py",
+    "course/test_lab.py",
+    "course/test_stage.py",
+    "pool_demo/test_step8_page.py",
+    "private_chat/test_pages.py",
+    "lessons/test_exercises.py",
+    "group_chat/test_step_pages.py",
+    "group_chat/test_many_people.py",
+    "private_chat/test_nothing_is_lost.py",
+    "private_chat/test_switchboards.py",
+    "bench/test_private.py",
+    "bench/test_chat.py",
+]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    places = {str(Path(__file__).parent / name): place for place, name in enumerate(LONG)}
+    items.sort(key=lambda item: places.get(str(item.path), len(LONG)))
 
 
 @pytest.hookimpl(trylast=True)  # the terminal is there by then

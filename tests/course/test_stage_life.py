@@ -15,8 +15,6 @@ CHAT, CHILDREN = "group_chat/step4_nicknames", "pool_demo/step99b_leaves_childre
 SEVERAL = "group_chat/step6_several_processes"
 PATIENCE = 60.0  # seconds until processes are there, or gone
 
-in_front_of_one_stage = pytest.mark.xdist_group("stage life")  # so on one worker
-
 
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory, prepared, clean_environment):
@@ -38,14 +36,12 @@ def start(stage: Stage, step: str, clients: int = 0) -> int:
     return json.loads(said)["run"]
 
 
-@in_front_of_one_stage
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "stage.course.localhost"])
 def test_it_answers_to_its_own_names(stage, host):
     status, said = stage.ask("", Host=f"{host}:{stage.port}")
     assert status == 200 and "The stage" in said
 
 
-@in_front_of_one_stage
 @pytest.mark.parametrize(
     "host",
     ["evil.example", "evil.example:{port}", "127.0.0.1:1", "ann.course.localhost:{port}", ""],
@@ -56,7 +52,6 @@ def test_another_name_is_refused(stage, host):
     assert status in (400, 403) and "data-token" not in said
 
 
-@in_front_of_one_stage
 @pytest.mark.parametrize(
     "headers",
     [
@@ -76,7 +71,6 @@ def test_pages_of_other_origins_are_refused(stage, headers, path, body):
     assert "other origins" in said
 
 
-@in_front_of_one_stage
 @pytest.mark.parametrize(
     "given", [{}, {"X_Stage_Token": ""}, {"X_Stage_Token": "guessed"}, {"X_Stage_Token": "é"}]
 )
@@ -87,7 +81,6 @@ def test_without_the_token_nothing_is_changed(stage, path, given):
     assert not stage.below("demos.")
 
 
-@in_front_of_one_stage
 @pytest.mark.parametrize(
     ("path", "body", "status"),
     [
@@ -108,7 +101,6 @@ def test_what_it_does_not_know_is_refused(stage, path, body, status):
     assert stage.ask(path, body, X_Stage_Token=token(stage))[0] == status
 
 
-@in_front_of_one_stage
 @pytest.mark.parametrize("cookie", ["", "stage-{port}=", "stage-{port}=guessed", "stage-1={key}"])
 @pytest.mark.parametrize(
     ("path", "body"),
@@ -121,20 +113,17 @@ def test_another_user_of_this_machine_has_no_key(stage, cookie, path, body):
     assert "data-token" not in said
 
 
-@in_front_of_one_stage
 def test_the_key_is_a_file_that_only_its_owner_reads_and_it_stays(stage):
     file = stage.course.state / "stage.key"
     assert file.read_text("utf-8") == stage.key
     assert file.stat().st_mode & 0o777 == 0o600
 
 
-@in_front_of_one_stage
 def test_it_listens_on_loopback_only(stage):
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.2", stage.port), 5).close()
 
 
-@in_front_of_one_stage
 def test_it_shows_nothing_of_its_own_in_frames_of_others(stage):
     _, page = stage.ask("")
     assert "://" not in re.sub(r"http://www\.w3\.org/2000/svg", "", page), (
@@ -142,7 +131,6 @@ def test_it_shows_nothing_of_its_own_in_frames_of_others(stage):
     )
 
 
-@in_front_of_one_stage
 def test_a_second_run_of_a_running_step_is_refused(stage):
     run = start(stage, CHAT)
     again = stage.ask("runs", {"step": CHAT}, X_Stage_Token=token(stage))

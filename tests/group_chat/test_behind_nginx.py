@@ -17,8 +17,6 @@ from tests.tools import tool
 
 HEARTBEAT = 3.0  # pings come three times in it, so more often than nginx wants one
 
-pytestmark = pytest.mark.xdist_group("group chat behind nginx")  # on one worker, with one nginx
-
 
 @pytest.fixture(scope="module")
 def doors(tmp_path_factory):

@@ -33,8 +33,6 @@ STEP = "step6_several_processes"
 # As in deploy/README.md; pings come three times a heartbeat, so more often than nginx wants one.
 OPTIONS = ("--https", "--proxies", "1", "--heartbeat", "3")
 
-pytestmark = pytest.mark.xdist_group("messenger behind nginx")  # on one worker, with one nginx
-
 
 @pytest.fixture(scope="module")
 def account(_surroundings, database):

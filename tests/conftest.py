@@ -102,6 +102,7 @@ def database(worker_id: str, testrun_uid: str, server_settings: dict[str, str]) 
 @pytest.fixture(scope="session")
 def _seeded(database: str) -> Tables:
     """The tables in their starting state."""
+    restore()  # a file that restores them itself may have been here before
     return _tables()
 
 

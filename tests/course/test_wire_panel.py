@@ -53,8 +53,9 @@ class Feed:
             yield ": here\n\n"
             while not self.ended:
                 for at, lines in enumerate([self.own, *(self.lines(tap) for tap in self.taps)]):
-                    yield "".join(f"data: {line}\n\n" for line in lines[sent[at] :]) or ": here\n\n"
-                    sent[at] = len(lines)
+                    new = lines[sent[at] :]  # there may be more of them when these are on their way
+                    sent[at] += len(new)
+                    yield "".join(f"data: {line}\n\n" for line in new) or ": here\n\n"
                 self.changed.wait(0.05)
                 self.changed.clear()
         finally:

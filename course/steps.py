@@ -4,13 +4,14 @@ import ast
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
-from course import place, redis_server, say, target, tools
+from course import place, redis_server, say, target, tether, tools
 from course.errors import CourseError
 
 
@@ -93,7 +94,10 @@ def run_module(module: str, arguments: list[str]) -> int:
             **database.environment,
         }
         command = [str(place.venv_python()), "-m", module, *arguments]
-        with subprocess.Popen(command, cwd=place.ROOT, env=environment) as process:
+        # Elsewhere the process that ties them would pass on a Ctrl-C that the terminal has sent to both already.
+        tied = partial(tether.start, last_signal=signal.SIGTERM)
+        start = tied if sys.platform == "linux" else subprocess.Popen
+        with start(command, cwd=place.ROOT, env=environment) as process:
             signal.signal(signal.SIGTERM, lambda *_: process.terminate())
             while True:
                 try:

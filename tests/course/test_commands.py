@@ -126,8 +126,10 @@ def test_tethered_child_dies_with_its_parent(in_kernel: bool):
     if in_kernel and sys.platform != "linux":
         pytest.skip("only Linux has this in the kernel")
     script = f"""
+import time
 
 from course import tether
+
 child = tether.start(["sleep", "60"], in_kernel={in_kernel})
 print(child.pid, flush=True)
 time.sleep(60)
@@ -141,11 +143,14 @@ time.sleep(60)
     assert eventually(lambda: not alive(pid))
 
 
-def test_sigterm_ends_the_step_too(course: Course):
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_step_ends_with_its_command(course: Course, number: signal.Signals):
+    if number == signal.SIGKILL and sys.platform != "linux":
+        pytest.skip("only Linux ties a process to the one that started it")
     command = course.start("step", "group_chat/step1", "--port", "0")
     address = re.search(r"127\.0\.0\.1:(\d+)", read_until(command, "Open "))
-    command.send_signal(signal.SIGTERM)
-    command.communicate(timeout=60)
+    command.send_signal(number)
+    command.communicate(timeout=60)  # the step holds these pipes too
     with socket.socket() as probe, pytest.raises(ConnectionRefusedError):
         probe.connect(("127.0.0.1", int(address[1])))
 

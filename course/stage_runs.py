@@ -227,6 +227,8 @@ class Run:
 
     def _look_for_addresses(self, lines: list[str]) -> None:
         for line in lines:
+            if not line.startswith(("Open ", "Plot: ")):
+                continue
             if self.state == "running" and (
                 found := re.match(r"Open (http://127\.0\.0\.1:\d+/\S*)", line)
             ):

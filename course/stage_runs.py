@@ -4,6 +4,8 @@ Everything here happens in the server's one thread, in greenlets: the kernel end
 started it ends.
 """
 
+import contextlib
+import fcntl
 import json
 import os
 import re
@@ -366,7 +368,7 @@ def _start(
     # No colours and no waiting for a full buffer: what is said is shown at once.
     colours = ("FORCE_COLOR", "CLICOLOR", "CLICOLOR_FORCE")
     mine = {name: value for name, value in os.environ.items() if name not in colours}
-    return tether.start(
+    process = tether.start(
         [sys.executable, "-m", module, *arguments],
         last_signal=signal.SIGTERM,
         cwd=place.ROOT,
@@ -374,6 +376,11 @@ def _start(
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        pipesize=PIPE,
         start_new_session=True,
     )
+    # gevent's Popen takes no notice of `pipesize`, and a user may have so many large pipes and no more.
+    if sys.platform == "linux":
+        for stream in (process.stdout, process.stderr):
+            with contextlib.suppress(OSError):
+                fcntl.fcntl(stream or -1, fcntl.F_SETPIPE_SZ, PIPE)
+    return process

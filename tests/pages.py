@@ -8,6 +8,7 @@ assert [text for text, contrast, size in page.evaluate(CONTRASTS) if contrast < 
 """
 
 import os
+import re
 import signal
 import socket
 import threading
@@ -51,6 +52,18 @@ COLOURS = """(canvas) => {
     return Object.fromEntries([...points].filter(([point]) => point >>> 24 === 255).map(([point, count]) =>
         [`rgb(${point & 255}, ${(point >> 8) & 255}, ${(point >> 16) & 255})`, count]));
 }"""
+
+
+def contrasts(page):
+    """Return what CONTRASTS says of a page, in light and in dark, after a look at whether it is."""
+    measured = []
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        background = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        dark = sum(map(int, re.findall(r"\d+", background)[:3])) < 3 * 128
+        assert dark == (scheme == "dark")
+        measured += page.evaluate(CONTRASTS)
+    return measured
 
 
 class ChatPage:

@@ -5,17 +5,20 @@ with LoadProcess(Load("MysqlHelp", clients=8, size=3, query=0.1)) as load:
     for report in load.reports(): ...
 
 Each client gets a connection, asks one query, gives the connection back, and begins again. What
-happens is written to standard output, some twenty reports a second, each a line of JSON.
+happens is written to standard output, some twenty reports a second, each a pickle: that takes a
+seventh of the load's time that JSON takes, and who writes it is our own process.
 """
 
 import json
 import os
+import pickle
 import subprocess
 import sys
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Self, TypedDict
 
@@ -73,7 +76,6 @@ class LoadProcess:
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            encoding="utf-8",
         )
         self._say(asdict(chosen))
 
@@ -88,8 +90,9 @@ class LoadProcess:
     def reports(self) -> Iterator[Report]:
         """Yield the reports until the process ends."""
         assert self._process.stdout
-        for line in self._process.stdout:
-            yield json.loads(line)
+        with suppress(EOFError, pickle.UnpicklingError):  # killed, it leaves half a report
+            while True:
+                yield pickle.load(self._process.stdout)
 
     def hold(self, count: int) -> None:
         """Let so many further callers borrow a connection each, and keep it."""
@@ -116,7 +119,7 @@ class LoadProcess:
 
     def _say(self, message: dict[str, Any]) -> None:
         assert self._process.stdin
-        self._process.stdin.write(json.dumps(message) + "\n")
+        self._process.stdin.write(json.dumps(message).encode() + b"\n")
         self._process.stdin.flush()
 
 
@@ -226,7 +229,7 @@ class Reporter:
                 "notes": clients.notes.take(),
             }
             try:
-                sys.stdout.write(json.dumps(report, separators=(",", ":")) + "\n")
+                pickle.dump(report, sys.stdout.buffer)
                 sys.stdout.flush()
             except BrokenPipeError:  # who watched is gone; standard input ends too, and so do we
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -14,20 +14,7 @@ from course import keeper, lab, place
 from tests.waiting import eventually, within
 
 from .conftest import Course, alive, read_until
-
-
-def descendants(pid: int) -> list[int]:
-    """Return the processes that a process started, and those that they started."""
-    found = []
-    for folder in Path("/proc").iterdir():
-        if folder.name.isdecimal():
-            try:
-                parent = int((folder / "stat").read_text("utf-8").rpartition(")")[2].split()[1])
-            except (FileNotFoundError, ProcessLookupError):
-                continue
-            if parent == pid:
-                found += [int(folder.name), *descendants(int(folder.name))]
-    return found
+from .stages import descendants
 
 
 class Running:

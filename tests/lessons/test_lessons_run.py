@@ -185,6 +185,7 @@ def ask(book):
         yield rows
 
 
+@pytest.mark.timeout(1200)  # the one that measures takes a minute on a quick machine
 @pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
 def test_lesson_shows_what_it_keeps(play, ask, path):
     with Witness() as witness:

@@ -84,10 +84,8 @@ class Demo:
         )
         try:
             keeper.wait_until(self._is_settled, START_LIMIT)
-        except (
-            BaseException
-        ):  # such as a cell that is interrupted: nobody else knows of the process yet
-            self.kill()
+        except BaseException:
+            self.kill()  # nobody else knows of it yet: a cell may have been interrupted
             raise
         self.page = self._address()
         if not self.page:

@@ -1,6 +1,5 @@
 """`python3 -m course`: the database and JupyterLab on `lessons/`, until Ctrl-C."""
 
-import contextlib
 import os
 import secrets
 import signal
@@ -9,10 +8,10 @@ import subprocess
 import sys
 import urllib.request
 from pathlib import Path
-from queue import Empty, SimpleQueue
 
 from course import environment, exercises, keeper, place, say, target, tether
 from course.errors import CourseError
+from course.stopping import StopSignals
 
 USUAL_PORT = 8888
 START_LIMIT = 90.0  # seconds; a cold disk needs most of it
@@ -37,13 +36,10 @@ def run(port: int = 0) -> int:
     try:
         with target.database() as database:
             # From here on a signal means: stop in order. Until here Ctrl-C interrupts whatever is going on.
-            # It may come at any moment: a queue may be filled then, and an Event that we wait for may not.
-            asked_to_stop: SimpleQueue[int] = SimpleQueue()
-            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-                signal.signal(number, lambda number, _: asked_to_stop.put(number))
+            stop = StopSignals()
             try:
-                _wait_ready(lab, port, token, log, asked_to_stop)
-                if asked_to_stop.empty():
+                _wait_ready(lab, port, token, log, stop)
+                if not stop.asked():
                     say.line("The course is running.")
                     say.line(f"  Lessons    http://127.0.0.1:{port}/lab?token={token}")
                     say.line(
@@ -53,16 +49,12 @@ def run(port: int = 0) -> int:
                     say.line(f"  Database   {database.where}")
                     say.line("  SQL shell  python3 -m course db shell   (in another terminal)")
                     say.line("Ctrl-C stops everything.")
-                while lab.poll() is None:
-                    with contextlib.suppress(Empty):
-                        asked_to_stop.get(timeout=0.5)
-                        break
+                while not stop.asked(0.5) and lab.poll() is None:
                     database.mend()
-                else:
-                    if asked_to_stop.empty():
-                        raise CourseError(
-                            "JupyterLab ended by itself: the end of its log is below.", _tail(log)
-                        )
+                if not stop.asked():
+                    raise CourseError(
+                        "JupyterLab ended by itself: the end of its log is below.", _tail(log)
+                    )
             finally:
                 say.note("")
                 _stop(lab)
@@ -147,7 +139,7 @@ def _start(port: int, token: str, log: Path) -> subprocess.Popen[bytes]:
 
 
 def _wait_ready(
-    lab: subprocess.Popen[bytes], port: int, token: str, log: Path, asked_to_stop: SimpleQueue[int]
+    lab: subprocess.Popen[bytes], port: int, token: str, log: Path, stop: StopSignals
 ) -> None:
     request = urllib.request.Request(
         f"http://127.0.0.1:{port}/api/status", headers={"Authorization": f"token {token}"}
@@ -156,7 +148,7 @@ def _wait_ready(
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
     def answers() -> bool:
-        if lab.poll() is not None or not asked_to_stop.empty():
+        if lab.poll() is not None or stop.asked():
             return True
         try:
             with opener.open(request, timeout=5) as answer:

@@ -4,7 +4,6 @@ Standard library only: the command line imports it before anything is installed.
 `course.stage_server`, a process of the environment's Python.
 """
 
-import contextlib
 import os
 import signal
 import subprocess
@@ -12,10 +11,10 @@ import sys
 import threading
 import webbrowser
 from pathlib import Path
-from queue import Empty, SimpleQueue
 
 from course import environment, place, say, target, tether
 from course.errors import CourseError
+from course.stopping import StopSignals
 
 START_LIMIT = 60.0  # seconds for the server to say its address
 STOP_LIMIT = 20.0  # seconds for the steps that run to say goodbye
@@ -38,21 +37,15 @@ def run(port: int = 0) -> int:
         try:
             address = _address(server, log)
             # From here on a signal means: stop in order. Until here Ctrl-C interrupts whatever is going on.
-            # Not an Event: `set` in a handler waits for ever for the lock that an interrupted `wait` holds.
-            stop: SimpleQueue[int] = SimpleQueue()
-            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-                signal.signal(number, lambda number, _: stop.put(number))
+            stop = StopSignals()
             say.line(f"The stage is open: {address}")
             say.line(f"  Database   {database.where}")
             say.line("Ctrl-C stops everything.")
             if sys.stdout.isatty() and "CI" not in os.environ:
                 webbrowser.open(address)
-            while server.poll() is None:
-                with contextlib.suppress(Empty):
-                    stop.get(timeout=LOOK)
-                    break
+            while not stop.asked(LOOK) and server.poll() is None:
                 database.mend()
-            else:
+            if not stop.asked():
                 raise CourseError(
                     "the stage ended by itself: the end of its log is below.", _tail(log)
                 )

@@ -172,9 +172,8 @@ def create_app(port: int) -> tuple[Flask, Runs]:
 
 def _key() -> str:
     """Return what lets a browser in: other users of this machine can reach the port, and cannot read this file."""
-    file = (
-        place.state() / "stage.key"
-    )  # the same at each start, so that a page may stay open meanwhile
+    # The same at each start, so that a page may stay open meanwhile.
+    file = place.state() / "stage.key"
     if not file.exists():
         optionfile.write_private(file, secrets.token_urlsafe(16))
     return file.read_text("utf-8")

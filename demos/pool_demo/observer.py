@@ -253,20 +253,23 @@ class Observer:
         Raises Refused if it is away already.
         """
         run = self._running()
-        is_real = comes_back()
+        wait: Callable[[], object]
         with self._control:
-            if is_real:
+            if comes_back():
                 _shut_down()
-            self.proxy.go_away()
-            if not is_real:
+                self.proxy.go_away()
+                wait = self._wait_until_back
+                said = "The server has shut down and is started again: "
+                said += "until then it refuses everybody."
+            else:
+                self.proxy.go_away()
                 with run.mutex:
                     numbers = list(run.picture.lanes)
                 _kill(numbers)  # what they were doing, the server would go on with
-            wait = self._wait_until_back if is_real else partial(self._ended.wait, AWAY)
+                wait = partial(self._ended.wait, AWAY)
+                said = f"All connections are ended, and for {AWAY:g} s new ones are refused."
             threading.Thread(target=self._come_back, args=(wait,), daemon=True).start()
-        if is_real:
-            return "The server has shut down and is started again: until then it refuses everybody."
-        return f"All connections are ended, and for {AWAY:g} s new ones are refused."
+        return said
 
     def _come_back(self, wait: Callable[[], object]) -> None:
         wait()

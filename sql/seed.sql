@@ -102,6 +102,7 @@ INSERT INTO `friendships` (low_id, high_id, state, actor_id, changed_at) VALUES
 -- B4, B6: messages between two users.
 -- `client_id` is made by the sender's client (a UUID), once per message: sending it again inserts nothing twice.
 -- Undelivered, in order:   recipient_id = ? AND delivered_at IS NULL ORDER BY id
+-- Unread, of one friend:    recipient_id = ? AND read_at IS NULL AND sender_id = ? ORDER BY id
 -- A page of a conversation: low_id = ? AND high_id = ? AND id < ? ORDER BY id DESC LIMIT ?
 CREATE TABLE `messages` (
     id           BIGINT        NOT NULL AUTO_INCREMENT,
@@ -117,6 +118,7 @@ CREATE TABLE `messages` (
     PRIMARY KEY (id),
     UNIQUE KEY messages_once (sender_id, client_id),
     KEY messages_undelivered (recipient_id, delivered_at, id),
+    KEY messages_unread (recipient_id, read_at, sender_id, id),
     KEY messages_conversation (low_id, high_id, id),
     CONSTRAINT messages_sender FOREIGN KEY (sender_id) REFERENCES `userinfo` (id),
     CONSTRAINT messages_recipient FOREIGN KEY (recipient_id) REFERENCES `userinfo` (id),

@@ -5,7 +5,7 @@ from collections import deque
 from dataclasses import replace
 
 from demos.group_chat.logs import now
-from demos.group_chat.messages import Message
+from demos.group_chat.messages import Message, id_is_taken
 
 NEWCOMER = 50  # messages that a newcomer is shown
 KEPT = 1000  # messages that somebody who comes back can catch up with
@@ -36,9 +36,18 @@ class History:
             old = self._messages.popleft()
             self._by_client_id.pop((old.username, old.client_id), None)
 
-    def find(self, username: str, client_id: str) -> Message | None:
-        """Return what this user has said already under this client id."""
-        return self._by_client_id.get((username, client_id)) if client_id else None
+    def find(self, message: Message) -> Message | None:
+        """Return the same message as it was said before, None if it is new.
+
+        Raises:
+            NotSaid: its author has said something else under its client id.
+        """
+        if not message.client_id:
+            return None
+        before = self._by_client_id.get((message.username, message.client_id))
+        if before and before.msg != message.msg:
+            raise id_is_taken(message.client_id)
+        return before
 
     def replay(self, since: str) -> tuple[list[Message], int]:
         """Return what came after the id `since`, and how many of those are no longer kept.

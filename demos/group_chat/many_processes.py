@@ -18,7 +18,7 @@ from gevent.event import Event
 
 from demos.group_chat.history import KEPT, History
 from demos.group_chat.logs import log, now
-from demos.group_chat.messages import Message
+from demos.group_chat.messages import Message, NotSaid, id_is_taken
 from demos.group_chat.one_process import Holder, Listener, OneProcess
 from demos.group_chat.room_in_redis import RoomInRedis
 
@@ -109,8 +109,11 @@ class ManyProcesses(OneProcess):
 
         Returns:
             What was said before under the same client id, None if this is new.
+
+        Raises:
+            NotSaid: that was something else.
         """
-        before = self._history.find(message.username, message.client_id)
+        before = self._history.find(message)
         if before:
             return before
         client_id = message.client_id or f"{message.origin}.{next(self._numbers)}"
@@ -142,15 +145,25 @@ class ManyProcesses(OneProcess):
     # Messages.
 
     def _add(self, key: str, message: Message) -> Message | None:
-        """Add a message to the stream; return it as it was said if it was there already."""
+        """Add a message to the stream; return it as it was said if it was there already.
+
+        Raises:
+            NotSaid: something else was said under its key.
+        """
         content = asdict(message) | {"time": message.time or now()}
         del content["id"]  # the stream's number will be its id
-        number, time, repeated = self._shared.say(key, content)
-        return replace(message, id=self._id(number), time=time) if repeated else None
+        said = self._shared.say(key, content)
+        if not said.repeated:
+            return None
+        if not said.same:
+            raise id_is_taken(message.client_id)
+        return replace(message, id=self._id(said.number), time=said.time)
 
     def _hold(self, key: str, message: Message) -> Message | None:
         """Say it in this process alone, and keep it for the time when Redis is back."""
         if key in self._held:  # sent again, maybe on a new connection: the answer shall go there
+            if self._held[key].msg != message.msg:
+                raise id_is_taken(message.client_id)
             self._held[key] = replace(self._held[key], origin=message.origin)
             return self._held[key]
         self._held[key] = replace(message, time=now())
@@ -220,7 +233,12 @@ class ManyProcesses(OneProcess):
         while new := [held for held in self._held.items() if held[0] not in added]:
             for key, message in new:
                 added.add(key)
-                before = self._add(key, message)
+                try:
+                    before = self._add(key, message)
+                except NotSaid as error:  # in another process, while the two could not compare
+                    del self._held[key]
+                    log("held_not_said", name=message.username, reason=error.reason)
+                    continue
                 if before and not self._history.is_behind(before.id):
                     self._held.pop(key, None)  # said long ago: the stream has brought it
                     self._listener.acknowledge(before)

@@ -45,6 +45,12 @@ class NotSaid(Exception):
         self.code, self.reason, self.client_id = code, reason, client_id
 
 
+def id_is_taken(client_id: str) -> NotSaid:
+    """Return the answer to a message that has the client id of another one of its author's."""
+    reason = "Another message of yours has this client_id; choose a new one."
+    return NotSaid("id_taken", reason, client_id)
+
+
 def read(data: str | bytes) -> tuple[str, str]:
     """Return text and client id of a frame; whatever else it claims, such as a name, is ignored.
 

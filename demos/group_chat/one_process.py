@@ -84,8 +84,11 @@ class OneProcess:
 
         Returns:
             What was said before under the same client id, None if this is new.
+
+        Raises:
+            NotSaid: that was something else.
         """
-        before = self._history.find(message.username, message.client_id)
+        before = self._history.find(message)
         if not before:
             self._listener.deliver(self._history.say(message))
         return before

@@ -4,6 +4,7 @@ The messages are a stream, the names a hash; changes of names are published. Wha
 a whole, such as giving a message the next number, is a script in Lua: Redis runs one at a time.
 """
 
+import hashlib
 import json
 import secrets
 from collections.abc import Iterator
@@ -36,7 +37,7 @@ local before = redis.call('GET', KEYS[3])
 if before then return {before, 1} end
 local number = redis.call('INCR', KEYS[1])
 redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[2], number .. '-0', 'message', ARGV[1])
-local said = number .. ' ' .. ARGV[3]
+local said = number .. ' ' .. ARGV[3] .. ' ' .. ARGV[5]
 redis.call('SET', KEYS[3], said, 'EX', ARGV[4])
 return {said, 0}
 """
@@ -64,6 +65,15 @@ redis.call('HDEL', KEYS[1], ARGV[1])
 redis.call('PUBLISH', KEYS[2], cjson.encode({left = holder.name}))
 return 1
 """
+
+
+class Said(NamedTuple):
+    """What is in the stream under a key: number and time; was it there before, and the same?"""
+
+    number: int
+    time: str
+    repeated: bool
+    same: bool
 
 
 class _Call(NamedTuple):
@@ -113,20 +123,17 @@ class RoomInRedis:
         known: list[str | int] = [epoch, newest, secrets.token_hex(4)]
         return str(self._call(_RECOGNISE, [EPOCH, NUMBER], known))
 
-    def say(self, key: str, content: dict[str, str]) -> tuple[int, str, bool]:
-        """Add a message to the stream, unless there is one with this key already.
-
-        Returns:
-            Its number and time, and whether it was there.
-        """
+    def say(self, key: str, content: dict[str, str]) -> Said:
+        """Add a message to the stream, unless there is one with this key already."""
         text = json.dumps(content | {"key": key})
+        digest = hashlib.sha256(content["msg"].encode()).hexdigest()
         said, repeated = self._call(
             _SAY,
             [NUMBER, MESSAGES, f"{ROOM}said:{key}"],
-            [text, self._kept, content["time"], REMEMBERED],
+            [text, self._kept, content["time"], REMEMBERED, digest],
         )
-        number, _, time = said.partition(" ")
-        return int(number), time, bool(repeated)
+        number, time, what = said.split(" ")
+        return Said(int(number), time, bool(repeated), what == digest)
 
     def last_messages(self) -> list[tuple[int, dict[str, str]]]:
         """Return the last messages, with their numbers; the content includes the `key`."""

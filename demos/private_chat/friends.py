@@ -35,22 +35,26 @@ class Friendships:
         self.db, self.board = db, board
         board.watch(self._tell_friends)
 
-    def among(self, db: MysqlHelp, pairs: Iterable[Pair]) -> set[Pair]:
-        """Return the pairs that are friends.
+    def among(self, tx: MysqlHelp, pairs: Iterable[Pair]) -> set[Pair]:
+        """Return the pairs that are friends; until the transaction ends, no move changes that.
+
+        Without the lock it would see the friendships as they were when it began: a message could
+        be stored after its recipient was told that its sender is blocked.
 
         Args:
-            db: where to ask, such as a transaction that is open.
+            tx: the transaction that acts upon the answer.
             pairs: pairs of user ids, the smaller one first.
         """
-        asked = list(pairs)
-        if not asked:
-            return set()
-        either = " or ".join(["low_id = %s and high_id = %s"] * len(asked))
-        rows = db.selectall(
-            f"select low_id, high_id from friendships where state = 'accepted' and ({either})",
-            [user_id for pair in asked for user_id in pair],
-        )
+        rows = _rows(tx, pairs, "state = 'accepted'", "lock in share mode")
         return {(row["low_id"], row["high_id"]) for row in rows}
+
+    def blocked(self, db: MysqlHelp, asked: Iterable[Pair]) -> set[Pair]:
+        """Return those of (user, other) where the user has blocked the other."""
+        pairs = set(asked)
+        rows = _rows(db, {pair_of(*pair) for pair in pairs}, "(low_blocks or high_blocks)")
+        both = [(row, row["low_id"], row["high_id"]) for row in rows]
+        found = {(low, high) for row, low, high in both if row["low_blocks"]}
+        return pairs & (found | {(high, low) for row, low, high in both if row["high_blocks"]})
 
     def of(self, user: User) -> list[Row]:
         """Return all rows of a user: other's id and name, and what `_shown` asks for."""
@@ -131,6 +135,19 @@ class Friendships:
             log("presence_not_told", user=user.name, error=error)
             return
         self.board.send({"type": "presence", "name": user.name, "online": online}, friends)
+
+
+def _rows(db: MysqlHelp, pairs: Iterable[Pair], where: str, lock: str = "") -> list[Row]:
+    """Return rows of pairs for which a condition holds."""
+    asked = list(pairs)
+    if not asked:
+        return []
+    either = " or ".join(["low_id = %s and high_id = %s"] * len(asked))
+    return db.selectall(
+        "select low_id, high_id, low_blocks, high_blocks from friendships"
+        f" where {where} and ({either}) {lock}",
+        [user_id for pair in asked for user_id in pair],
+    )
 
 
 def _shown(row: Row, me: int) -> str:

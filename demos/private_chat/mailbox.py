@@ -5,7 +5,7 @@ message as for a hundred. While one is under way, the next gathers.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from time import monotonic
 from typing import Any, NamedTuple
@@ -16,9 +16,9 @@ from gevent.event import AsyncResult
 from gevent.queue import Queue
 
 from demos.group_chat.logs import log
-from demos.group_chat.messages import NotSaid
+from demos.group_chat.messages import NotSaid, id_is_taken
 from demos.pool_demo.mysqlhelp import MysqlHelp, Row
-from demos.private_chat.post import MayWrite, Post, not_friends, pair_of
+from demos.private_chat.post import MayWrite, Pair, Post, not_friends, pair_of
 from demos.private_chat.switchboard import Connection, Event, Switchboard, User
 
 STORE_TIME = 5.0  # seconds until a sender hears that the database does not answer
@@ -109,21 +109,20 @@ class Mailbox(Post):
     def read(self, user: User, name: str, upto: int) -> None:
         """Note that a user has seen a conversation up to a message, and tell both."""
         friend_id = self.id_of(name)
+        pair, told = pair_of(user.id, friend_id), {user.id}
         last = self.db.selectone(
             "select id from messages where low_id = %s and high_id = %s and id <= %s"
-            " and sender_id = %s order by id desc limit 1",
-            (*pair_of(user.id, friend_id), upto, friend_id),
+            " order by id desc limit 1",
+            (*pair, upto),
         )
         if not last:
-            return  # the friend, or who is none, has written nothing up to there
-        self.db.update(
-            "update messages set read_at = utc_timestamp(3),"
-            " delivered_at = coalesce(delivered_at, utc_timestamp(3))"
-            " where sender_id = %s and recipient_id = %s and id <= %s and read_at is null",
-            (friend_id, user.id, last["id"]),
-        )
+            return  # nothing has been written up to there
+        while unread := self._unread(user.id, friend_id, last["id"]):
+            if not self._mark_read(pair, unread):
+                return
+            told.add(friend_id)
         event = {"type": "read", "reader": user.name, "friend": name, "upto": last["id"]}
-        self.board.send(event, {user.id, friend_id})
+        self.board.send(event, told)
 
     def history(self, user: User, name: str, before: int, limit: int) -> list[Event]:
         """Return a page of a conversation before a message, the oldest first.
@@ -137,6 +136,28 @@ class Mailbox(Post):
             (*pair_of(user.id, self.id_of(name)), before, limit),
         )
         return [self._event(row) for row in reversed(rows)]
+
+    def _unread(self, user_id: int, friend_id: int, upto: int) -> list[int]:
+        """Return ids of what a user has not read of another one's, some at a time."""
+        rows = self.db.selectall(
+            "select id from messages where recipient_id = %s and read_at is null"
+            " and sender_id = %s and id <= %s order by id limit %s",
+            (user_id, friend_id, upto, AT_ONCE),
+        )
+        return [row["id"] for row in rows]
+
+    def _mark_read(self, pair: Pair, ids: list[int]) -> bool:
+        """Note that messages were read; between those who are no friends nothing is noted."""
+        with self.db.transaction() as tx:
+            if not self._friends(tx, [pair]):
+                return False
+            tx.execute(
+                "update messages set read_at = utc_timestamp(3),"
+                " delivered_at = coalesce(delivered_at, utc_timestamp(3))"
+                f" where id in ({_marks(ids)}) and read_at is null",
+                ids,
+            )
+        return True
 
     # Storing.
 
@@ -176,7 +197,9 @@ class Mailbox(Post):
         if not letters:
             return
         with self.db.transaction() as tx:
-            allowed = self._allowed(tx, letters)
+            pairs = [pair_of(letter.sender_id, letter.recipient_id) for letter in letters]
+            friends = self._friends(tx, pairs)
+            allowed = [one for one, pair in zip(letters, pairs, strict=True) if pair in friends]
             if allowed:
                 # The same letter again changes nothing, and is found below like the others.
                 # (MySQL takes no id = id there: two in one batch are its error 1869.)
@@ -186,38 +209,33 @@ class Mailbox(Post):
                     + " on duplicate key update body = body",
                     [field for letter in allowed for field in letter[:4]],
                 )
-        # Asked afterwards, because a transaction does not see what was committed while it ran: the
-        # same letter, sent to another process before.
-        for row in self._stored(allowed):
-            self.board.send(self._event(row), {row["sender_id"], row["recipient_id"]})
-        sent = {_key(letter) for letter in allowed}
-        sent |= self._sent_before([letter for letter in letters if _key(letter) not in sent])
+        self._answer(allowed, friends=True)
+        accepted = set(allowed)
+        self._answer([one for one in letters if one not in accepted], friends=False)
+
+    def _answer(self, letters: Sequence[_Letter], friends: bool) -> None:
+        """Acknowledge the letters that are stored as they are, and refuse the others.
+
+        Asked after the transaction, which does not see what was committed while it ran: the same
+        letter, sent to another process before. Who are friends no more may not have heard that
+        their letter was stored; then the recipient hears nothing, for what has ended stays ended.
+        """
+        stored = {_content(row): row for row in self._stored(letters)}
+        found = {_content(letter._asdict()) for letter in letters} & stored.keys()
+        for content, row in stored.items():
+            if content in found:
+                to = {row["sender_id"], row["recipient_id"]} if friends else {row["sender_id"]}
+                self.board.send(self._event(row), to)
         for letter in letters:
-            if _key(letter) in sent:
+            if _content(letter._asdict()) in found:
                 letter.done.set(None)
             else:
-                letter.done.set_exception(not_friends())
+                taken = id_is_taken(letter.client_id)
+                letter.done.set_exception(taken if friends else not_friends())
 
-    def _sent_before(self, refused: Sequence[_Letter]) -> set[tuple[int, str]]:
-        """Acknowledge letters stored while the two were friends, whose senders did not hear of it.
-
-        The recipient hears nothing: a friendship that has ended stays ended.
-        """
-        rows = self._stored(refused)
-        for row in rows:
-            self.board.send(self._event(row), {row["sender_id"]})
-        return {(row["sender_id"], row["client_id"]) for row in rows}
-
-    def _allowed(self, tx: MysqlHelp, letters: Sequence[_Letter]) -> list[_Letter]:
-        if not self.may_write:
-            return list(letters)
-        pairs = {pair_of(letter.sender_id, letter.recipient_id) for letter in letters}
-        friends = self.may_write.among(tx, pairs)
-        return [
-            letter
-            for letter in letters
-            if pair_of(letter.sender_id, letter.recipient_id) in friends
-        ]
+    def _friends(self, tx: MysqlHelp, pairs: Iterable[Pair]) -> set[Pair]:
+        """Return the pairs that may write to each other; they still may when `tx` ends."""
+        return self.may_write.among(tx, set(pairs)) if self.may_write else set(pairs)
 
     def _stored(self, letters: Sequence[_Letter]) -> list[Row]:
         """Return the rows of these letters, in the order of their ids."""
@@ -245,9 +263,10 @@ class Mailbox(Post):
             yield from self._paged(
                 _COLUMNS + "where m.id >= %s and (m.recipient_id = %s or m.sender_id = %s)",
                 [start, user.id, user.id],
+                user.id,
             )
 
-    def _paged(self, sql: str, param: list[object]) -> Iterator[Row]:
+    def _paged(self, sql: str, param: list[object], me: int = 0) -> Iterator[Row]:
         """Yield messages in the order of their ids, fetched some at a time."""
         last = 0
         while True:
@@ -255,10 +274,23 @@ class Mailbox(Post):
                 sql + " and m.id > %s order by m.id limit %s",
                 [*param, last, AT_ONCE],
             )
-            yield from rows
+            yield from self._wanted(rows, me)
             if len(rows) < AT_ONCE:
                 return
             last = rows[-1]["id"]
+
+    def _wanted(self, rows: list[Row], me: int) -> list[Row]:
+        """Leave out what comes to somebody who has blocked its sender; it waits for an end of that.
+
+        Args:
+            rows: messages.
+            me: who is shown them; their sender is shown them in any case. 0: only recipients are.
+        """
+        if not self.may_write:
+            return rows
+        asked = {(row["recipient_id"], row["sender_id"]) for row in rows if row["sender_id"] != me}
+        blocked = self.may_write.blocked(self.db, asked)
+        return [row for row in rows if (row["recipient_id"], row["sender_id"]) not in blocked]
 
     def _overlap(self, since: int) -> int:
         """Return the first id that a page which has seen `since` may lack."""
@@ -304,9 +336,13 @@ class Mailbox(Post):
                     f" where id in ({_marks(rows)})",
                     [row["id"] for row in rows],
                 )
+            # Who has left a friend, or blocked one, hears no more of what becomes of messages.
+            pairs_of_rows = [pair_of(row["sender_id"], row["recipient_id"]) for row in rows]
+            friends = self._friends(tx, pairs_of_rows)
             delivered = defaultdict(list)
-            for row in rows:
-                delivered[row["sender_id"], self._name(row["recipient_id"])].append(row["id"])
+            for row, pair in zip(rows, pairs_of_rows, strict=True):
+                if pair in friends:
+                    delivered[row["sender_id"], self._name(row["recipient_id"])].append(row["id"])
         for (sender_id, friend), numbers in delivered.items():
             self.board.send({"type": "delivered", "friend": friend, "ids": numbers}, {sender_id})
 
@@ -353,9 +389,9 @@ class Mailbox(Post):
         return self._names[user_id]
 
 
-def _key(letter: _Letter) -> tuple[int, str]:
-    """Return what names a letter."""
-    return letter.sender_id, letter.client_id
+def _content(letter: Row) -> tuple[object, ...]:
+    """Return what makes two letters, or a letter and a row, the same."""
+    return tuple(letter[name] for name in ("sender_id", "client_id", "recipient_id", "body"))
 
 
 def _all_of(queue: "Queue[Any]") -> list[Any]:

@@ -3,7 +3,8 @@
 mailbox.py, a later step, keeps messages for those who are not.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Protocol
 
 from demos.group_chat.logs import now
@@ -12,14 +13,17 @@ from demos.pool_demo.mysqlhelp import MysqlHelp
 from demos.private_chat.database import find_user
 from demos.private_chat.switchboard import Connection, Event, Switchboard, User
 
-Pair = tuple[int, int]  # the ids of two users, the smaller one first
+Pair = tuple[int, int]  # the ids of two users; where their order says nothing, the smaller first
 
 
 class MayWrite(Protocol):
     """Who decides whether two users may write to each other: friends.py, once it is there."""
 
-    def among(self, db: MysqlHelp, pairs: Iterable[Pair]) -> set[Pair]:
-        """Return those pairs that may."""
+    def among(self, tx: MysqlHelp, pairs: Iterable[Pair]) -> set[Pair]:
+        """Return those pairs that may, and see that they still may when the transaction ends."""
+
+    def blocked(self, db: MysqlHelp, asked: Iterable[Pair]) -> set[Pair]:
+        """Return those of (user, other) where the user wants to hear nothing of the other."""
 
 
 def not_friends() -> NotSaid:
@@ -58,11 +62,6 @@ class Post:
             pymysql.MySQLError, PoolTimeout: the database is away.
         """
         recipient_id = self.id_of(to)
-        pair = pair_of(sender.id, recipient_id)
-        if self.may_write and not self.may_write.among(self.db, [pair]):
-            raise not_friends()
-        if not self.board.is_online(recipient_id):
-            raise NotSaid("not_online", f"{to} is not online.")
         event = {
             "type": "message",
             "id": None,
@@ -74,7 +73,25 @@ class Post:
             "delivered": True,
             "read": False,
         }
-        self.board.send(event, {sender.id, recipient_id})
+        with self._allowed(pair_of(sender.id, recipient_id)):
+            if not self.board.is_online(recipient_id):
+                raise NotSaid("not_online", f"{to} is not online.")
+            self.board.send(event, {sender.id, recipient_id})
+
+    @contextmanager
+    def _allowed(self, pair: Pair) -> Iterator[None]:
+        """See that two users may write to each other until the end of a block.
+
+        Raises:
+            NotSaid: they may not.
+        """
+        if not self.may_write:
+            yield
+            return
+        with self.db.transaction() as tx:
+            if not self.may_write.among(tx, [pair]):
+                raise not_friends()
+            yield
 
     def connect(self, connection: Connection, since: int) -> None:
         """Let a new page hear what has waited since it entered; nothing older is kept."""

@@ -267,6 +267,21 @@ def test_the_same_message_sent_twice_is_said_once(doors):
     assert listener.messages(2) == ["once", "the end"]
 
 
+def test_an_id_that_another_message_has_is_refused(doors):
+    """Acknowledged means said: the room of each process knows what the others have heard."""
+    speaker, listener = Page.join(doors[0], fresh()), Page.join(doors[1], fresh())
+    first = speaker.say("this", "same")
+    assert listener.message()["msg"] == "this"
+    for come_back in (False, True):
+        page = speaker.again(doors[1]) if come_back else speaker
+        page.send("something else", "same")
+        refused = page.next("error")
+        assert (refused["code"], refused["client_id"]) == ("id_taken", "same")
+        assert page.say("this", "same") == first
+        page.say("and on")
+    assert listener.messages(2) == ["and on"] * 2
+
+
 def test_a_client_id_belongs_to_its_user(doors):
     listener = Page.join(doors[0], fresh())
     first = Page.join(doors[0], fresh("a"))

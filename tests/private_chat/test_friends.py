@@ -1,11 +1,14 @@
 """B5: friends: every move there is, two who move at once, and what a blocked user cannot find out."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.waiting import all_at_once, eventually
 
+from .locks import hold_back, let_go, waiting_for_locks
 from .people import ask, befriend, new_name, newcomer, stranger
 
 MOVES = ["ask", "accept", "decline", "remove", "block", "unblock"]
@@ -371,6 +374,77 @@ def test_the_one_who_blocks_hears_nothing(server):
     ann.move("unblock", bob)
     assert state(ann, bob) == "asks", "the request was kept"
     assert ann.move("accept", bob) == 200
+
+
+def test_nothing_is_stored_after_the_block_was_confirmed(server):
+    """A message that was allowed, and waits for a lock before it is stored, holds the block up as well."""
+    ann, bob = newcomer(server), newcomer(server)
+    befriend(ann, bob)
+    page = bob.page()
+    assert page.say(ann, "before")["type"] == "message"
+
+    def stored():
+        return len(ask("select id from messages where sender_id = %s", bob.id))
+
+    def block():
+        assert ann.move("block", bob) == 200
+        return stored()
+
+    blocker = hold_back(page, ann)
+    with ThreadPoolExecutor(1) as elsewhere:
+        blocked = elsewhere.submit(block)
+        assert eventually(lambda: blocked.done() or waiting_for_locks() == 2)
+        let_go(blocker)
+        at_once = blocked.result(20)
+    page.next("message", "error")
+    assert page.say(ann, "after")["code"] == "not_friends"
+    assert stored() == at_once
+
+
+def test_marks_go_to_friends_only(server):
+    """Who was blocked, or left, may mark what came before; the other one's pages hear nothing of it."""
+    for parting in ("block", "remove"):
+        ann, bob = newcomer(server), newcomer(server)
+        befriend(ann, bob)
+        page, theirs = ann.page(), bob.page()
+        ids = [page.say(bob, f"{number}")["id"] for number in range(3)]
+        assert [theirs.message()["id"] for _ in ids] == ids
+        theirs.send({"read": ann.name, "upto": ids[0]})
+        assert page.next("read")["upto"] == ids[0]
+        assert ann.move(parting, bob) == 200
+        theirs.send({"got": ids})
+        theirs.send({"read": ann.name, "upto": ids[-1]})
+        assert eventually(lambda: delivered(ids[-1]))  # noqa: B023
+        assert theirs.is_open()
+        heard = page.heard()
+        assert (heard.count("read"), heard.count("delivered")) == (1, 0), parting
+        again = ann.fetch(f"/history?friend={bob.name}").json["messages"]
+        assert [one["read"] for one in again] == [True, False, False], parting
+
+
+def delivered(number):
+    return ask("select delivered_at from messages where id = %s", number)[0]["delivered_at"]
+
+
+def test_what_waits_for_one_who_has_blocked_its_sender_goes_on_waiting(server):
+    ann, bob, eve = (newcomer(server) for _ in range(3))
+    befriend(ann, bob, eve)
+    first = eve.page().say(ann, "first")["id"]
+    bob.page().say(ann, "of somebody blocked")
+    ann.move("block", bob)
+    eve.page().say(ann, "of a friend")
+    for since in ("", str(first)):
+        page = ann.page(since=since)
+        texts = [page.message()["msg"] for _ in range(2)]
+        assert texts == ["first", "of a friend"]
+        page.close()
+    ann.move("unblock", bob)
+    page = ann.page()
+    assert [page.message()["msg"] for _ in range(3)] == [
+        "first",
+        "of somebody blocked",
+        "of a friend",
+    ]
 
 
 def test_who_is_blocked_cannot_lift_it(server):

@@ -2,13 +2,12 @@
 
 import threading
 
-import pymysql
 import pytest
 
-from demos.pool_demo.settings import connect_args
 from tests.waiting import eventually
 
 from .conftest import Doors
+from .locks import LETTER, gathered, hold_back, let_go
 from .people import PATIENCE, ask, befriend, newcomer
 
 WAITING = 3000  # more than a page of the past, and than the network holds
@@ -96,10 +95,10 @@ def test_nothing_is_acknowledged_before_its_commit(friends):
     page, other = ann.page(), bob.page()
     page.say(bob, "first")
     other.message()
-    blocker = _hold_back(page, bob, "held")
+    blocker = hold_back(page, bob, "held")
     assert other.heard().count("message") == 1
     assert row_of(ann, "held") == []
-    _let_go(blocker)
+    let_go(blocker)
     assert page.message()["client_id"] == "held"
     assert other.message()["client_id"] == "held"
 
@@ -304,7 +303,7 @@ def test_the_same_frame_again_is_stored_once_and_answered_each_time(friends):
     ann, bob = friends
     page, other = ann.page(), bob.page()
     first = page.say(bob, "hello", "same")
-    again = [page.say(bob, "hello", "same"), ann.page().say(bob, "another text", "same")]
+    again = [page.say(bob, "hello", "same"), ann.page().say(bob, "hello", "same")]
     assert [one["id"] for one in again] == [first["id"]] * 2
     assert [one["msg"] for one in again] == ["hello"] * 2
     page.say(bob, "next")
@@ -318,11 +317,11 @@ def test_the_same_frame_again_is_stored_once_and_answered_each_time(friends):
 def test_the_same_id_in_one_batch_is_stored_once(friends):
     ann, bob = friends
     pages = [ann.page() for _ in range(8)]
-    blocker = _hold_back(ann.page(), bob)
+    blocker = hold_back(ann.page(), bob)
     for page in pages:
         page.send({"to": bob.name, "msg": "eight times", "client_id": "same"})
-    _gathered(ann.server)
-    _let_go(blocker)
+    gathered(ann.server)
+    let_go(blocker)
     answers = []
     for page in pages:
         while (frame := page.message())["client_id"] != "same":
@@ -334,16 +333,45 @@ def test_the_same_id_in_one_batch_is_stored_once(friends):
     ) == [{"n": 1}]
 
 
-def test_the_same_id_to_somebody_else_is_the_first_message(finished, friends):
-    """An id names one message of a user; the answer says which."""
+def test_an_id_that_another_message_has_is_refused(finished, friends):
+    """Acknowledged means stored: what has another text, or goes to another friend, is another message."""
     ann, bob = friends
     eve = newcomer(finished)
     befriend(ann, eve)
-    page, third = ann.page(), eve.page()
+    page, other, third = ann.page(), bob.page(), eve.page()
     first = page.say(bob, "for bob", "same")
-    answer = page.say(eve, "for eve", "same")
-    assert (answer["id"], answer["to"], answer["msg"]) == (first["id"], bob.name, "for bob")
-    assert "message" not in third.heard()
+    for to, text in ((eve, "for bob"), (eve, "for eve"), (bob, "another text"), (bob, "for bob ")):
+        refused = page.say(to, text, "same")
+        assert (refused["type"], refused["code"]) == ("error", "id_taken"), (to.name, text)
+    assert page.say(bob, "for bob", "same")["id"] == first["id"]
+    assert page.say(eve, "for eve", "its own")["type"] == "message"
+    assert third.message()["msg"] == "for eve"
+    page.say(bob, "the next")
+    while other.message()["msg"] != "the next":
+        pass
+    assert {one["msg"] for one in other.frames if one["type"] == "message"} == {
+        "for bob",
+        "the next",
+    }
+    stored = ask("select body from messages where sender_id = %s order by id", ann.id)
+    assert [one["body"] for one in stored] == ["for bob", "for eve", "the next"]
+
+
+def test_of_two_messages_with_one_id_in_a_batch_one_is_stored(server):
+    """The other one is refused, and nobody is told that it was sent."""
+    ann, bob, eve = (newcomer(server) for _ in range(3))
+    befriend(ann, bob, eve)
+    pages = [ann.page(), ann.page()]
+    blocker = hold_back(ann.page(), bob)
+    for page, to in zip(pages, (bob, eve), strict=True):
+        page.send({"to": to.name, "msg": f"for {to.name}", "client_id": "same"})
+    gathered(server)
+    let_go(blocker)
+    assert eventually(lambda: sum("error" in page.heard() for page in pages) == 1)
+    stored = ask(
+        "select recipient_id from messages where client_id = 'same' and sender_id = %s", ann.id
+    )
+    assert len(stored) == 1
 
 
 def test_what_was_stored_among_friends_is_acknowledged_after_they_have_parted(finished, friends):
@@ -379,12 +407,12 @@ def test_in_one_batch_each_letter_has_its_own_answer(server):
     assert all(page.is_open() for page in pages)
     stored = [pages[0].say(bob, text, text)["id"] for text in ("one", "two")]
     assert bob.move("remove", ann) == 200
-    blocker = _hold_back(third, ann)
+    blocker = hold_back(third, ann)
     letters = [(bob, "one"), (bob, "two"), (bob, "new"), (eve, "friends")]
     for page, (to, text) in zip(pages, letters, strict=True):
         page.send({"to": to.name, "msg": text, "client_id": text})
-    _gathered(ann.server)
-    _let_go(blocker)
+    gathered(ann.server)
+    let_go(blocker)
     answers = []
     for page, (_, text) in zip(pages, letters, strict=True):
         while (frame := page.next("message", "error")).get("client_id") != text:
@@ -452,39 +480,6 @@ def test_a_number_that_is_none_does_no_harm(friends):
 # Many at once.
 
 
-LETTER = "insert into messages(sender_id, recipient_id, client_id, body) values (%s, %s, %s, '')"
-
-
-def _hold_back(page, friend, client_id="first"):
-    """Send a message and hold up its transaction, so that what comes after it gathers; for less than four seconds."""
-    blocker = pymysql.connect(**connect_args())
-    blocker.begin()
-    # Whether this letter is there already, is known only when this transaction has ended.
-    blocker.cursor().execute(LETTER, (page.person.id, friend.id, client_id))
-    page.send({"to": friend.name, "msg": "holds back", "client_id": client_id})
-    assert eventually(_somebody_waits_for_a_lock)
-    return blocker
-
-
-def _somebody_waits_for_a_lock():
-    ask("do sleep(0.12)")  # who asks more often gets an old answer
-    return ask(
-        "select id from information_schema.processlist join information_schema.innodb_trx on id = trx_mysql_thread_id"
-        " where db = database() and trx_state = 'LOCK WAIT'"
-    )
-
-
-def _gathered(server):
-    """Wait until the server has read what the test has sent before."""
-    for _ in range(3):
-        assert server.get("/healthz").status == 200
-
-
-def _let_go(blocker):
-    blocker.rollback()
-    blocker.close()
-
-
 def test_messages_that_arrive_together_are_one_transaction(server):
     people = [newcomer(server) for _ in range(20)]
     for number, person in enumerate(people):
@@ -494,11 +489,11 @@ def test_messages_that_arrive_together_are_one_transaction(server):
         page.say(
             friend, "before"
         )  # the server looks names up once; below it asks nobody before it gathers
-    blocker = _hold_back(pages[0], people[1])
+    blocker = hold_back(pages[0], people[1])
     for page, friend in zip(pages[1:], people[2:] + people[:1], strict=True):
         page.send({"to": friend.name, "msg": "together", "client_id": "x"})
-    _gathered(server)
-    _let_go(blocker)
+    gathered(server)
+    let_go(blocker)
     ids = [_mine(page, "x") for page in pages[1:]]
     assert len(set(ids)) == 19
     # Rows of one transaction have one time.
@@ -526,11 +521,11 @@ def test_a_letter_that_cannot_be_stored_does_not_take_the_others_with_it(server)
     )
     try:
         tab = people[0].page()
-        blocker = _hold_back(page, people[1])
+        blocker = hold_back(page, people[1])
         other.send({"to_friend": [people[2].name], "msg": "good"})
         tab.send({"to": people[3].name, "msg": "bad", "client_id": "bad"})
-        _gathered(server)
-        _let_go(blocker)
+        gathered(server)
+        let_go(blocker)
         refused = tab.next("error")
     finally:
         ask("drop trigger no_bad_ones")
@@ -542,12 +537,12 @@ def test_a_deadlock_is_repeated_and_nobody_notices(friends):
     """Each of two transactions waits for what the other has. The server ends the one that has done less."""
     ann, bob = friends
     page, other = ann.page(), bob.page()
-    blocker = _hold_back(page, bob, "victim")
+    blocker = hold_back(page, bob, "victim")
     with blocker.cursor() as cursor:
         cursor.executemany(LETTER, [(bob.id, bob.id, f"heavy {n}") for n in range(100)])
         # Succeeds at once, because the mailbox's transaction, which has a row here, is the victim.
         cursor.execute("select id from messages where sender_id = %s for update", (ann.id,))
-    _let_go(blocker)
+    let_go(blocker)
     said = page.next("message", "error")
     assert (said["type"], said["client_id"], said["msg"]) == ("message", "victim", "holds back")
     assert other.message()["id"] == said["id"]

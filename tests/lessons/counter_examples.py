@@ -1,0 +1,151 @@
+"""For each claim of the lessons, by their names and words: figures with which it fails.
+
+Each names what measures, and what that finds on a machine, a network or a library of another day: see
+`tests/lessons/claims.py`. The figures are ones that could be found.
+"""
+
+from contextlib import nullcontext
+from types import SimpleNamespace
+
+from demos.pool_demo.contestants import HELPER, POOLED, TUNED, WAYS
+from demos.pool_demo.measure import Sample, Turns
+
+
+def sample(figure, rounds=3):
+    """The same figure in each round."""
+    return Sample((figure,) * rounds)
+
+
+def rates(**each):
+    """Selects a second of all ways: a thousand, but for those that are named."""
+    named = dict(
+        zip(("raw", "no_tls", "pooled", "tuned", "persistent", "helper"), WAYS, strict=True)
+    )
+    found = dict.fromkeys(WAYS, sample(1000.0))
+    return found | {named[name]: sample(figure) for name, figure in each.items()}
+
+
+def near(**each):
+    """What step 6 finds on this machine."""
+    return [
+        {"TCP": {(count, name): one for name, one in rates(**each).items() for count in (1, 8)}}
+    ]
+
+
+def far(count, at_0=None, at_5=None):
+    """What step 6d finds with so many callers, without and with 5 ms added."""
+    return {count: {0: rates(**(at_0 or {})), 1: rates(), 5: rates(**(at_5 or {}))}}
+
+
+def turns(*each):
+    """So many turns for each caller, in a second."""
+    return Turns([[0.01] * count for count in each], 1.0)
+
+
+def phases(**microseconds):
+    """What step 6c finds of a connect."""
+    found = {"TLS context": 100.0, "socket connects": 70.0, "greeting": 120.0, "log-in": 130.0}
+    named = {"tls": "TLS context", "greeting": "greeting"}
+    found |= {named[name]: figure for name, figure in microseconds.items()}
+    return {phase: sample(figure) for phase, figure in found.items()}
+
+
+def pool_of(*each):
+    """What step 6e finds: queries a second with 1, 2, 4, 8 ... connections."""
+    found = {2**power: sample(figure) for power, figure in enumerate(each)}
+    return [(found, dict.fromkeys(found, sample(10.0)))]
+
+
+# A connection is opened, and nothing is asked over it.
+OPEN = {"pymysql.connect": [nullcontext()]}
+
+# Round trips until the first answer, and of each query: raw PyMySQL with six, the tuned pool with one.
+TRIPS = dict.fromkeys(WAYS, (7, 6)) | {POOLED: (7, 3), TUNED: (7, 1)}
+
+# 5 ms away, one caller. As many trips, and other times: the server works for long.
+BUSY_SERVER = {"trips.count_all": [TRIPS], "latency.compare": [far(1)]}
+
+SERVED = {POOLED: [turns(1, 200)], TUNED: [turns(17, 19)], HELPER: [turns(18, 19)]}
+
+COUNTER_EXAMPLES = {
+    "02_connect_raw_pymysql": {
+        # A driver that prepares TLS once.
+        "Connecting takes many times as long as asking.": OPEN | {"milliseconds": [0.7, 0.12]},
+        "Most of it is preparing TLS.": {"milliseconds": [5.0, 1.0]},
+    },
+    "04_compare_honestly": {
+        "The longest phase is the one that talks to nobody.": {"phases.measure": [phases()]},
+        # A server far away: the greeting takes longest, and longer than all others.
+        "All of these together take less than the TLS context.": {
+            "phases.measure": [phases(tls=20_000.0, greeting=80_000.0)]
+        },
+        "With no choice it takes more than a hundred times as long.": {
+            "prepare": [sample(6.0, 10), sample(5.0, 10), sample(5.0, 10)]
+        },
+        "Most of the lead is the TLS context.": {
+            "here.compare": near(raw=900.0, no_tls=1000.0, tuned=3000.0)
+        },
+        "Most of the time that a pool saves is the TLS context.": {
+            "here.compare": near(raw=900.0, no_tls=1000.0, tuned=3000.0)
+        },
+        # A pool that is slower than connecting: it looks at each connection for long.
+        "A pool saves much of a short query's time, and next to nothing of a long one's.": {
+            "here.compare": near(raw=50.0, no_tls=1500.0, tuned=1200.0)
+        },
+        # A rollback at each return.
+        "The tuned pool waits once for a query, raw PyMySQL several times.": {
+            "trips.count_all": [TRIPS | {TUNED: (7, 2)}]
+        },
+        "What was measured is near to what was counted.": BUSY_SERVER,
+        # The TLS context is built by a slow machine on a slow network.
+        "The farther the server, the less the TLS context counts.": {
+            "latency.compare": [far(1, {"raw": 600.0}, {"raw": 100.0})]
+        },
+        # A pool that is silent in its lock by default.
+        "The default pool does less than no pool, the tuned one more.": {
+            "latency.compare": [far(32, at_5={"pooled": 1800.0, "tuned": 2000.0})]
+        },
+        "The pool does many times the work if it is silent in its lock.": {
+            "DelayProxy": [nullcontext()],
+            "Callers": [nullcontext()],
+            "rate": [500.0, 600.0, 700.0, 800.0, 1000.0, 1600.0],
+        },
+        # One lock around all queries: the server works for one connection at a time.
+        "While queries wait, more connections do many times the work.": {
+            "sizes.measure": pool_of(180.0, 190.0, 190.0, 190.0, 190.0, 190.0, 190.0)
+        },
+        # A machine with many processors, and a Python that uses them.
+        "While queries work, more connections do no such thing.": {
+            "share": [turns(40), turns(150), turns(500), turns(600)]
+        },
+        "For what sixteen connections did above, the estimate is near to sixteen.": {
+            "sizes.measure": pool_of(180.0, 190.0, 190.0, 190.0, 190.0, 190.0, 190.0)
+        },
+        # DBUtils lines its callers up.
+        "MysqlHelp gives the evener turns.": {"fair.measure": [SERVED]},
+        # Who is in the line is overtaken all the same.
+        "The line made the turns more even.": {
+            "fair.measure": [SERVED],
+            "Callers": [nullcontext(SimpleNamespace(run=lambda turn, *_: turn()))],
+            "turn": [turns(10, 25)],
+        },
+        # The tuned pool talks in its lock: it loses, too.
+        "Far away, the arguments decide.": {
+            "here.compare": near(tuned=2000.0),
+            "latency.compare": [
+                far(1, at_5={"pooled": 2000.0, "tuned": 5000.0}),
+                far(32, at_5={"pooled": 100.0, "tuned": 200.0}),
+            ],
+        },
+    },
+    "09_log_in_and_register": {
+        # Scrypt with parameters that are much too small.
+        "Scrypt takes more than a thousand times as long.": {"timed": [1.5] * 50 + [900.0] * 5},
+        # Whoever is unknown is sent away at once.
+        "Neither takes twice as long as the other.": {"timed": [50_000.0] * 3 + [400.0] * 3},
+    },
+    "10_befriend_and_catch_up": {
+        # Each message has a transaction of its own, together or not.
+        "Together they take less than half as many transactions.": {"transactions": [30, 29]},
+    },
+}

@@ -20,7 +20,7 @@ def test_source_of_a_file_is_the_file():
         ("demos/pool_demo/settings.py", "POOL_LIMITS", "POOL_LIMITS: dict", "}"),
         ("demos/pool_demo/settings.py", "Settings", "@dataclass", "return keywords | changes"),
         ("demos/pool_demo/settings.py", "Settings.address", "@property", "{self.port}"),
-        (NAIVE, "MysqlHelp.getInstance", "@classmethod", "return cls.instance or cls()"),
+        (NAIVE, "MysqlHelp.getInstance", "@classmethod", "return MysqlHelp.mysql"),
     ],
 )
 def test_source_of_a_name_is_its_whole_definition(path, name, first, last):

@@ -43,7 +43,12 @@ FACTS = {
     },
     "02_connect_raw_pymysql": {
         "commit-run": ["others see    ['小甜甜']\nafter close() ['小甜甜']\n"],
-        "percent-obrien": ["values('O'Brien', 22)", "ProgrammingError: (1064"],
+        "snapshot-run": [
+            "reader still sees:       ['小甜甜']\n",
+            "its commit: ['小甜甜', '赵丽颖']",
+        ],
+        "snapshot-levels": ["(1, 1)\nread committed   (0, 1)\nrepeatable read  (0, 0)\n"],
+        "percent-obrien": ["value ('O'Brien','22')", "ProgrammingError: (1064"],
         "percent-mallory": ["in the table: ['Eve', 'Mallory']"],
         "parameters-run": [r"values('O\'Brien', 22)", "typed: True"],
         "utf8-fails": ["(1366"],
@@ -70,8 +75,10 @@ FACTS = {
         "many-lock": ["with self._lock:\n", "con._reset("],
     },
     "05_wrap_in_mysqlhelp": {
-        "execute-run": ["has no attribute 'execute'\nUnboundLocalError"],
-        "singleton-run": ["objects: 1, connections opened: 50"],
+        "execute-run": ["has no attribute 'execute'\",)\nUnboundLocalError"],
+        "singleton-run": ["objects: 1, connections: 0\n", "50 opened, 10 left"],
+        "singleton-shadow": ["class:  None\n", "object: PooledDB"],
+        "update-matched-run": ["plain:           0\nwith FOUND_ROWS: 1\n"],
         "singleton-cure": ["objects: 1, connections: 1"],
         "select-one": [str(STUDENTS[0])],
         "insert-run": ["4\n", "| 3 | 唐嫣 | 25 | 女 |\n| 4 | 小甜甜 | 20 | 女 |"],

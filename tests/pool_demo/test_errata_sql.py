@@ -48,7 +48,9 @@ def names_in(connection):
 def test_e05_insert_by_percent_loses_o_brien(old):
     with pytest.raises(pymysql.ProgrammingError) as caught:
         insert_by_format(old, "O'Brien", 30)
-    assert caught.value.args[0] == 1064
+    code, message = caught.value.args
+    assert code == 1064
+    assert message.endswith("near 'Brien','30')' at line 1")
     assert names_in(old) == []
 
 

@@ -1,4 +1,7 @@
-"""A pool that is used on both sides of a fork. Right: MysqlHelp, as in step 7f."""
+"""A pool that is used on both sides of a fork. Right: MysqlHelp, as in step 7f.
+
+The course's own example of today's DBUtils, on the source's pool (A4); the source does not fork.
+"""
 
 from collections.abc import Callable
 

@@ -1,5 +1,7 @@
 """Borrowing a second connection while holding one. Right: MysqlHelp, as in step 7e.
 
+The course's own example, on the source's pool (A4); nothing in the source borrows twice.
+
 Each function is harmless alone. Together they need two connections a caller; when all connections
 are held by callers who wait for their second one, nobody goes on, and `blocking=True` has no
 time-out.

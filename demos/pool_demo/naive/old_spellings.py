@@ -1,5 +1,7 @@
 """E1, E6, E7: what was written for versions of long ago. Right: pool.py and settings.py."""
 
+from typing import Any
+
 import pymysql
 
 from demos.pool_demo.settings import load
@@ -17,9 +19,14 @@ def connect_with_utf8() -> pymysql.Connection:
     return pymysql.connect(**load().connect_args(charset="utf8"))
 
 
+def arguments() -> dict[str, Any]:
+    """E6, E7: return the keywords as A6 spells them; use_unicode=True is the default today."""
+    found = load().connect_args(charset="utf8", use_unicode=True)
+    found["passwd"] = found.pop("password")
+    found["db"] = found.pop("database")
+    return found
+
+
 def connect_with_old_keywords() -> pymysql.Connection:
     """E7: connect with `passwd=` and `db=`. PyMySQL warns: DeprecationWarning."""
-    arguments = load().connect_args()
-    arguments["passwd"] = arguments.pop("password")
-    arguments["db"] = arguments.pop("database")
-    return pymysql.connect(**arguments)
+    return pymysql.connect(**arguments())

@@ -1,8 +1,11 @@
 """E10, and DBUtils' fail-over: a bank teller who leaves failures to the pool.
 
-Right: MysqlHelp, as steps 7a to 7d use it. The pool is that of A4: blocking, never checked, and
-without begin(), so that DBUtils repeats on a new connection whatever failed on the old one. What
-the old one held, half a transaction or a lock, is gone by then, and nobody is told.
+The bank is the course's own; the source has none. The source's are the pool, that of A4, and the
+habit of A7 to swallow errors. Right: MysqlHelp, as steps 7a to 7d use it.
+
+The pool is blocking, never checked, and used without begin(), so that DBUtils repeats on a new
+connection whatever failed on the old one. What the old one held, half a transaction or a lock, is
+gone by then, and nobody is told.
 """
 
 from collections.abc import Callable
@@ -23,7 +26,7 @@ def open_pool(settings: Settings | None = None) -> PooledDB:
 
 
 def deposit(pool: PooledDB, name: str, amount: int) -> bool:
-    """E10: swallow the error and return True, whatever happened."""
+    """E10: swallow the error and return True, as A7's update does over A7's execute."""
     connection = pool.connection()
     cursor = connection.cursor()
     try:

@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 
 from bench.chat_load.joining import LoadError
-from bench.chat_native import die_with_parent, state
+from bench.chat_native import NoCompilerError, die_with_parent, library, state
 from demos.pool_demo.settings import ROOT
 
 ROOM, RICH, SOURCE = "the room", "the room, rich format", "source's loop"
@@ -23,7 +23,8 @@ STARLETTE, FLASK_SOCK = "starlette/uvicorn", "flask-sock, threads"
 SOCKETIO, NODE = "Flask-SocketIO, gevent", "Node ws"
 FLOOR, PYTHON_FLOOR = "floor, C", "floor, Python"
 
-NODE_FOLDER = Path(__file__).parent / "chat_peers" / "node"
+PEERS = Path(__file__).parent / "chat_peers"
+NODE_FOLDER, FLOOR_SOURCE = PEERS / "node", PEERS / "floor.c"
 START_TIME = 60.0  # seconds; a busy machine needs a quarter of it
 _URL = re.compile(r"http://127\.0\.0\.1:\d+")
 
@@ -47,6 +48,15 @@ def _node() -> list[str]:
         raise ServerError("there is no node (on Debian and Ubuntu: apt-get install nodejs npm)")
     places = [str(_node_packages()), *filter(None, [os.environ.get("NODE_PATH")])]
     return ["env", f"NODE_PATH={os.pathsep.join(places)}", node, str(NODE_FOLDER / "server.js")]
+
+
+def _floor_in_c() -> list[str]:
+    """Return the command of the floor in C, which is compiled by then."""
+    try:
+        library(FLOOR_SOURCE)
+    except NoCompilerError as error:
+        raise ServerError(str(error)) from None
+    return _python("bench.chat_peers", "floor_c")()
 
 
 @cache
@@ -184,5 +194,5 @@ CONTENDERS = [
     ),
     Contender(NODE, _node),
     Contender(PYTHON_FLOOR, _peer("floor_python")),
-    Contender(FLOOR, _peer("floor_c")),
+    Contender(FLOOR, _floor_in_c),
 ]

@@ -166,6 +166,12 @@ def test_every_server_does_the_same_work(name):
         pytest.skip(str(error))
 
 
+def test_without_a_compiler_the_floor_in_c_says_so(monkeypatch):
+    monkeypatch.setenv("COURSE_NO_CC", "1")
+    with pytest.raises(ServerError, match="there is no C compiler"), BY_NAME[FLOOR].started():
+        pytest.fail("it started")
+
+
 @pytest.mark.parametrize("name", [PYTHON_FLOOR, ROOM, RICH, SOCKETIO])
 def test_the_load_client_counts_every_delivery(name):
     contender = BY_NAME[name]

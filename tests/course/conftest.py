@@ -17,6 +17,11 @@ from tests.waiting import eventually, within
 
 def alive(pid: int) -> bool:
     """Say whether a process runs (one that has ended but was not collected yet does not)."""
+    if not Path("/proc/self").exists():  # macOS, which has `ps`; a bare Debian has none
+        state = subprocess.run(
+            ["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False
+        ).stdout.strip()
+        return state != "" and not state.startswith("Z")
     try:
         return Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()[0] != "Z"
     except (FileNotFoundError, ProcessLookupError):

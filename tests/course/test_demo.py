@@ -1,7 +1,6 @@
 """course/demo.py: a step beside a notebook; it starts, answers, and does not outlive its kernel."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -12,6 +11,7 @@ import redis
 
 from course import demo, place
 from course.lesson import LessonError
+from tests.course.conftest import alive
 from tests.waiting import eventually
 
 STEP = "group_chat/step4_nicknames"
@@ -72,22 +72,9 @@ def test_a_step_ends_with_its_kernel():
     )
     with parent:
         pid = int(parent.stdout.readline())
-        os.kill(pid, 0)
+        assert alive(pid)
         parent.send_signal(signal.SIGKILL)
-    assert eventually(lambda: not _lives(pid), 60)
-
-
-def _lives(pid):
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return (
-        "Z"
-        not in subprocess.run(
-            ["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False
-        ).stdout
-    )
+    assert eventually(lambda: not alive(pid), 60)
 
 
 def test_a_notebooks_redis_can_be_lost_and_found_at_the_same_address(redis_server, monkeypatch):

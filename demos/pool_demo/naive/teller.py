@@ -17,9 +17,9 @@ from demos.pool_demo.bank import GIVE, TAKE
 from demos.pool_demo.settings import Settings, load
 
 
-def open_pool(settings: Settings | None = None) -> PooledDB:
-    """Return a pool with the values of A4."""
-    where = (settings or load()).connect_args()
+def open_pool(settings: Settings | None = None, **changes: object) -> PooledDB:
+    """Return a pool with the values of A4; `changes` are further arguments for the connections."""
+    where = (settings or load()).connect_args(**changes)
     return PooledDB(
         creator=pymysql, maxconnections=6, mincached=2, maxcached=5, blocking=True, ping=0, **where
     )

@@ -1,11 +1,17 @@
 """README, CONTRIBUTING and the files for other machines say what is true."""
 
 import json
+import os
 import re
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
 
 import yaml
 
-from course import place
+from course import cli, lab, place, stage_app
+from tests.course.conftest import Course
 
 SECTIONS = [f"A{number}" for number in range(13)] + [f"B{number}" for number in range(1, 8)]
 
@@ -36,19 +42,69 @@ def test_compose_waits_for_tcp():
     )
 
 
-def test_workflow_covers_every_python_and_server():
+def test_workflow_covers_every_server_the_suite_and_macos():
     jobs = yaml.safe_load(read(".github/workflows/tests.yml"))["jobs"]
     matrix = jobs["services"]["strategy"]["matrix"]
-    assert matrix["python"] == ["3.11", "3.12", "3.13", "3.14"]
+    assert matrix["python"] == ["3.11", "3.14"]
     assert matrix["database"] == ["mysql:8.4", "mysql:9", "mariadb:10.11", "mariadb:11.8"]
     assert {entry["database"] for entry in matrix["include"]} == set(matrix["database"])
     assert "services" not in jobs["two-commands"]
+    assert jobs["macos"]["runs-on"] == "macos-latest"
+    commands = {
+        name: [step["run"] for step in job["steps"] if "run" in step] for name, job in jobs.items()
+    }
+    # Style and types are looked at once.
+    assert [name for name in jobs if "python3 -m course test" in commands[name]] == ["two-commands"]
+    for name in ("services", "macos"):
+        (tests,) = [run for run in commands[name] if " -m pytest " in run]
+        files = re.findall(r"tests/\S+", tests)
+        assert files
+        assert all((place.ROOT / file).exists() for file in files)
 
 
-def test_dev_container_and_binder_use_what_is_there():
+def test_dev_container_uses_what_is_there():
     container = json.loads(read(".devcontainer/devcontainer.json"))
-    assert container["postCreateCommand"] == "python3 -m course setup --test"
-    assert (place.ROOT / ".binder" / read(".binder/requirements.txt").split()[1]).exists()
+    for verb in ("updateContentCommand", "postStartCommand"):
+        python, dash_m, course, *arguments = shlex.split(container[verb])
+        assert (python, dash_m, course) == ("python3", "-m", "course")
+        cli._parser().parse_args(arguments)
+    assert set(container["forwardPorts"]) == {lab.USUAL_PORT, stage_app.USUAL_PORT, 5000}
+    settings = container["customizations"]["vscode"]["settings"]
+    assert container["containerEnv"].keys() == {"COURSE_STATE_DIR", "COURSE_VENV"}
+    python = Path(settings["python.defaultInterpreterPath"])
+    assert python.parent.parent == Path(container["containerEnv"]["COURSE_VENV"])
+
+
+def test_binder_builds_and_starts(course: Course, tmp_path: Path):
+    """Both of Binder's scripts run on a copy of the checkout, beside packages that are here already."""
+    home, prefix = tmp_path / "binder", tmp_path / "prefix"
+    unwanted = shutil.ignore_patterns("__pycache__", "mine")
+    for part in (".binder", "course", "demos", "lessons", "sql"):
+        shutil.copytree(place.ROOT / part, home / part, ignore=unwanted)
+    for file in [place.ROOT / "pyproject.toml", *place.ROOT.glob("requirements*.lock")]:
+        shutil.copy(file, home)
+    environment = {
+        **course.environment,
+        "COURSE_VENV": str(place.venv()),
+        "NB_PYTHON_PREFIX": str(prefix),
+        "PATH": os.pathsep.join([str(place.venv() / "bin"), os.environ["PATH"]]),
+    }
+
+    def run(*command: str | Path) -> str:
+        done = subprocess.run(
+            command, cwd=home, env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    run(home / ".binder/postBuild")
+    assert list((home / "lessons/mine").glob("*.ipynb"))
+    kernel = json.loads((prefix / "share/jupyter/kernels/python3/kernel.json").read_text("utf-8"))
+    # What a notebook would run in that kernel, once Binder has started its own server.
+    code = "from course.lesson import ready; ready(); print('ready')"
+    said = run(home / ".binder/start", kernel["argv"][0], "-c", code)
+    assert said.endswith("ready\n")
+    run("python3", "-m", "course", "db", "stop")
 
 
 def test_lock_files_hold_hashes_and_no_address():

@@ -391,3 +391,37 @@ def _round_trips(ping: int) -> int:
         count = proxy.round_trips() - before
         pool.close()
         return count
+
+
+@exercise(
+    "3.6",
+    hints=(
+        "Lesson 03, section 6: a `Witness` counts what the server has, whatever a comment says.",
+        "Open the pool inside the block of the `Witness`, borrow so many times, and call "
+        "`witness.settle(borrowers)` before you give back.",
+    ),
+    why="PyMySQL's connections are never shared, so 0 dedicates each; so does any other value.",
+    wrong={
+        "return 1": "expected 2",
+        "return borrowers if maxshared == 0 else maxshared": "with maxshared=20",
+        """
+        with Witness() as witness:
+            pool = open_pool(maxshared=maxshared)
+            for _ in range(borrowers):
+                pool.connection().close()
+            count = witness.settle(1)
+            pool.close()
+        return count
+        """: "expected 2",
+    },
+)
+def check_shared(connections_for: Callable[[int, int], int]) -> None:
+    """Ask with several numbers of borrowers and values of maxshared."""
+    for borrowers, maxshared in ((2, 0), (4, 0), (3, 20)):
+        with scene():
+            found = connections_for(borrowers, maxshared)
+        expect(
+            found == borrowers,
+            f"with maxshared={maxshared} and {borrowers} borrowers: expected {borrowers} "
+            f"connections, you return {found!r}",
+        )

@@ -55,6 +55,9 @@ FACTS = {
         "cost-count": ["3 connections made, 0 left"],
     },
     "03_share_a_pool": {
+        "dbutils-requires": ["needed: []"],
+        "borrow-inside-run": ["in the first: True in the second: False", "idle again: True"],
+        "leftovers-snapshot-ages": ["24, the next one 25", "24, the next one 24"],
         "pool-import": ["2 connections opened by the import"],
         "borrow-run": [THREE_ROWS],
         "exhausted-wait": ["3 of 3 callers waited", "the server had 2 connections"],

@@ -104,7 +104,7 @@ def test_every_step_is_on_the_map_in_the_order_of_the_sections(presenter):
     assert sections == [f"A{number}" for number in range(13)] + [
         f"B{number}" for number in range(1, 8)
     ]
-    expect(page.locator("#map section", has_text="A5 ").first).to_contain_text("lesson 03, 40 min")
+    expect(page.locator("#map section", has_text="A5 ").first).to_contain_text("lesson 03, 45 min")
 
 
 # What the page shows of a step, in one look.

@@ -107,9 +107,9 @@ class Mailbox(Post):
             gevent.sleep(SLOWLY)  # the database is slow, so the page is read slowly
 
     def read(self, user: User, name: str, upto: int) -> None:
-        """Note that a user has seen a conversation up to a message, and tell both."""
+        """Note that a user has seen a conversation up to a message, and tell both of what is new."""
         friend_id = self.id_of(name)
-        pair, told = pair_of(user.id, friend_id), {user.id}
+        pair, is_new = pair_of(user.id, friend_id), False
         last = self.db.selectone(
             "select id from messages where low_id = %s and high_id = %s and id <= %s"
             " order by id desc limit 1",
@@ -120,9 +120,10 @@ class Mailbox(Post):
         while unread := self._unread(user.id, friend_id, last["id"]):
             if not self._mark_read(pair, unread):
                 return
-            told.add(friend_id)
-        event = {"type": "read", "reader": user.name, "friend": name, "upto": last["id"]}
-        self.board.send(event, told)
+            is_new = True
+        if is_new:
+            event = {"type": "read", "reader": user.name, "friend": name, "upto": last["id"]}
+            self.board.send(event, {user.id, friend_id})
 
     def history(self, user: User, name: str, before: int, limit: int) -> list[Event]:
         """Return a page of a conversation before a message, the oldest first.

@@ -209,7 +209,7 @@ def test_exercises_belong_to_their_lesson(path):
     book = exercises.folder("exercises") / path.name
     numbers = exercises.numbers(book)
     assert numbers == [f"{int(path.stem[:2])}.{place}" for place in range(1, len(numbers) + 1)]
-    assert 3 <= len(numbers) <= 5
+    assert 3 <= len(numbers) <= 6
     lesson = next(lesson for lesson in LESSONS if lesson.stem == path.stem)
     title = read(lesson).cells[0].source.splitlines()[0].removeprefix("# ")
     assert read(path).cells[0].source.startswith(f"# Exercises: {title}\n")

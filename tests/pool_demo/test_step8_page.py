@@ -458,7 +458,7 @@ class Storm:
         self.address = "nowhere"
         self.start = self.stop = self.kill = self.restart = self.hold = self.give_back = str
         self.sent = 0
-        self.enough = threading.Event()
+        self.enough, self.over = threading.Event(), threading.Event()
 
     def frames(self):
         """Yield frames at the pace at which they are about."""
@@ -481,6 +481,7 @@ class Storm:
             self.sent += len(notes)
             time.sleep(max(0.0, began + now / 1000 - time.monotonic()))
             yield json.dumps(self.frame(picture))
+        self.over.set()
 
     def frame(self, picture):
         check = {"looks": 1, "wrong": 0, "at_server": 200, "others": 0, "problem": ""}
@@ -555,8 +556,9 @@ def test_200_connections_and_20_events_a_millisecond_do_not_freeze_the_page(new_
         print(
             f"{seen[-1]['frames']} pictures, the longest wait for one {seen[-1]['longest']:.0f} ms"
         )
-        # What is counted is complete.
+        # What is counted is complete. A last picture may be on its way when the storm is told to end.
         storm.enough.set()
+        assert storm.over.wait(60)
         assert eventually(lambda: page.evaluate(PROGRESS)["notes"] == storm.sent, 60)
         assert pool.figure("borrowed") == storm.sent / len(storm.TURN)
     finally:

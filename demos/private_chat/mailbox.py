@@ -107,7 +107,7 @@ class Mailbox(Post):
             gevent.sleep(SLOWLY)  # the database is slow, so the page is read slowly
 
     def read(self, user: User, name: str, upto: int) -> None:
-        """Note that a user has seen a conversation up to a message, and tell both of what is new."""
+        """Note that a user has read a conversation up to a message; tell both what is new."""
         friend_id = self.id_of(name)
         pair, is_new = pair_of(user.id, friend_id), False
         last = self.db.selectone(

@@ -2,14 +2,13 @@
 
 import pytest
 
-from demos.group_chat.faults import FAULTS, heard, is_alive
+from demos.group_chat.faults import FAULTS
 from tests.waiting import eventually
 
-from . import promises
 from .hostile import CLOSE, TEXT, Client, close, frame, text
 
 # What the naive server writes about it; "" if it stays silent. That it has each fault, and our step has none, is what
-# step 4b shows (test_steps.py).
+# step 4b shows (test_steps.py); that it is the source's fault, test_as_the_source.py.
 LOGGED = {
     "W1": "",
     "W2": "TypeError: the JSON object must be str, bytes or bytearray, not NoneType",
@@ -44,27 +43,6 @@ def test_every_erratum_of_the_group_chat_is_among_them():
     numbers = {int(fault.erratum[1:]) for fault in FAULTS}
     of_private_chat, of_the_page = {6, 12, 14}, {13}
     assert numbers | of_private_chat | of_the_page == set(range(1, 15))
-
-
-def test_w05_nulls_reach_everybody(start):
-    server = start("naive.chat", tracebacks=True)
-    assert "ws://127.0.0.1:5000/" in server.get("/ws").body
-    eve, ann = promises.named(server, "Eve", "Ann")
-    ann.send("{}")
-    assert promises.hear(eve) == {"username": None, "msg": None}
-
-
-def test_w11_the_second_error_raises_from_except(start):
-    server = start("naive.nameless", tracebacks=True)
-    assert "static/nameless.js" in server.get("/chat").body
-    ann, bob = promises.nameless(server, 2)
-    ann.send("no JSON")
-    assert is_alive(ann)
-    assert "Traceback" not in server.log
-    ann.send("no JSON")
-    assert not is_alive(ann)
-    assert eventually(lambda: "ValueError: list.remove(x): x not in list" in server.log)
-    assert heard(bob) == []
 
 
 # What the frame layer of gevent-websocket does, and what ours does. Without a number: the source does not use it.

@@ -428,7 +428,16 @@ def test_w13_sending_before_connecting_is_a_type_error(naive_page):
     with page.expect_event("pageerror") as caught:
         page.click("text=发送")
     assert "Cannot read properties of null (reading 'send')" in str(caught.value)
-    assert page.inner_text("#list") == ""
+    assert page.inner_text("#list") == "我 : hello?"
+
+
+def test_w13_whoever_is_called_w_is_me_on_every_page(naive_page):
+    page, server = naive_page()
+    page.fill("#nickname", "Ann")
+    page.click("text=连接")
+    page.wait_for_function("ws.readyState === WebSocket.OPEN")
+    server.ws("w").send('{"username": "w", "msg": "not you"}')
+    expect(page.locator("#list")).to_have_text("我 : not you")
 
 
 def test_w13_a_message_is_shown_though_never_sent_and_the_end_goes_unnoticed(start, naive_page):
@@ -442,4 +451,4 @@ def test_w13_a_message_is_shown_though_never_sent_and_the_end_goes_unnoticed(sta
     assert page.inner_text("body") == looks
     page.fill("#text", "does anybody hear me?")
     page.click("text=发送")
-    assert page.inner_text("#list") == "我: does anybody hear me?"
+    assert page.inner_text("#list") == "我 : does anybody hear me?"

@@ -1,9 +1,11 @@
-"""A9: An echo over gevent-websocket as it is: W9, and lost close codes. Right: ../step1_echo.py.
+"""A9: An echo over gevent-websocket as it is: no limit, and lost codes. Right: ../step1_echo.py.
 
 python -m demos.group_chat.naive.echo --port 0
 
-Its close frames have no code: the first two letters of the reason stand in its place. The code that
-a client sends is read and thrown away. Frames without a mask, and of any size, are taken.
+This one is not the source's: its example of an echo is a page, and says nothing of the server. It
+shows the library that the source prescribes. Its close frames have no code: the first two letters
+of the reason stand in its place. The code that a client sends is read and thrown away. Frames
+without a mask, and of any size, are taken.
 """
 
 from typing import Any

@@ -2,8 +2,8 @@
 
 python -m demos.group_chat.naive.nameless --port 0
 
-As printed its page's docstring has no end, and Python reads no more of it. That end is added here,
-and `websocket=True` (W1). It shows no page of its own: it is step 3's.
+It shows no page of its own: it is step 3's. As printed, part B's program does not start: the
+docstring of its view for /friends has no end, so all that follows is text (W11).
 """
 
 import json
@@ -23,17 +23,17 @@ def page() -> str:
     return render_template("chat.html")
 
 
-@app.route("/ql", websocket=True)
+@app.route("/ql", websocket=True)  # the source has it without (W1)
 def room() -> str:
     """Pass on what this socket says, and forget it at the first error of whatever kind (W11)."""
-    socket: Any = request.environ.get("wsgi.websocket")
+    socket: Any = request.environ.get("wsgi.websocket", "")  # W8
     sockets.append(socket)
     while True:
         try:
-            message = json.loads(socket.receive())
+            message = json.loads(socket.receive())  # W2, W5, W9
             for other in sockets:
                 if other is not socket:
-                    other.send(json.dumps({"msg": message["msg"]}))
+                    other.send(json.dumps({"msg": message.get("msg")}))
         except:  # noqa: E722
             # W11: the loop goes on. It hears no more, and may still speak: a deaf zombie. At the
             # second error `remove` finds nothing, and raises.

@@ -1,8 +1,9 @@
 // A WebSocket that comes back: after a fault or silence, and when network or reader return.
 "use strict";
 
-// What a close code asks of a page (docs/wire-formats.md). All others: connect again soon.
-const STAY_AWAY = [1000, 1001, 4001, 4400, 4401, 4409];
+// What a close code asks of a page (docs/wire-formats.md). All others: connect again soon; also after
+// 1001, which says that the server goes away (a page that leaves needs no code: its script ends).
+const STAY_AWAY = [1000, 4001, 4400, 4401, 4409];
 const LATER = [1008, 1013];
 
 /**

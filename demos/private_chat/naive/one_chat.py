@@ -2,8 +2,7 @@
 
 python -m demos.private_chat.naive.one_chat --port 0
 
-One thing is different from the source: the route has `websocket=True`, without which it takes no
-WebSocket any more (W1). It shows no page of its own: it is step 1's.
+It shows no page of its own: it is step 1's.
 """
 
 import json
@@ -25,15 +24,18 @@ def page() -> str:
     return render_template("single_chat.html")
 
 
-@app.route("/<username>", websocket=True)
+@app.route("/<username>", websocket=True)  # the source has it without (W1)
 def chat(username: str) -> str:
     """Pass on what this socket says to one other."""
-    socket: Any = request.environ.get("wsgi.websocket")
-    sockets[username] = socket  # W4: who comes second gets what was meant for the first
+    socket: Any = request.environ.get("wsgi.websocket")  # W8
+    if socket:
+        sockets[username] = socket  # W4: who comes second gets what was meant for the first
     while True:
-        message = json.loads(socket.receive())
-        # W6: a KeyError for who is not there, a TypeError for a list; both disconnect who speaks.
-        recipient = sockets[message.get("to_user")]
+        message = json.loads(socket.receive())  # W2, W5, W9
+        # W6: `get` says None for who is not there, and None has no `send`: an AttributeError. Of a
+        # list it is a TypeError. Who has left is still there, as a dead socket (W2). Each of these
+        # disconnects who speaks.
+        recipient: Any = sockets.get(message.get("to_user"))
         recipient.send(json.dumps({"msg": message.get("msg"), "from_user": username}))
 
 

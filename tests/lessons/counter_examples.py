@@ -7,6 +7,7 @@ Each names what measures, and what that finds on a machine, a network or a libra
 from contextlib import nullcontext
 from types import SimpleNamespace
 
+from demos.group_chat.push_clients import Cost
 from demos.pool_demo.contestants import HELPER, POOLED, TUNED, WAYS
 from demos.pool_demo.measure import Sample, Turns
 
@@ -135,6 +136,18 @@ COUNTER_EXAMPLES = {
             "latency.compare": [
                 far(1, at_5={"pooled": 2000.0, "tuned": 5000.0}),
                 far(32, at_5={"pooled": 100.0, "tuned": 200.0}),
+            ],
+        },
+    },
+    "06_open_a_websocket": {
+        # A socket whose messages wait as long as a poll's, as they do without TCP_NODELAY on a slow line.
+        "Polling is late or dear; an open line is neither.": {
+            "measure": [
+                {
+                    "slow polling": Cost(13, 6, 146.0, 558.0),
+                    "quick polling": Cost(13, 237, 3669.0, 13.0),
+                    "WebSocket": Cost(14, 1, 91.0, 90.0),
+                }
             ],
         },
     },

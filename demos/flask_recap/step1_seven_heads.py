@@ -1,8 +1,8 @@
 """A0: Seven heads of Flask in one small app.
 
-Source: A0 goes through the day before, each head with a piece of code of its own: routing,
-construction, configuration, blueprints, files and JSON, hooks, flashed messages. Here they are one
-app, a notice board.
+Source: A0 lists what the day before was about: routing, construction, configuration, blueprints,
+files and JSON, hooks, flashed messages. It has no program for them. Here they are one app, a notice
+board. What the list spells errorheader is Flask's errorhandler.
 
 See: pages that want to know who you are. This terminal shows each request with its status: 302
 where the guard sends you to the log-in, 308 where an address leads to a better one.

@@ -1,6 +1,6 @@
 """A0: Before the first request.
 
-Source: A0 has a function run once, by the hook before_first_request. Flask 2.3 has removed it.
+Source: A0 names a hook for what runs once, before_first_request. Flask 2.3 has removed it.
 
 See: what Python says to that hook today. Then three ways to prepare an app, each with eight clients
 that all come first: how often each of them has prepared, and when.

@@ -1,7 +1,7 @@
 """B6: Messages for those who are away.
 
-Source: B6 asks that a message to a friend who is not connected is kept, and delivered when that
-friend connects. The source has no code for it.
+Source: B6 names messages for those who are offline, as something that is not done yet. The source
+has no code for it.
 
 See: write to a friend who is away, log in as that friend: it is there, in order. Marks say sent,
 delivered, read. Scroll back through the conversation. Two tabs of one user stay in step.

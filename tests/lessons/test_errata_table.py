@@ -13,7 +13,7 @@ from demos.private_chat.faults import FAULTS as OF_PRIVATE_CHAT
 from .conftest import read
 
 LESSON = lessons.find("11")
-ERRATA = [f"E{number}" for number in range(1, 15)] + [f"W{number}" for number in range(1, 15)]
+ERRATA = [f"E{number}" for number in range(1, 16)] + [f"W{number}" for number in range(1, 15)]
 
 
 def table():

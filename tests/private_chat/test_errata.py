@@ -1,9 +1,11 @@
-"""W4, W6, W8, W11, W12 and W14 in the private chats: there in the source's code, absent in ours."""
+"""E15, W4, W6, W8, W11, W12 and W14 in the private chats: there in the source's code, absent in ours."""
 
 import re
 
 import pytest
+from websockets.exceptions import ConnectionClosed
 
+from demos.pool_demo.naive.published_key import sign
 from demos.private_chat import faults
 from demos.private_chat.faults import FAULTS
 from tests.waiting import eventually
@@ -57,6 +59,25 @@ def test_every_erratum_of_the_private_chat_is_among_them():
 def test_an_open_socket_ends_with_its_log_in(shared):
     """The source has no log-out; what it has to do with an open socket is a question of ours."""
     assert not faults.after_log_out(shared("step6_several_processes").url).broken
+
+
+def test_e15_the_published_key_makes_anybody_of_everybody(shared):
+    server = shared("naive.single_chat", tracebacks=True)
+    with faults.sessions(server.url, faults.BOB) as (bob,):
+        cookie = sign({"user_name": faults.ANN, "is_login": True})
+        mallory = server.ws("single_ws", additional_headers={"Cookie": f"session={cookie}"})
+        faults.write(mallory, "no password", [faults.BOB])
+        assert bob.recv(PATIENCE) == f"来自{faults.ANN}:no password"
+
+
+def test_e15_at_ours_it_opens_nothing(shared):
+    cookie = sign({"user_name": faults.ANN, "is_login": True, "user_id": 1, "login": 1})
+    server = shared("step6_several_processes")
+    assert server.get("/single", Accept="text/html", Cookie=f"messenger={cookie}").status == 302
+    mallory = server.ws("single_ws", additional_headers={"Cookie": f"messenger={cookie}"})
+    with pytest.raises(ConnectionClosed) as closed:
+        mallory.recv(PATIENCE)
+    assert closed.value.rcvd.code == 4401
 
 
 def test_step5b_shows_each_fault_in_the_source_and_none_in_ours(run_step):

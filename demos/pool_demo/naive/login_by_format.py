@@ -1,38 +1,77 @@
-"""E5, E14: log-in and registration with SQL by %, and passwords in clear, as in B3.
+"""E5, E13, E14: B3's log-in and registration: SQL by %, connections lost, passwords in clear.
 
-Right: the table `userinfo` of sql/seed.sql takes only hashes, and step2b_pool_for_login.py passes
-parameters. The functions work on a table `userinfo` that accepts clear passwords: `clear_passwords`
-makes one that only the given connection sees, in front of the real one.
+One thing is different from the source: its table is `userinfo`. Ours takes only hashes, so this
+works on a table `clear_userinfo`, which exists as long as the block of `clear_passwords`. The
+source does not say how its table is made; like this one, it has to do without a unique name for
+some of what is shown here.
+Right: step2b_pool_for_login.py passes parameters, and private_chat/accounts.py hashes.
 """
 
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
 import pymysql
+from dbutils.pooled_db import PooledDB
+
+from demos.pool_demo.settings import connect_args
+
+Select = Callable[[str], Sequence[Any]]  # runs a query and returns its rows
 
 
-def clear_passwords(connection: pymysql.Connection, users: dict[str, str]) -> None:
-    """Hide the real `userinfo` from this connection behind a temporary one; {name: password}."""
-    with connection.cursor() as cursor:
-        cursor.execute("create temporary table userinfo (name varchar(32), password varchar(64))")
-        cursor.executemany("insert into userinfo values (%s, %s)", list(users.items()))
+@contextmanager
+def clear_passwords(users: dict[str, str]) -> Iterator[None]:
+    """Have the table `clear_userinfo` for a block, with these users: {name: password}."""
+    with pymysql.connect(**connect_args(autocommit=True)) as keeper, keeper.cursor() as cursor:
+        cursor.execute("set session lock_wait_timeout = 10")
+        cursor.execute("drop table if exists clear_userinfo")  # of somebody who was killed
+        cursor.execute("create table clear_userinfo (name varchar(200), password varchar(200))")
+        try:
+            cursor.executemany("insert into clear_userinfo values (%s, %s)", list(users.items()))
+            yield
+        finally:
+            cursor.execute("drop table clear_userinfo")
 
 
-def log_in(connection: pymysql.Connection, username: str, password: str) -> str | None:
-    """Return the name of the user whom name and password let in, or None.
+def over(pool: PooledDB) -> Select:
+    """Return the source's way to ask: borrow, query, give back, and no thought of errors (E13)."""
 
-    Password `x" or "1"="1`, or user `alice"-- `, needs to know nothing.
-    """
-    sql = 'select name from userinfo where name="%s" and password="%s"' % (username, password)  # noqa: UP031
-    with connection.cursor() as cursor:
+    def select(sql: str) -> Sequence[Any]:
+        connection = pool.connection()
+        cursor = connection.cursor()
         cursor.execute(sql)
-        row = cursor.fetchone()
-    return row[0] if row else None
+        rows: Sequence[Any] = cursor.fetchall()
+        cursor.close()
+        connection.close()
+        return rows
+
+    return select
 
 
-def register(connection: pymysql.Connection, username: str, password: str) -> None:
-    """Store a new user with the password in clear (E14).
+def log_in(select: Select, name: str | None, password: str | None) -> bool:
+    """Return whether these let somebody in.
 
-    A username can carry a query that copies another user's password into the new row.
+    Password `x" or "1"="1`, or user `alice"-- `, needs to know nothing (E5).
     """
-    sql = 'insert into userinfo(name, password) values("%s", "%s")' % (username, password)  # noqa: UP031
-    with connection.cursor() as cursor:
+    sql = 'select name from clear_userinfo where name ="%s"and password="%s"' % (name, password)  # noqa: UP031
+    return bool(select(sql))
+
+
+def register(pool: PooledDB, name: str, password: str) -> bool:
+    """Store a new user with the password in clear (E14); return whether that went well.
+
+    A name can carry a query that copies another user's password into the new row (E5).
+    """
+    try:
+        if not (name and password):
+            return False
+        connection = pool.connection()
+        cursor = connection.cursor()
+        sql = 'insert into clear_userinfo (name,password) values ("%s","%s")' % (name, password)  # noqa: UP031
         cursor.execute(sql)
-    connection.commit()
+        connection.commit()
+        cursor.close()
+        connection.close()
+    except:  # noqa: E722 - hides each error, but ends it too: its connection goes back at once
+        return False
+    return True

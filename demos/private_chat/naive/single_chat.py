@@ -1,4 +1,4 @@
-"""B3, B4: The source's log-in and chat by session, with W4, W6, W8, W11, W12, W14.
+"""B3, B4: The source's log-in and chat by session, with E15, W4, W6, W8, W11, W12, W14.
 
 python -m demos.private_chat.naive.single_chat --port 0
 
@@ -17,11 +17,12 @@ from flask import Flask, redirect, render_template, request, session
 from werkzeug.wrappers import Response
 
 from demos.group_chat.naive.serving import serve
+from demos.pool_demo.naive.published_key import SECRET_KEY
 from demos.pool_demo.settings import connect_args
 from demos.pool_demo.step2b_pool_for_login import LIMITS, log_in
 
 app = Flask(__name__)
-app.secret_key = "welcome to my site"  # as printed: whoever has read it signs any session
+app.secret_key = SECRET_KEY  # E15
 pool = PooledDB(creator=pymysql, **LIMITS, ping=0, **connect_args())
 sockets: dict[str, Any] = {}  # user → socket
 

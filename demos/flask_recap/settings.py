@@ -1,4 +1,4 @@
-"""A0: the app's configuration, in classes for `app.config.from_object`."""
+"""A0: the app's configuration, in a class for `app.config.from_object`."""
 
 import secrets
 
@@ -9,11 +9,4 @@ class Settings:
     # Signs the cookie with the session. New at each start, so a restart logs everybody out.
     SECRET_KEY = secrets.token_hex()
     SESSION_COOKIE_SAMESITE = "Lax"  # a form on another site is sent without our cookie
-    DEBUG = False
     colour = "green"  # not in capitals: the app does not get it
-
-
-class Debugging(Settings):
-    """The same for the one who writes the app: errors are shown, and not a bare 500."""
-
-    DEBUG = True

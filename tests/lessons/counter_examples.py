@@ -140,6 +140,13 @@ COUNTER_EXAMPLES = {
         },
     },
     "06_open_a_websocket": {
+        # Threads whose stacks are small, against greenlets whose views keep much.
+        "A line costs more with threads.": {
+            "open_many": [
+                {"right": 100, "threads": 301, "kB": 20},
+                {"right": 100, "threads": 2, "kB": 25},
+            ],
+        },
         # A socket whose messages wait as long as a poll's, as they do without TCP_NODELAY on a slow line.
         "Polling is late or dear; an open line is neither.": {
             "measure": [

@@ -3,9 +3,18 @@
 What it returns, raises and prints is what the source's class returns, raises and prints.
 """
 
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from demos.pool_demo.naive.ptpool import getPTConnection
+
+Fetch = Callable[[Any], Any]
+
+
+def _key_or_true(cursor: Any) -> Any:  # noqa: ANN401
+    """Return the key of the new row, True instead of 0."""
+    return True if cursor.lastrowid == 0 else cursor.lastrowid
 
 
 class MysqlHelp:
@@ -32,42 +41,24 @@ class MysqlHelp:
         return MysqlHelp.mysql
 
     def selectall(self, sql: str = "", param: Any = ()) -> Any:  # noqa: ANN401
-        """E8: the `except` needs what failed to be made. Raises UnboundLocalError."""
-        try:
-            cursor, conn = self.execute(sql, param)  # type: ignore[attr-defined]
-            rows = cursor.fetchall()
-            self.close(cursor, conn)
-            return rows
-        except Exception as error:
-            print("selectall except ", error.args)
-            self.close(cursor, conn)
-            return None
+        """Return all rows; None for a failure. Raises UnboundLocalError (E8)."""
+        return self._read("selectall", lambda cursor: cursor.fetchall(), sql, param)
 
     def selectone(self, sql: str = "", param: Any = ()) -> Any:  # noqa: ANN401
-        """Return the first row. E8 as above."""
-        try:
-            cursor, conn = self.execute(sql, param)  # type: ignore[attr-defined]
-            row = cursor.fetchone()
-            self.close(cursor, conn)
-            return row
-        except Exception as error:
-            print("selectone except ", error.args)
-            self.close(cursor, conn)
-            return None
+        """Return the first row, or None. Raises as `selectall`."""
+        return self._read("selectone", lambda cursor: cursor.fetchone(), sql, param)
 
     def insert(self, sql: str = "", param: Any = ()) -> Any:  # noqa: ANN401
         """Return the new key; True where the table makes none; None for a failure (E10)."""
-        try:
-            cursor, conn = self.execute(sql, param)  # type: ignore[attr-defined]
-            key = cursor.lastrowid
-            conn.commit()
-            self.close(cursor, conn)
-            return True if key == 0 else key
-        except Exception as error:
-            print("insert except ", error.args)
-            conn.rollback()
-            self.close(cursor, conn)
-            return 0
+        return self._write("insert", 0, _key_or_true, sql, param)
+
+    def update(self, sql: str = "", param: Any = ()) -> bool:  # noqa: ANN401
+        """E10: return True whatever happened, since `execute` swallows it."""
+        return bool(self._write("update", False, lambda cursor: True, sql, param))
+
+    def delete(self, sql: str = "", param: Any = ()) -> bool:  # noqa: ANN401
+        """Just so."""
+        return bool(self._write("delete", False, lambda cursor: True, sql, param))
 
     def insertmany(self, sql: str = "", param: Any = ()) -> bool:  # noqa: ANN401
         """Return whether all rows went in. It does without `execute`: no E8, no E10."""
@@ -75,33 +66,46 @@ class MysqlHelp:
         try:
             cursor.executemany(sql, param)
             conn.commit()
-            self.close(cursor, conn)
-            return True
         except Exception as error:
             print("insert many except ", error.args)
             conn.rollback()
-            self.close(cursor, conn)
             return False
+        else:
+            return True
+        finally:
+            self.close(cursor, conn)
 
-    def update(self, sql: str = "", param: Any = ()) -> bool:  # noqa: ANN401
-        """E10: return True whatever happened, since `execute` swallows it."""
-        return self._change("update", sql, param)
-
-    def delete(self, sql: str = "", param: Any = ()) -> bool:  # noqa: ANN401
-        """Just so."""
-        return self._change("delete", sql, param)
-
-    def _change(self, name: str, sql: str, param: Any) -> bool:  # noqa: ANN401
+    def _read(self, method: str, fetch: Fetch, sql: str, param: Any) -> Any:  # noqa: ANN401
+        """E8: what the `except` closes, the `try` has not made if `execute` fails."""
         try:
             cursor, conn = self.execute(sql, param)  # type: ignore[attr-defined]
-            conn.commit()
+            answer = fetch(cursor)
             self.close(cursor, conn)
-            return True
         except Exception as error:
-            print(f"{name} except ", error.args)
-            conn.rollback()
+            print(f"{method} except ", error.args)
             self.close(cursor, conn)
-            return False
+            return None
+        return answer
+
+    def _write(
+        self,
+        method: str,
+        failure: int,
+        success: Fetch,
+        sql: str,
+        param: Any,  # noqa: ANN401
+    ) -> Any:  # noqa: ANN401
+        """E8 again: here it is the rollback that has no connection."""
+        try:
+            cursor, conn = self.execute(sql, param)  # type: ignore[attr-defined]
+            answer = success(cursor)
+            conn.commit()
+        except Exception as error:
+            print(f"{method} except ", error.args)
+            conn.rollback()
+            answer = failure
+        self.close(cursor, conn)
+        return answer
 
     def close(self, cursor: Any, conn: Any) -> None:  # noqa: ANN401
         """Close the cursor, return the connection."""
@@ -120,14 +124,9 @@ class MysqlHelpWithExecute(MysqlHelp):
     ) -> tuple[Any, Any]:
         """Run one statement and commit it; on an error pass in silence (E10, E11)."""
         cursor, conn = self.db.getconn()
-        try:
-            if param:
-                cursor.execute(sql, param)  # E12: a string will do
-            else:
-                cursor.execute(sql)
+        with suppress(Exception):  # E10
+            cursor.execute(sql, param or None)  # E12: a string will do
             conn.commit()
             if autoclose:
                 self.close(cursor, conn)
-        except Exception:  # E10
-            pass
         return cursor, conn

@@ -13,6 +13,11 @@ from demos.pool_demo.naive.old_spellings import arguments
 from demos.pool_demo.settings import POOL_LIMITS
 
 
+def new_pool() -> PooledDB:
+    """Return the source's pool of ten."""
+    return PooledDB(creator=pymysql, **POOL_LIMITS, **arguments())
+
+
 class PTConnectionPool:
     """Borrows a connection; the first borrower of each object opens a pool of ten."""
 
@@ -25,7 +30,7 @@ class PTConnectionPool:
         which from then on stands in front of the class's. That stays None for ever.
         """
         if self.__pool is None:
-            self.__pool = PooledDB(creator=pymysql, **POOL_LIMITS, **arguments())
+            self.__pool = new_pool()
         return self.__pool.connection()
 
     def getconn(self) -> tuple[Any, Any]:
@@ -35,15 +40,15 @@ class PTConnectionPool:
 
     def __enter__(self) -> "PTConnectionPool":
         """Borrow, and say so; rows are tuples here, as the cursor is a plain one."""
-        self.conn = self.__connection()
-        self.cursor = self.conn.cursor()
+        conn = self.__connection()
+        self.conn, self.cursor = conn, conn.cursor()
         print("PT数据库创建con和cursor")
         return self
 
     def __exit__(self, *exc: object) -> None:
         """Close the cursor, return the connection."""
-        self.cursor.close()
-        self.conn.close()
+        for one in (self.cursor, self.conn):
+            one.close()
 
 
 def getPTConnection() -> PTConnectionPool:

@@ -3,7 +3,7 @@
 import os
 import subprocess
 
-from course import environment, place, program, say, target, tools
+from course import environment, place, say, target, tools
 
 FOLDERS = ["course", "demos", "tests", "bench", "lessons/checks"]
 TYPED = ["course", "demos", "bench", "lessons/checks"]
@@ -18,11 +18,9 @@ def run(arguments: list[str]) -> int:
     Raises:
         CourseError: what the tests need cannot be had.
     """
-    environment.ensure(environment.TEST)
+    target.prepare(environment.TEST)
     if target.is_external():
         say.note(f"Testing against {target.check_external()}, as MYSQL_* in the environment says.")
-    else:
-        program.ensure()
     ensure_tools()
     folders = [name for name in FOLDERS if list((place.ROOT / name).rglob("*.py"))]
     commands = [

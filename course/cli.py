@@ -3,12 +3,14 @@
 import argparse
 import os
 import shlex
+import signal
 import sys
 from pathlib import Path
 
 from course import (
     benches,
     checks,
+    debian,
     doctor,
     environment,
     exercises,
@@ -19,6 +21,7 @@ from course import (
     server,
     stage,
     steps,
+    surroundings,
     target,
 )
 from course.errors import CourseError, explain
@@ -27,6 +30,12 @@ from course.errors import CourseError, explain
 def main(arguments: list[str]) -> int:
     """Run one command and return its exit code; a failure is one sentence, never a traceback."""
     say.prepare()
+    surroundings.tidy()
+    target.forget_ours()
+    # Whoever ends us or hangs up means what Ctrl-C means; `nohup` goes on meaning that nobody hangs up.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, signal.default_int_handler)
     try:
         # What follows `test` and `db shell` is for another program, which knows its own options.
         for verb, run in (("test", checks.run), ("db shell", target.shell)):
@@ -158,25 +167,23 @@ def _dispatch(chosen: argparse.Namespace) -> int:
 
 
 def _setup(with_tests: bool) -> int:
-    environment.ensure(*[environment.TEST] if with_tests else [])
-    if with_tests:
-        checks.ensure_tools()
-    with target.database() as database:
+    locks = [environment.TEST] if with_tests else []
+    with debian.apt(), target.database(*locks) as database:
+        if with_tests:
+            checks.ensure_tools()
         say.line(f"Set up: {database.where}. Run the course with: python3 -m course")
     return 0
 
 
 def _start(chosen: argparse.Namespace) -> int:
     _refuse_external()
-    environment.ensure()
     before = server.status(place.state())
     if before and chosen.port not in (0, before.port):
         raise CourseError(
             f"the server is running on port {before.port}: stop it with python3 -m course db stop, then start it on "
             f"{chosen.port}."
         )
-    lease = server.Lease(place.state(), chosen.port, stay=True)
-    target.seed_once()
+    lease = target.start(chosen.port)
     lease.release()
     say.line(f"{lease.status.where}. Stop it with: python3 -m course db stop")
     return 0
@@ -224,10 +231,10 @@ def _env(chosen: argparse.Namespace) -> int:
 
 
 def _refuse_external() -> None:
-    if target.is_external():
+    if target.is_external() and not target.names_ours():
         raise CourseError(
-            "MYSQL_* in the environment names a server that is not ours to start or stop: unset those variables "
-            f"({', '.join(name for name in target.NAMES)}) to use the course's own."
+            "MYSQL_* in the environment names a server that is not ours to start or stop; to use the course's own: "
+            f"{target.unset()}"
         )
 
 

@@ -4,6 +4,8 @@ It is made once and stamped; a warm start compares stamps and starts no process.
 or a changed lock file makes the stamp wrong, and the next command mends what is needed.
 """
 
+import atexit
+import contextlib
 import hashlib
 import importlib.util
 import json
@@ -13,7 +15,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from course import debian, locks, place, say
+from course import locks, packages, place, say, tether, together
 from course.errors import CourseError
 
 COURSE, TEST = "requirements.lock", "requirements-test.lock"
@@ -63,6 +65,13 @@ def missing(*lock_names: str) -> list[str]:
     ]
 
 
+def lacking(*lock_names: str) -> list[str]:
+    """Return the lock files whose packages `ensure` would install."""
+    wanted, stamp = _wanted(lock_names), _stamp()
+    done = stamp["locks"] if _is_usable(stamp) else {}
+    return [name for name, digest in wanted.items() if done.get(name) != digest]
+
+
 def _wanted(lock_names: tuple[str, ...]) -> dict[str, str]:
     """Return the digest of each lock file that is asked for; the course's own always is."""
     files = {name: place.ROOT / name for name in (COURSE, *lock_names)}
@@ -85,7 +94,7 @@ def _identity() -> dict[str, str]:
 def _files() -> str:
     """Return a digest of the files that `_finish` writes."""
     return hashlib.sha256(
-        repr((LAB_SETTINGS, KERNEL_SETTINGS, COURSE_COMMAND)).encode()
+        repr((LAB_SETTINGS, KERNEL_SETTINGS, COURSE_COMMAND, _path_file(b""))).encode()
     ).hexdigest()
 
 
@@ -113,18 +122,17 @@ def _build(wanted: dict[str, str]) -> None:
             stamp = {}
         _create(folder)
         done = stamp.get("locks", {})
-        for name, digest in wanted.items():
-            if done.get(name) != digest:
-                _install(place.ROOT / name)
-                done[name] = digest
+        if new := {name: digest for name, digest in wanted.items() if done.get(name) != digest}:
+            packages.install([*new])
+            done |= new
         _finish(folder)
         _warm_up()
-        new = folder / "course.json.new"
-        new.write_text(json.dumps({**_identity(), "files": _files(), "locks": done}), "utf-8")
-        new.replace(folder / "course.json")
+        file = folder / "course.json.new"
+        file.write_text(json.dumps({**_identity(), "files": _files(), "locks": done}), "utf-8")
+        file.replace(folder / "course.json")
     except OSError as error:
         raise CourseError(
-            f"{place.shown(folder)} cannot be made ({error}): {_cure(str(error))}."
+            f"{place.shown(folder)} cannot be made ({error}): {packages.cure(str(error))}."
         ) from None
 
 
@@ -134,19 +142,16 @@ def _create(folder: Path) -> None:
     python = Path(getattr(sys, "_base_executable", None) or sys.executable)
     if importlib.util.find_spec("venv"):
         command = [str(python), "-I", "-m", "venv", "--without-pip", str(folder)]
-        done = subprocess.run(
-            command, capture_output=True, text=True, errors="replace", check=False
-        )
+        done = together.run(command)
         if done.returncode != 0:
+            said = done.stdout + done.stderr
             raise CourseError(
-                f"{place.shown(folder)} cannot be made: {_cure(done.stderr)}.", done.stderr
+                f"{place.shown(folder)} cannot be made: {packages.cure(said)}.", said[-800:]
             )
         return
     # A Python stripped of its venv module still understands the three things that make an environment.
-    packages = (
-        folder / "lib" / f"python{sys.version_info[0]}.{sys.version_info[1]}" / "site-packages"
-    )
-    packages.mkdir(parents=True, exist_ok=True)
+    library = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+    (folder / "lib" / library / "site-packages").mkdir(parents=True, exist_ok=True)
     (folder / "bin").mkdir(exist_ok=True)
     place.venv_python().symlink_to(python)
     (folder / "pyvenv.cfg").write_bytes(
@@ -154,119 +159,48 @@ def _create(folder: Path) -> None:
     )
 
 
-def _install(lock_file: Path) -> None:
-    text = lock_file.read_text("utf-8")
-    total = sum("==" in line and not line.startswith(" ") for line in text.splitlines())
-    command = [
-        *_pip(),
-        "install",
-        "--require-hashes",
-        "--no-deps",
-        "--no-input",
-        "--disable-pip-version-check",
-        "--no-warn-script-location",
-        "--progress-bar=off",
-        "--no-compile",  # takes a third of the time; Python compiles what is imported, and only that
-        "-r",
-        lock_file,
-    ]
-    output: list[str] = []
-    environment = {
-        key: value for key, value in os.environ.items() if key not in ("PIP_USER", "PIP_TARGET")
-    }
-    with say.progress(f"Installing the Python packages of {lock_file.name}", total) as progress:
-        with subprocess.Popen(
-            command,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            encoding="utf-8",
-            errors="replace",
-            env=environment,
-        ) as pip:
-            assert pip.stdout
-            for line in pip.stdout:
-                output.append(line)
-                if line.startswith(("Collecting ", "Requirement already", "Ignoring ")):
-                    progress.advance(line.split()[1].rstrip(":") if line.startswith("Coll") else "")
-                elif line.startswith("Installing collected"):
-                    progress.advance("unpacking")
-        if pip.returncode != 0:
-            tail = "".join(line for line in output if not line.startswith("WARNING: Retrying"))
-            raise CourseError(
-                f"pip could not install {lock_file.name}: {_cure(''.join(output))}.",
-                "\n".join(tail.splitlines()[-8:]),
-            )
-
-
-def _cure(output: str) -> str:
-    """Turn what failed into cause and cure, in words that end the sentence."""
-    causes = {
-        "No space left on device": "the disk is full; free about 700 MB and run the same command again",
-        "Disk quota exceeded": "your disk quota is used up; free about 700 MB and run the same command again",
-        "Permission denied": "the folder is not writable for you; clone the course into a folder of your own",
-        "Read-only file system": "the folder is not writable; clone the course into a folder of your own",
-        "DO NOT MATCH THE HASHES": "a downloaded file is not the one that was recorded, so nothing was trusted; "
-        "check the network's proxy and run the same command again",
-        "Failed to establish a new connection": "no network; connect and run the same command again "
-        "(only the first start needs it)",
-        "No matching distribution found": "the package index has no such version or cannot be reached; connect, "
-        "or check pip's own settings with `pip config list`, and run the same command again",
-    }
-    for sign, cure in causes.items():
-        if sign.lower() in output.lower():
-            return cure
-    return "see the lines below, mend that and run the same command again"
-
-
-def _pip() -> list[str | Path]:
-    """Return the start of a pip command for `.venv`, wherever a pip can be found on this machine."""
-    python: list[str | Path] = [place.venv_python(), "-I", "-X", "utf8"]
-    if list(place.venv().glob("lib/python*/site-packages/pip/__main__.py")):
-        return [*python, "-m", "pip"]
-    for folder in _wheel_folders():
-        for wheel in sorted(folder.glob("pip-*.whl"), reverse=True):
-            return [*python, wheel / "pip"]
-    if importlib.util.find_spec("pip"):
-        return [sys.executable, "-X", "utf8", "-m", "pip", "--python", place.venv_python()]
-    tools = debian.unpack(
-        ["python3-pip-whl"], place.state() / "tools/pip", "pip (Debian's wheel of it)"
-    )
-    for wheel in tools.glob("usr/share/python-wheels/pip-*.whl"):
-        return [*python, wheel / "pip"]
-    raise CourseError(
-        "this Python has no pip and none could be fetched: install it "
-        "(Debian, Ubuntu: apt-get install python3-venv) and run the same command again."
-    )
-
-
-def _wheel_folders() -> list[Path]:
-    # CPython ships a pip wheel inside ensurepip; Debian and Ubuntu keep theirs in a package of its own.
-    folders = [
-        Path("/usr/share/python-wheels"),
-        place.state() / "tools/pip/usr/share/python-wheels",
-    ]
-    spec = importlib.util.find_spec("ensurepip")
-    if spec and spec.origin:
-        folders.insert(0, Path(spec.origin).parent / "_bundled")
-    return folders
-
-
 def _warm_up() -> None:
-    """Let matplotlib list the machine's fonts now, not in the middle of somebody's first plot."""
-    subprocess.run(
-        [place.venv_python(), "-c", "import matplotlib.font_manager"],
-        capture_output=True,
-        check=False,
+    """Let Matplotlib list the machine's fonts now, beside the rest, and not in the middle of somebody's first plot."""
+    listing = tether.start(
+        [place.venv_python(), "-c", "import os; os.nice(10); import matplotlib.font_manager"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+    @atexit.register
+    def finish() -> None:
+        with contextlib.suppress(KeyboardInterrupt):
+            listing.wait()
+
+
+def _purelib() -> Path:
+    """Return where that Python looks for packages; conda has more than one folder of the likely name."""
+    asked = "import os, sys, sysconfig; print(os.path.relpath(sysconfig.get_path('purelib'), sys.prefix))"
+    done = together.run([place.venv_python(), "-I", "-c", asked])
+    if done.returncode != 0:
+        raise CourseError(
+            f"the Python of {place.shown(place.venv())} does not run: remove that folder and run the same command "
+            "again.",
+            done.stderr[-800:],
+        )
+    return place.venv() / done.stdout.strip()
+
+
+def _path_file(root: bytes) -> str:
+    """Return what every Python of the environment does first: the repo is on its path, Matplotlib writes into `.course`."""
+    # As bytes: whichever encoding a terminal has when this line is read, it is the same folder.
+    folders = f"root = os.fsdecode({root!r})"
+    matplotlib = "os.path.join(os.environ.get('COURSE_STATE_DIR') or os.path.join(root, '.course'), 'matplotlib')"
+    return (
+        f"import os, sys; {folders}; sys.path.append(root); "
+        f"os.environ.setdefault('MPLCONFIGDIR', os.path.abspath({matplotlib}))\n"
     )
 
 
 def _finish(folder: Path) -> None:
     """Make `course` and the demos importable in any folder, and JupyterLab quiet and offline."""
-    (packages,) = folder.glob("lib/python*/site-packages")
-    # As bytes: whichever encoding a terminal has when this line is read, it is the same folder.
-    line = f"import os, sys; sys.path.append(os.fsdecode({os.fsencode(place.ROOT)!r}))\n"
-    (packages / "course-repo.pth").write_text(line, "ascii")
+    (_purelib() / "course-repo.pth").write_text(_path_file(os.fsencode(place.ROOT)), "ascii")
     command = folder / "bin" / "course"
     command.write_text(COURSE_COMMAND, "ascii")
     command.chmod(0o755)

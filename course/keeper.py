@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from course import datadir, optionfile, program, tether
+from course import datadir, optionfile, place, program, tether
 from course.errors import CourseError, explain
 from course.locks import Lock
 
@@ -98,7 +98,7 @@ class Keeper:
         init_file = self.state / "init.sql"
         optionfile.write_private(init_file, accounts_sql(found.kind, password))
         # A socket's path may have 107 bytes at the most; a checkout's may well have more.
-        self.sockets = Path(tempfile.mkdtemp(prefix="course-"))
+        self.sockets = Path(tempfile.mkdtemp(prefix="course-", dir=place.short_temporary()))
         path = self.sockets / "mysql.sock"
 
         last_port = int(known.get("port") or 0)
@@ -130,7 +130,7 @@ class Keeper:
             port=port,
             socket=str(path),
             password=password,
-            database=known.get("database", "book"),
+            database=known.get("database", optionfile.DATABASE),
         )
         return found.title
 

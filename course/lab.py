@@ -6,16 +6,18 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import urllib.request
-from pathlib import Path
 
-from course import environment, exercises, keeper, place, say, target, tether
+from course import exercises, keeper, place, say, target, tether
 from course.errors import CourseError
 from course.stopping import StopSignals
 
 USUAL_PORT = 8888
 START_LIMIT = 90.0  # seconds; a cold disk needs most of it
 STOP_LIMIT = 10.0  # seconds
+PORT_TRIES = 5
+PORT_TAKEN = "is not available"  # JupyterLab's last words where somebody has its port
 
 
 def run(port: int = 0) -> int:
@@ -27,21 +29,17 @@ def run(port: int = 0) -> int:
     Raises:
         CourseError: something cannot be had or started.
     """
-    environment.ensure()
-    _hand_out_exercises()
-    port = _choose_port(port)
-    token = secrets.token_urlsafe(16)
-    log = place.state() / "lab.log"
-    lab = _start(port, token, log)  # first, so that it and the database come up side by side
+    lab = Lab(port)
     try:
-        with target.database() as database:
+        # It and the database come up side by side.
+        with target.database(with_packages=lab.start) as database:
             # From here on a signal means: stop in order. Until here Ctrl-C interrupts whatever is going on.
             stop = StopSignals()
             try:
-                _wait_ready(lab, port, token, log, stop)
+                lab.wait_ready(stop)
                 if not stop.asked():
                     say.line("The course is running.")
-                    say.line(f"  Lessons    http://127.0.0.1:{port}/lab?token={token}")
+                    say.line(f"  Lessons    {lab.address}")
                     say.line(
                         "  Exercises  in its folder mine; how far you are: python3 -m course exercises"
                     )
@@ -49,19 +47,19 @@ def run(port: int = 0) -> int:
                     say.line(f"  Database   {database.where}")
                     say.line("  SQL shell  python3 -m course db shell   (in another terminal)")
                     say.line("Ctrl-C stops everything.")
-                while not stop.asked(0.5) and lab.poll() is None:
+                while not stop.asked(0.5) and lab.runs():
                     database.mend()
                 if not stop.asked():
                     raise CourseError(
-                        "JupyterLab ended by itself: the end of its log is below.", _tail(log)
+                        "JupyterLab ended by itself: the end of its log is below.", lab.tail()
                     )
             finally:
                 say.note("")
-                _stop(lab)
+                lab.stop()
                 say.note("JupyterLab is stopped.")
         say.note(database.farewell)
     finally:
-        _stop(lab)
+        lab.stop()
     return 0
 
 
@@ -96,82 +94,125 @@ def _is_free(port: int) -> bool:
         return True
 
 
-def _start(port: int, token: str, log: Path) -> subprocess.Popen[bytes]:
-    mine = place.state() / "jupyter"
-    environment = {
-        **os.environ,
+class Lab:
+    """JupyterLab, as a process of its own."""
+
+    def __init__(self, port: int) -> None:
+        """Prepare to start it.
+
+        Args:
+            port: the port it has to have; 0 means 8888, or a free one if that is taken.
+
+        Raises:
+            CourseError: somebody has that port.
+        """
+        self.may_change = not port
+        self.port = _choose_port(port)
+        self.token = secrets.token_urlsafe(16)
+        self.log = place.state() / "lab.log"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def address(self) -> str:
+        """Where a browser finds it."""
+        return f"http://127.0.0.1:{self.port}/lab?token={self.token}"
+
+    def start(self) -> None:
+        """Start it, once the packages are there."""
+        _hand_out_exercises()
+        options = {
+            "ip": "127.0.0.1",
+            "port": self.port,
+            "port_retries": 0,
+            "root_dir": place.ROOT / "lessons",
+            "open_browser": sys.stdout.isatty() and "CI" not in os.environ,
+        }
+        command = [
+            str(place.venv_python()),
+            "-m",
+            "jupyterlab",
+            *(f"--ServerApp.{name}={value}" for name, value in options.items()),
+        ]
+        if os.geteuid() == 0:
+            command.append("--allow-root")
+        with self.log.open("wb") as output:
+            self.process = tether.start(
+                command,
+                last_signal=signal.SIGTERM,  # it ends its kernels and terminals then
+                cwd=place.ROOT / "lessons",
+                env=self._environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+
+    def _environment(self) -> dict[str, str]:
+        mine = place.state() / "jupyter"
         # Nothing of the user's own Jupyter set-up leaks in, and nothing of ours leaks out.
-        "JUPYTER_CONFIG_DIR": str(mine / "config"),
-        "JUPYTER_DATA_DIR": str(mine / "data"),
-        "JUPYTER_RUNTIME_DIR": str(mine / "runtime"),
-        "IPYTHONDIR": str(mine / "ipython"),
-        "JUPYTER_TOKEN": token,  # not on the command line, where other users could read it
-        "PATH": os.pathsep.join([str(place.venv() / "bin"), os.environ.get("PATH", "")]),
-        "VIRTUAL_ENV": str(place.venv()),
-        "PYTHONUTF8": "1",
-    }
-    options = {
-        "ip": "127.0.0.1",
-        "port": port,
-        "port_retries": 0,
-        "root_dir": place.ROOT / "lessons",
-        "open_browser": sys.stdout.isatty() and "CI" not in os.environ,
-    }
-    command = [
-        str(place.venv_python()),
-        "-m",
-        "jupyterlab",
-        *(f"--ServerApp.{name}={value}" for name, value in options.items()),
-    ]
-    if os.geteuid() == 0:
-        command.append("--allow-root")
-    with log.open("wb") as output:
-        return tether.start(
-            command,
-            last_signal=signal.SIGTERM,  # it ends its kernels and terminals then
-            cwd=place.ROOT / "lessons",
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
+        others = {key: value for key, value in os.environ.items() if not key.startswith("JUPYTER")}
+        return {
+            **others,
+            "JUPYTER_CONFIG_DIR": str(mine / "config"),
+            "JUPYTER_DATA_DIR": str(mine / "data"),
+            "JUPYTER_RUNTIME_DIR": str(mine / "runtime"),
+            "IPYTHONDIR": str(mine / "ipython"),
+            "JUPYTER_TOKEN": self.token,  # not on the command line, where other users could read it
+            "PATH": os.pathsep.join([str(place.venv() / "bin"), os.environ.get("PATH", "")]),
+            "VIRTUAL_ENV": str(place.venv()),
+            "PYTHONUTF8": "1",
+        }
+
+    def runs(self) -> bool:
+        """Say whether the process is there."""
+        return self.process is not None and self.process.poll() is None
+
+    def wait_ready(self, stop: StopSignals) -> None:
+        """Wait until it answers, or a signal has come.
+
+        Raises:
+            CourseError: it does not start.
+        """
+        deadline = time.monotonic() + START_LIMIT
+        with say.progress("Starting JupyterLab"):
+            for _ in range(PORT_TRIES):
+                ready = keeper.wait_until(
+                    lambda: not self.runs() or stop.asked() or self._answers(),
+                    deadline - time.monotonic(),
+                )
+                if stop.asked() or (ready and self.runs()):
+                    return
+                # Between the question whether a port is free and JupyterLab's start lie seconds.
+                if not ready or not self.may_change or PORT_TAKEN not in self.tail():
+                    break
+                self.port = keeper.free_port()
+                self.start()
+        raise CourseError("JupyterLab did not start: the end of its log is below.", self.tail())
+
+    def _answers(self) -> bool:
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.port}/api/status",
+            headers={"Authorization": f"token {self.token}"},
         )
-
-
-def _wait_ready(
-    lab: subprocess.Popen[bytes], port: int, token: str, log: Path, stop: StopSignals
-) -> None:
-    request = urllib.request.Request(
-        f"http://127.0.0.1:{port}/api/status", headers={"Authorization": f"token {token}"}
-    )
-    # A proxy in the environment is for the network, not for this machine.
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-
-    def answers() -> bool:
-        if lab.poll() is not None or stop.asked():
-            return True
+        # A proxy in the environment is for the network, not for this machine.
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
             with opener.open(request, timeout=5) as answer:
                 return bool(answer.status == 200)
         except OSError:
             return False
 
-    with say.progress("Starting JupyterLab"):
-        ready = keeper.wait_until(answers, START_LIMIT)
-    if not ready or lab.poll() is not None:
-        raise CourseError("JupyterLab did not start: the end of its log is below.", _tail(log))
+    def stop(self) -> None:
+        """Stop it in order; end it if that takes too long."""
+        if self.process is None or self.process.poll() is not None:
+            return
+        self.process.terminate()
+        try:
+            self.process.wait(STOP_LIMIT)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
 
-
-def _stop(lab: subprocess.Popen[bytes]) -> None:
-    if lab.poll() is not None:
-        return
-    lab.terminate()
-    try:
-        lab.wait(STOP_LIMIT)
-    except subprocess.TimeoutExpired:
-        lab.kill()
-        lab.wait()
-
-
-def _tail(log: Path) -> str:
-    return "\n".join(log.read_text("utf-8", "replace").splitlines()[-12:])
+    def tail(self) -> str:
+        """Return the end of its log."""
+        return "\n".join(self.log.read_text("utf-8", "replace").splitlines()[-12:])

@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 USER = "course"
+DATABASE = "book"
 
 
 def read(path: Path) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """Where things are: the repo, its virtual environment, and the private server's state."""
 
 import os
+import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -22,6 +23,16 @@ def state() -> Path:
     The second is for file systems that cannot hold a database or a lock, such as a network folder.
     """
     return Path(os.environ.get("COURSE_STATE_DIR") or ROOT / ".course").absolute()
+
+
+def short_temporary() -> Path:
+    """Return the folder for temporary files, or /tmp where that has a long name or blanks in it.
+
+    A socket's path may have 107 bytes at the most, and apt takes a blank for the end of a name.
+    """
+    usual = tempfile.gettempdir()
+    plain = len(os.fsencode(usual)) <= 60 and not any(map(str.isspace, usual))
+    return Path(usual if plain or not os.access("/tmp", os.W_OK) else "/tmp")
 
 
 def text(path: Path) -> str:

@@ -28,6 +28,12 @@ MORE_FOLDERS = [
 DEBIAN_NAMES = ["mariadb-server-core", "mariadb-server-core-10.6"]
 
 
+SIZE = (
+    20,
+    50,
+)  # MB to download, package lists included, and MB on disk, where apt fetches a server
+
+
 @dataclass(frozen=True)
 class Client:
     """A command-line client: `mariadb` or `mysql`."""
@@ -84,6 +90,13 @@ def find(kind: str = "") -> Program | None:
     return other
 
 
+def will_fetch() -> bool:
+    """Say whether the next start has to fetch a server."""
+    found = find()
+    wanted = not (found and found.kind == "MariaDB") and not os.environ.get("COURSE_MYSQLD")
+    return wanted and debian.is_here()
+
+
 def ensure(kind: str = "") -> Program:
     """Return a server program; fetch one where none is here.
 
@@ -133,22 +146,20 @@ def client() -> Client | None:
 
 def _fetch() -> Program:
     with locks.alone(
-        place.state() / "setup.lock", "Another course command is setting up; waiting for it."
+        place.state() / "fetch.lock", "Another course command is fetching; waiting for it."
     ):
         again = find()
         if again and again.kind == "MariaDB":
             return again
-        failure = None
-        for name in DEBIAN_NAMES:
-            client = name.replace("server", "client")
-            try:
-                debian.unpack([name, client], private_folder(), "the MariaDB server (about 8 MB)")
-                break
-            except CourseError as error:
-                failure = failure or error
-        else:
-            assert failure
-            raise failure
+        with debian.apt() as apt:
+            for name in DEBIAN_NAMES:
+                pair = [name, name.replace("server", "client")]
+                try:
+                    apt.unpack(pair, private_folder(), "the MariaDB server")
+                    break
+                except debian.NoSuchPackageError:
+                    if name == DEBIAN_NAMES[-1]:
+                        raise
     (path,) = private_folder().glob("usr/sbin/mariadbd")
     program = _try(path)
     if program is None:

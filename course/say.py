@@ -1,11 +1,18 @@
 """What the user sees: sentences, and progress on long steps."""
 
+import os
+import shutil
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from course.errors import CourseError
+
+_board = threading.RLock()  # what goes on at the same time writes one thing after the other
+_live: list["Progress"] = []  # the counters that share the terminal's last line
+_drawn = 0  # characters of them
 
 
 def prepare() -> None:
@@ -22,7 +29,10 @@ def line(text: str) -> None:
 
 def note(text: str) -> None:
     """Print one line about what is going on; it goes to standard error, so that results stay clean."""
-    print(text, file=sys.stderr, flush=True)
+    with _board:
+        _wipe()
+        print(text, file=sys.stderr, flush=True)
+        _draw()
 
 
 def failure(error: CourseError) -> None:
@@ -33,16 +43,20 @@ def failure(error: CourseError) -> None:
 
 
 class Progress:
-    """A counter on one line of a terminal; elsewhere a line now and then."""
+    """A counter; those of a terminal share one line, elsewhere each prints a line now and then."""
 
     def __init__(self, title: str, total: int = 0) -> None:
         """Start counting to `total` (0: unknown)."""
         self.title, self.total, self.done = title, total, 0
-        self.live = sys.stderr.isatty()
-        self.width = 0
+        self.text = f"{title} ..."
+        self.live = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
         self.began = self.last = time.monotonic()
-        if not self.live:
-            note(f"{title} ...")
+        if self.live:
+            with _board:
+                _live.append(self)
+                _draw()
+        else:
+            note(self.text)
 
     def advance(self, what: str = "") -> None:
         """Count one more and show what it is."""
@@ -52,19 +66,19 @@ class Progress:
             return
         self.last = now
         count = f"{self.done} of {self.total}" if self.total else str(self.done)
-        text = f"{self.title} ... {count} {what}"[:100]
+        self.text = f"{self.title} ... {count} {what}"[:100]
         if self.live:
-            print("\r" + text.ljust(self.width), end="", file=sys.stderr, flush=True)
-            self.width = len(text)
+            with _board:
+                _draw()
         else:
-            note(text)
+            note(self.text)
 
-    def finish(self) -> None:
-        """Say how long it took."""
-        text = f"{self.title} ... done in {time.monotonic() - self.began:.1f} s"
-        if self.live:
-            note("\r" + text.ljust(self.width))
-        else:
+    def end(self, text: str) -> None:
+        """Leave the last line; the text stays."""
+        with _board:
+            if self.live:
+                _wipe()
+                _live.remove(self)
             note(text)
 
 
@@ -72,13 +86,27 @@ class Progress:
 def progress(title: str, total: int = 0) -> Iterator[Progress]:
     """Show progress while a long step runs."""
     counter = Progress(title, total)
-    if counter.live:
-        print(f"{title} ...", end="", file=sys.stderr, flush=True)
-        counter.width = len(title) + 4
     try:
         yield counter
     except BaseException:
         if counter.live:
-            note("")
+            counter.end(counter.text)
         raise
-    counter.finish()
+    counter.end(f"{title} ... done in {time.monotonic() - counter.began:.1f} s")
+
+
+def _wipe() -> None:
+    global _drawn
+    if _drawn:
+        print("\r" + " " * _drawn + "\r", end="", file=sys.stderr, flush=True)
+        _drawn = 0
+
+
+def _draw() -> None:
+    global _drawn
+    if _live:
+        _wipe()
+        room = shutil.get_terminal_size().columns - 1
+        text = "   ".join(counter.text for counter in _live)[:room]
+        print(text, end="", file=sys.stderr, flush=True)
+        _drawn = len(text)

@@ -63,7 +63,7 @@ class Lease:
             CourseError: the server cannot be had or started.
         """
         self.state = state
-        _make_private(state)
+        make_private(state)
         self._lock = locks.Lock(state / "users.lock")
         try:
             self.status = self._join(port, stay)
@@ -178,7 +178,12 @@ def has_seed(state: Path) -> bool:
     return bool(datadir.stamp(state).get("seeded"))
 
 
-def _make_private(state: Path) -> None:
+def make_private(state: Path) -> None:
+    """Make the state folder, readable by its owner only.
+
+    Raises:
+        CourseError: it cannot be written; the sentence says where else it may be.
+    """
     try:
         state.mkdir(parents=True, exist_ok=True)
         state.chmod(0o700)

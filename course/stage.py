@@ -12,7 +12,7 @@ import threading
 import webbrowser
 from pathlib import Path
 
-from course import environment, place, say, target, tether
+from course import place, say, target, tether
 from course.errors import CourseError
 from course.stopping import StopSignals
 
@@ -30,7 +30,6 @@ def run(port: int = 0) -> int:
     Raises:
         CourseError: something cannot be had or started.
     """
-    environment.ensure()
     with target.database() as database:
         log = place.state() / "stage.log"
         server = _start(port, log, database.environment)

@@ -98,7 +98,9 @@ def run_module(module: str, arguments: list[str]) -> int:
         tied = partial(tether.start, last_signal=signal.SIGTERM)
         start = tied if sys.platform == "linux" else subprocess.Popen
         with start(command, cwd=place.ROOT, env=environment) as process:
-            signal.signal(signal.SIGTERM, lambda *_: process.terminate())
+            for number in (signal.SIGTERM, signal.SIGHUP):
+                if signal.getsignal(number) != signal.SIG_IGN:  # as with nohup
+                    signal.signal(number, lambda *_: process.terminate())
             while True:
                 try:
                     return process.wait(0.5)

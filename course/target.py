@@ -3,11 +3,23 @@
 import os
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from course import datadir, environment, locks, optionfile, place, program, say, server
+from course import (
+    datadir,
+    debian,
+    environment,
+    locks,
+    optionfile,
+    packages,
+    place,
+    program,
+    say,
+    server,
+    together,
+)
 from course.errors import CourseError
 
 NAMES = (
@@ -23,6 +35,37 @@ NAMES = (
 def is_external() -> bool:
     """Say whether the environment points at a server that is not ours; then none is installed or started."""
     return any(os.environ.get(name) for name in NAMES)
+
+
+def names_ours() -> bool:
+    """Say whether the environment names this checkout's own server, by its address and its account."""
+    known = optionfile.read(place.state() / "my.cnf")
+    said = {name: os.environ.get(name, "") for name in NAMES}
+    # The socket's folder is another one after each start; the port stays.
+    here = said["MYSQL_HOST"] in ("", "127.0.0.1", "localhost")
+    address = said["MYSQL_PORT"] == known.get("port") or said["MYSQL_UNIX_SOCKET"] == known.get(
+        "socket"
+    )
+    account = (said["MYSQL_USER"], said["MYSQL_PASSWORD"]) == (
+        known.get("user"),
+        known.get("password"),
+    )
+    return bool(known) and here and address and account
+
+
+def forget_ours() -> None:
+    """Take MYSQL_* that name our own server, as `db env` printed them, out of the environment.
+
+    They say what we know, and their socket may be of an earlier start. A database of another name is left to whoever named it.
+    """
+    if names_ours() and os.environ.get("MYSQL_DATABASE") in (None, "", optionfile.DATABASE):
+        for name in NAMES:
+            os.environ.pop(name, None)
+
+
+def unset() -> str:
+    """Return the command with which a shell forgets another server."""
+    return f"unset {' '.join(NAMES)}"
 
 
 @dataclass
@@ -57,19 +100,32 @@ class Database:
 
 
 @contextmanager
-def database() -> Iterator[Database]:
-    """Have a seeded database for a block.
+def database(
+    *lock_names: str, with_packages: Callable[[], object] = lambda: None
+) -> Iterator[Database]:
+    """Have a seeded database for a block, and the packages.
+
+    Args:
+        lock_names: what more of the packages, as for `environment.ensure`.
+        with_packages: called as soon as they are there; the server may still be on its way.
 
     Raises:
-        CourseError: the server cannot be had, refuses us, or is too old.
+        CourseError: packages or server cannot be had, or the server refuses us or is too old.
     """
-    environment.ensure()
     if is_external():
+        _announce(*lock_names)
+        environment.ensure(*lock_names)
+        with_packages()
         where = check_external()
         run_demo("demos.pool_demo.seed", "--if-missing")
         yield Database(f"{where}, as MYSQL_* in the environment says")
         return
-    lease = server.Lease(place.state())
+
+    def packages_too() -> None:
+        environment.ensure(*lock_names)
+        with_packages()
+
+    lease = _lease(packages_too, *lock_names)
     used = Database(lease.status.where, lease)
     try:
         seed_once()
@@ -80,6 +136,77 @@ def database() -> Iterator[Database]:
             "The database is stopped."
             if ended
             else "The database goes on: another command uses it, or db start asked it to stay."
+        )
+
+
+def start(port: int) -> server.Lease:
+    """Set up, and start the private server to stay.
+
+    Args:
+        port: its TCP port; 0 for any free one.
+
+    Raises:
+        CourseError: packages or server cannot be had.
+    """
+    lease = _lease(environment.ensure, port=port, stay=True)
+    try:
+        seed_once()
+    except BaseException:
+        lease.release()
+        raise
+    return lease
+
+
+def prepare(*lock_names: str) -> None:
+    """Have the packages and a server program; nothing is started.
+
+    Raises:
+        CourseError: one of them cannot be had.
+    """
+    if is_external():
+        _announce(*lock_names)
+        environment.ensure(*lock_names)
+        return
+    server.make_private(place.state())
+    _announce(*lock_names, with_server=True)
+    with debian.apt():
+        together.both(lambda: environment.ensure(*lock_names), program.ensure)
+
+
+def _lease(
+    packages_too: Callable[[], object], *lock_names: str, port: int = 0, stay: bool = False
+) -> server.Lease:
+    """Return a lease on the private server, which comes at the same time as the packages."""
+    held: list[server.Lease] = []
+    server.make_private(place.state())
+    _announce(*lock_names, with_server=True)
+    try:
+        with debian.apt():  # its lists are read once for both
+            together.both(
+                packages_too, lambda: held.append(server.Lease(place.state(), port, stay))
+            )
+    except BaseException:
+        for lease in held:
+            lease.release()
+        raise
+    return held[0]
+
+
+def _announce(*lock_names: str, with_server: bool = False) -> None:
+    """Say what has to be fetched, and how large it is, before that begins."""
+    lacking = environment.lacking(*lock_names)
+    parts = [f"the Python packages of {name}" for name in lacking]
+    megabytes = [packages.SIZES.get(name, (0, 0)) for name in lacking]
+    if lacking:
+        megabytes.append(packages.UV_SIZE)
+    made_by = datadir.stamp(place.state())
+    if with_server and not made_by and program.will_fetch():
+        parts.append("the MariaDB server, with apt's package lists")
+        megabytes.append(program.SIZE)
+    if parts:
+        loaded, kept = (sum(sizes) for sizes in zip(*megabytes, strict=True))
+        say.note(
+            f"To be fetched, once: {'; '.join(parts)}. That is about {loaded} MB to download and {kept} MB on the disk."
         )
 
 
@@ -142,13 +269,15 @@ def run_demo(module: str, *arguments: str, environment: dict[str, str] | None = 
 
 def reset() -> str:
     """Restore the starting state; a data directory that cannot be opened is set aside, not deleted."""
-    environment.ensure()
     if is_external():
+        environment.ensure()
         where = check_external()
         run_demo("demos.pool_demo.seed")
         return f"The seed is restored on {where}."
     state, kept = place.state(), ""
+    server.make_private(state)
     found = program.ensure(datadir.stamp(state).get("kind", ""))
+    environment.ensure()
     if not server.is_running(state) and datadir.is_foreign(found, state):
         kept = f" The old data is in {place.shown(datadir.set_aside(state))}."
     with server.Lease(state):
@@ -177,6 +306,7 @@ def shell(arguments: list[str]) -> int:
             options = place.state() / "external.cnf"
             optionfile.write_private(options, run_demo("demos.pool_demo.where", "--my-cnf"))
         command = [str(client.path), f"--defaults-file={options}", *arguments]
-        # The client would read MYSQL_HOST by itself.
-        mine = {name: value for name, value in os.environ.items() if name not in NAMES}
+        # The client would read MYSQL_HOST by itself, and a password that may be another server's.
+        names = (*NAMES, "MYSQL_PWD", "MYSQL_TCP_PORT", "MYSQL_UNIX_PORT", "MYSQL_GROUP_SUFFIX")
+        mine = {name: value for name, value in os.environ.items() if name not in names}
         return subprocess.run(command, env={**mine, **client.environment}, check=False).returncode

@@ -144,9 +144,9 @@ def ensure_all(names: Iterable[str]) -> dict[str, CourseError]:
     missing = [name for name in names if find(name) is None]
     if missing:
         place.state().mkdir(parents=True, exist_ok=True)
-        lock = place.state() / "setup.lock"
+        lock = place.state() / "fetch.lock"
         with (
-            locks.alone(lock, "Another course command is setting up; waiting for it."),
+            locks.alone(lock, "Another course command is fetching; waiting for it."),
             debian.apt() as apt,
         ):
             for name in missing:

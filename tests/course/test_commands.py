@@ -52,6 +52,20 @@ def test_env_is_understood_by_a_shell(course: Course):
     assert f"127.0.0.1:{course.status.port}" in done.stdout
 
 
+def test_own_server_is_known_by_its_address_and_account(course: Course):
+    """A shell that holds what `db env` printed uses all commands as one that does not."""
+    course.run("db", "start")
+    mine = course.status.as_environment()
+    assert course.run("db", "status", **mine).stdout.startswith("Running at")
+    assert course.run("db", "reset", **mine).stdout == "The seed is restored.\n"
+    assert course.run("db", "stop", **mine).stdout == "Stopped.\n"
+    # Its socket is another one at the next start, which is a start of the same server.
+    assert course.run("db", "start", **mine).returncode == 0
+    assert course.status.port == int(mine["MYSQL_PORT"])
+    assert course.status.socket != mine["MYSQL_UNIX_SOCKET"]
+    assert "private" in course.run("setup", **mine).stdout
+
+
 def test_shell_reads_standard_input_and_takes_options(course: Course):
     done = course.run("db", "shell", "--table", stdin="select name from student where id = 1;")
     assert "| 韩雪" in done.stdout

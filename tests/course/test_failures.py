@@ -168,11 +168,14 @@ def test_external_server_with_a_bad_port(course: Course):
     assert "a port is a number" in sentence(course.run("setup", MYSQL_PORT="seven"))
 
 
-def test_external_server_is_neither_started_nor_stopped(course: Course):
+def test_external_server_is_neither_started_nor_stopped(course: Course, tmp_path: Path):
     course.run("db", "start")
     outside = course.status.as_environment()
     for action in ("start", "stop"):
-        assert "not ours" in sentence(course.run("db", action, **outside))
+        said = sentence(
+            course.run("db", action, **outside, COURSE_STATE_DIR=str(tmp_path / "another"))
+        )
+        assert "not ours" in said and f"unset {' '.join(outside)}" in said
     assert course.status, "it is still there"
 
 
@@ -228,9 +231,18 @@ def nowhere() -> dict[str, str]:
 
 
 def test_no_network_for_the_packages(tmp_path: Path, course: Course):
-    fresh = {"COURSE_VENV": str(tmp_path / "venv"), "PIP_NO_CACHE_DIR": "1", "PIP_RETRIES": "0"}
+    fresh = {"COURSE_VENV": str(tmp_path / "venv"), "PIP_NO_CACHE_DIR": "1", "PIP_RETRIES": "1"}
     said = sentence(course.run("setup", **fresh, **nowhere()))
-    assert "requirements.lock" in said and "connect" in said
+    assert "requirements-uv.lock" in said and "no network" in said
+
+
+def test_no_network_for_uv(tmp_path: Path, course: Course):
+    if not (uv := place.state() / "tools/uv").exists():
+        pytest.skip("pip has installed this checkout's packages")
+    shutil.copytree(uv, course.state / "tools/uv")
+    fresh = {"COURSE_VENV": str(tmp_path / "venv"), "UV_NO_CACHE": "1", "UV_HTTP_RETRIES": "0"}
+    said = sentence(course.run("setup", **fresh, **nowhere()))
+    assert "requirements.lock" in said and "no network" in said
 
 
 def test_no_network_for_the_server(new_course: Course):

@@ -59,13 +59,16 @@ INSERT INTO `userinfo` (id, name, name_key, password) VALUES
     (3, '唐嫣', '唐嫣', 'scrypt:32768:8:1$hiOcv9x0TA2F3KI0$8d0e9fcc1470a7e31996599e6d1636aaf9c486fe451239f8eae25bb97910cea70b0c5c5eca799267e7084751929f49a4721cb2392b11b4fe29fc51a236ff6e6e'),
     (4, '小甜甜', '小甜甜', 'scrypt:32768:8:1$1vPFXFg1weziTtsn$1b3c6a6ffc1ed5454a606da3dcf0fc87fd61c0b842636e93a7ed2783018383588daa45b80b9c65c1ee22d0cd71d7aed5ad0a024c790ea71d890c725683bd099f');
 
--- B3: one row per log-in. A cookie names its row, so a log-out ends the cookie wherever it was copied to.
+-- B3: one row per log-in. A cookie names its row, so a log-out ends the cookie wherever it was copied to. It names it by
+-- a random token: numbers begin anew with the tables, and an old cookie would be another user's.
 CREATE TABLE `logins` (
     id       BIGINT      NOT NULL AUTO_INCREMENT,
+    token    CHAR(32)    NOT NULL,
     user_id  INT         NOT NULL,
     began_at DATETIME(3) NOT NULL DEFAULT (UTC_TIMESTAMP(3)),
     ended_at DATETIME(3) NULL,
     PRIMARY KEY (id),
+    UNIQUE KEY logins_token (token),
     KEY logins_user (user_id),
     CONSTRAINT logins_user FOREIGN KEY (user_id) REFERENCES `userinfo` (id)
 ) ENGINE = InnoDB AUTO_INCREMENT = 1 DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;

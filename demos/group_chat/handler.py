@@ -21,6 +21,7 @@ from gevent.pywsgi import WSGIHandler
 from geventwebsocket.handler import WebSocketHandler as PrescribedHandler
 
 from demos.group_chat.frames import Code
+from demos.group_chat.headers import HEADERS
 from demos.group_chat.logs import log
 from demos.group_chat.websocket import MESSAGE_LIMIT, WebSocket
 
@@ -28,7 +29,10 @@ HEADER_TIME = 20.0  # seconds for a client to send its request
 KERNEL_BUFFER = 128 * 1024  # bytes the kernel may hold for one client, besides its backlog
 
 _FAULT = Code.INTERNAL_ERROR, "a fault in the server"
-_BAD_REQUEST = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+_LINES = "".join(f"{name}: {value}\r\n" for name, value in HEADERS.items())
+_BAD_REQUEST = (
+    f"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n{_LINES}\r\n".encode()
+)
 
 
 class WebSocketHandler(PrescribedHandler):  # type: ignore[misc]  # it ships no types
@@ -72,6 +76,20 @@ class WebSocketHandler(PrescribedHandler):  # type: ignore[misc]  # it ships no 
         """Read the headers; a client that takes too long gets a 400."""
         with gevent.Timeout(HEADER_TIME, ValueError("the headers took too long")):
             return bool(super().read_request(raw_requestline))
+
+    def MessageClass(self, *args: Any) -> Any:  # noqa: ANN401  # gevent's name
+        """Return the headers of a request; ValueError if they say twice how long its body is.
+
+        A proxy before us could take the other length, and the rest for somebody else's request.
+        """
+        headers = super().MessageClass(*args)
+        lengths = [
+            *headers.get_all("Content-Length", []),
+            *headers.get_all("Transfer-Encoding", []),
+        ]
+        if len(lengths) > 1:
+            raise ValueError("the body has two lengths")
+        return headers
 
     def run_application(self) -> None:
         """Let the application answer, over the socket or in plain HTTP."""
@@ -189,6 +207,7 @@ class WebSocketHandler(PrescribedHandler):  # type: ignore[misc]  # it ships no 
             ("Content-Type", "text/plain; charset=utf-8"),
             ("Content-Length", str(len(body))),
             ("Connection", "close"),
+            *HEADERS.items(),
         ]
         if status.startswith("426"):
             headers += [("Sec-WebSocket-Version", "13"), ("Upgrade", "websocket")]

@@ -22,6 +22,7 @@ from werkzeug.wrappers import Response
 from demos.group_chat import frames
 from demos.group_chat.frames import Code
 from demos.group_chat.handler import WebSocketHandler
+from demos.group_chat.headers import protect
 from demos.group_chat.logs import log
 from demos.group_chat.websocket import WebSocket
 
@@ -65,6 +66,7 @@ def serve(
     """
     chosen = chosen or options(app.name).parse_args()
     app.register_error_handler(WebsocketMismatch, _not_a_page)
+    protect(app)
     connections: set[WebSocket] = set()
     settings = {"origins": frozenset(chosen.origin), "connections": connections}
     handler = type("Handler", (handler,), settings)

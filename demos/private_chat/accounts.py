@@ -1,5 +1,6 @@
 """B3, B7: register, log in, log out."""
 
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -78,7 +79,7 @@ def accounts(db: MysqlHelp, board: Switchboard) -> Blueprint:
     @limiter.limit("60 per minute", methods=["POST"])  # a class behind one address
     def register() -> str | Response | tuple[str, int]:
         """Make an account, then go on to the log-in."""
-        form = Registration()
+        form = Registration(request.form)
         if not form.validate_on_submit():
             return _page("register.html", form)
         name = form.username.data
@@ -102,7 +103,7 @@ def accounts(db: MysqlHelp, board: Switchboard) -> Blueprint:
     @limiter.limit("300 per minute", methods=["POST"])
     def login() -> str | Response | tuple[str, int]:
         """Begin a session if name and password are right."""
-        form = Credentials()
+        form = Credentials(request.form)
         if not form.validate_on_submit():
             return _page("login.html", form)
         try:
@@ -125,14 +126,14 @@ def accounts(db: MysqlHelp, board: Switchboard) -> Blueprint:
 
     def end_session() -> None:
         user = who()
-        session.clear()
         if user:
             try:
                 db.update(
-                    "update logins set ended_at = utc_timestamp(3) where id = %s", (user.login,)
+                    "update logins set ended_at = utc_timestamp(3) where token = %s", (user.login,)
                 )
             finally:
                 board.close_login(user.login)
+        session.clear()  # not before: who hears that the database is away, can log out again
 
     return feature
 
@@ -175,8 +176,10 @@ def _check(db: MysqlHelp, name: str, password: str) -> User:
     hashed = found["password"] if found else _NOBODY
     if not _hashers.apply(check_password_hash, (hashed, password)) or not found:
         raise WrongPassword
-    number = db.insert("insert into logins(user_id) values(%s)", (found["id"],))
-    return User(found["id"], found["name"], int(number))
+    # No number: after a reset of the tables numbers come again, and old cookies with them.
+    token = secrets.token_hex(16)
+    db.insert("insert into logins(token, user_id) values(%s, %s)", (token, found["id"]))
+    return User(found["id"], found["name"], token)
 
 
 def who() -> User | None:
@@ -190,8 +193,8 @@ def logged_in(db: MysqlHelp) -> User | None:
     """Return who is logged in; None for a cookie whose log-in has ended, or is older than LIFE."""
     user = who()
     if user and db.selectone(
-        f"select id from logins where id = %s and user_id = %s and {_HOLDS}",
-        (user.login, user.id),
+        f"select id from logins where token = %s and user_id = %s and {_HOLDS}",
+        (str(user.login), user.id),
     ):
         return user
     return None
@@ -207,9 +210,9 @@ def close_ended(db: MysqlHelp, board: Switchboard) -> None:
     if logins:
         marks = ", ".join(["%s"] * len(logins))
         for row in db.selectall(
-            f"select id from logins where id in ({marks}) and not ({_HOLDS})", logins
+            f"select token from logins where token in ({marks}) and not ({_HOLDS})", logins
         ):
-            board.close_login(row["id"])
+            board.close_login(row["token"])
 
 
 def required(db: MysqlHelp) -> User:

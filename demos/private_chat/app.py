@@ -5,13 +5,16 @@ import os
 import secrets
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import gevent
 import pymysql
 from flask import Blueprint, Flask, Response, g, jsonify, render_template, request
+from flask.json.provider import DefaultJSONProvider
 from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
-from flask_wtf.csrf import CSRFProtect
+from flask_wtf.csrf import CSRFError, CSRFProtect
+from pymysql.constants import ER
 from werkzeug.exceptions import HTTPException
 
 from demos.group_chat.logs import log
@@ -21,25 +24,33 @@ from demos.private_chat.look import look
 
 ANSWER_TIME = 4.5  # seconds; whatever the database does, a page has its answer by then
 REDIS_TIME = 1.0  # seconds; a Redis that takes longer is not asked how often somebody tried
-HEADERS = {
-    # Scripts, styles and connections of ours only, and in nobody's frame.
-    "Content-Security-Policy": "default-src 'self'; connect-src 'self' ws: wss:; img-src 'self'"
-    " data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",  # a file is what its type says, and no script
-    "Referrer-Policy": "same-origin",  # other sites do not learn our addresses
-    "Cache-Control": "no-store",  # after a log-out the back button shows nothing
-}
 
 # How often somebody may do a thing; accounts.py says what. Counted here while Redis is away.
 limiter = Limiter(get_remote_address, in_memory_fallback_enabled=True)
 
 _REASONS = {
-    400: "This form is too old. Load the page again.",
+    400: "This request cannot be read.",
     401: "Log in first.",
     404: "There is nothing at this address.",
     429: "Too many attempts. Wait a minute and try again.",
     500: "Something went wrong here. It was written down.",
 }
+
+
+_OTHER_TABLES = (
+    "The tables are of another version of the course: `python3 -m course db reset` makes them anew."
+)
+
+
+class Json(DefaultJSONProvider):
+    """Flask's JSON, for which brackets in brackets without end are no JSON either."""
+
+    def loads(self, s: str | bytes, **kwargs: Any) -> Any:  # noqa: ANN401
+        """Read JSON; ValueError, which Flask answers with 400, whatever is wrong with it."""
+        try:
+            return super().loads(s, **kwargs)
+        except RecursionError:
+            raise ValueError("nested too deeply") from None
 
 
 class TooSlow(Exception):
@@ -54,6 +65,7 @@ def create_app(*features: Blueprint, limits_at: str = "memory://") -> Flask:
         limits_at: where attempts are counted; a Redis URL counts for several processes.
     """
     app = Flask(__name__)
+    app.json = Json(app)
     app.config.update(
         SECRET_KEY=secret_key(),
         SESSION_COOKIE_NAME="messenger",
@@ -87,9 +99,9 @@ def create_app(*features: Blueprint, limits_at: str = "memory://") -> Flask:
         return jsonify(status="ok")
 
     @app.after_request
-    def protect(response: Response) -> Response:
-        for name, value in HEADERS.items():
-            response.headers.setdefault(name, value)  # files bring a Cache-Control of their own
+    def keep_nothing(response: Response) -> Response:
+        # After a log-out the back button shows nothing. Files bring a Cache-Control of their own.
+        response.headers.setdefault("Cache-Control", "no-store")
         return response
 
     for error in (pymysql.MySQLError, PoolTimeout, TooSlow):
@@ -129,11 +141,15 @@ def secret_key() -> str:
 
 def _database_away(error: Exception) -> tuple[str | Response, int]:
     log("database", error=repr(error), path=request.path)
+    if error.args and error.args[0] in (ER.BAD_FIELD_ERROR, ER.NO_SUCH_TABLE):
+        return _answer(_OTHER_TABLES, 503)
     return _answer("The database does not answer at the moment. Try again soon.", 503)
 
 
 def _refused(error: HTTPException) -> tuple[str | Response, int]:
     status = error.code or 500
+    if isinstance(error, CSRFError):
+        return _answer("This form is too old. Load the page again.", status)
     return _answer(_REASONS.get(status, f"{error.name}."), status)
 
 

@@ -166,7 +166,7 @@ class RedisSwitchboard(Switchboard):
         if not self.trouble:
             self._to_route.put((event, users))
 
-    def close_login(self, login: int) -> None:
+    def close_login(self, login: str) -> None:
         """Close the connections of a log-in that has ended, in all processes."""
         super().close_login(login)
         try:
@@ -293,4 +293,4 @@ class RedisSwitchboard(Switchboard):
         """Take a process out of the map if it is dead, and say of its users that they went."""
         gone: Any = self._dig([], [KEYS, process])
         for user_id, name in zip(gone[::2], gone[1::2], strict=True):
-            self._announce(User(int(user_id), name, 0), False)
+            self._announce(User(int(user_id), name, ""), False)

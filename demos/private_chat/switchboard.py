@@ -26,11 +26,11 @@ Event = Mapping[str, object]  # a frame of docs/wire-formats.md, before it is en
 
 @dataclass(frozen=True)
 class User:
-    """Somebody who is logged in; `login` is the row in `logins`."""
+    """Somebody who is logged in; `login` is the token of the row in `logins`."""
 
     id: int
     name: str
-    login: int
+    login: str
 
 
 @dataclass(eq=False, slots=True)
@@ -176,11 +176,11 @@ class Switchboard:
             for connection in list(pages):
                 connection.send(event, frame)
 
-    def logins_here(self) -> set[int]:
+    def logins_here(self) -> set[str]:
         """Return the log-ins that have a page open in this process."""
         return {page.user.login for pages in self._pages.values() for page in pages}
 
-    def close_login(self, login: int) -> None:
+    def close_login(self, login: str) -> None:
         """Close the connections of a log-in that has ended."""
         for pages in list(self._pages.values()):
             for connection in list(pages):

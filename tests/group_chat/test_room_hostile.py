@@ -235,6 +235,46 @@ def _narrow(server):
 # The server as such.
 
 
+@pytest.mark.parametrize("path", ["/ws", "/chat", "/", "/healthz", "/nobody", "/static/nothing"])
+def test_headers_of_every_answer(chat, path):
+    answer = chat.get(path)
+    assert "frame-ancestors 'none'" in answer.headers["Content-Security-Policy"]
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["Referrer-Policy"] == "same-origin"
+
+
+def test_two_slashes_lead_nowhere(chat):
+    """What is no page may be a nickname, which is an address for sockets; it is no redirect in any case."""
+    for path in ("/static//etc/passwd", "/static//chat.css"):
+        assert chat.get(path).status == 426, path
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["Content-Length: 3", "Content-Length: 3"],
+        ["Content-Length: 3", "Content-Length: 40"],
+        ["Content-Length: 3", "Transfer-Encoding: chunked"],
+        ["Transfer-Encoding: chunked", "Transfer-Encoding: identity"],
+    ],
+)
+def test_a_body_with_two_lengths_is_refused(chat, lines):
+    """What follows could be taken for the next request, of somebody else behind the same proxy."""
+    request = "\r\n".join(
+        ["POST /ws HTTP/1.1", "Host: x", *lines, "", "0\r\n\r\nGET / HTTP/1.1\r\n\r\n"]
+    )
+    with socket.create_connection(
+        ("127.0.0.1", int(chat.url.rpartition(":")[2])), PATIENCE
+    ) as line:
+        line.sendall(request.encode())
+        answers = b""
+        while data := line.recv(65536):
+            answers += data
+    assert answers.startswith(b"HTTP/1.1 400 ")
+    assert answers.count(b"HTTP/1.1") == 1
+    assert b"nosniff" in answers
+
+
 def test_the_log_has_one_line_for_each_event_whatever_clients_call_themselves(start):
     chat = start("chat", *FAST)
     names = ["a event=join name=admin", '"quoted"', "a=b", "back\\slash", "中文", "% {0}"]

@@ -122,7 +122,7 @@ def test_a_database_that_halts(own, server, pair):
 
 def test_a_database_that_is_away(own, server, pair):
     ann, page, other = pair
-    form = patient(server)
+    form, leaving = patient(server), newcomer(server)
     marked = page.say(other.person, "to be marked")["id"]
     assert other.message()["id"] == marked
     own.kill()
@@ -135,7 +135,14 @@ def test_a_database_that_is_away(own, server, pair):
     form.get("/register")
     says_so(form, "/register")
     assert page.is_open() and other.is_open()
+    says_so(leaving, "/logout")
     own.start()
+    assert eventually(lambda: leaving.fetch("/friends").status == 200), (
+        "a log-out that failed is none"
+    )
+    copied = leaving.twin()
+    leaving.log_out()
+    assert copied.fetch("/friends").status == 401
     while marked not in page.next("delivered")["ids"]:
         pass
     assert bodies(ann, other.person) == ["before", "to be marked"]

@@ -15,6 +15,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from werkzeug.security import generate_password_hash
 
 from course.place import ROOT
+from demos.pool_demo.seed import restore
 from demos.private_chat.accounts import HASH, accounts
 from demos.private_chat.app import create_app, secret_key
 from demos.private_chat.friends import Friendships, friends
@@ -241,9 +242,9 @@ def forged(content, key):
 
 def test_a_cookie_that_was_tampered_with_is_worth_nothing(server):
     person, victim = newcomer(server), newcomer(server)
-    (login,) = ask("select id from logins where user_id = %s", victim.id)
+    (login,) = ask("select token from logins where user_id = %s", victim.id)
     content = {"is_login": True, "user_name": victim.name, "user_id": victim.id} | {
-        "login": login["id"]
+        "login": login["token"]
     }
     good = person.cookies[COOKIE]
     payload, moment, signature = good.rsplit(".", 2)
@@ -271,12 +272,26 @@ def test_a_cookie_that_was_tampered_with_is_worth_nothing(server):
 def test_a_login_that_never_was_is_none(server):
     """The signature is good, and the row it names is another user's, ended, or missing."""
     person, victim = newcomer(server), newcomer(server)
-    (login,) = ask("select id from logins where user_id = %s", person.id)
-    for number in (login["id"], 1 << 40, -1):
+    (login,) = ask("select id, token from logins where user_id = %s", person.id)
+    for number in (login["token"], login["id"], str(login["id"]), "", 0, -1, ["x"], {}):
         content = {"is_login": True, "user_name": victim.name, "user_id": victim.id}
         person.cookies = {COOKIE: forged(content | {"login": number}, "the tests' own")}
         assert person.fetch("/friends").status == 401
         assert closed(Page(person)) == ENDED
+
+
+def test_an_old_cookie_is_nobodys_after_the_tables_were_made_anew(server, book):
+    """Users and log-ins are counted from 1 again; who comes first then has the numbers of who came first before."""
+    restore()
+    old = [newcomer(server) for _ in range(3)]
+    before = [person.id for person in old]
+    restore()
+    new = [newcomer(server) for _ in range(3)]
+    assert [person.id for person in new] == before
+    for person in old:
+        assert person.fetch("/friends").status == 401
+        assert closed(Page(person)) == ENDED
+    assert all(person.fetch("/friends").status == 200 for person in new)
 
 
 def test_the_secret_key_is_made_once_and_kept_to_oneself(start, tmp_path):
@@ -485,6 +500,35 @@ def test_nobody_starts_a_line_of_the_log(server):
     ]
 
 
+@pytest.mark.parametrize("path", CHANGES)
+def test_json_that_is_none_is_answered_with_a_sentence(server, path):
+    """Also where a form is expected, and however deep the brackets are."""
+    person = newcomer(server)
+    deep = ["[" * 15_000, '{"name":' * 5_000, '{"name": ' + "[" * 15_000 + "]" * 15_000 + "}"]
+    other = [
+        "",
+        "{",
+        "[1, 2]",
+        "7",
+        "null",
+        '"x"',
+        '{"name": 7}',
+        '{"name": {}}',
+        "\xff",
+        "9" * 5000,
+    ]
+    for text in (*deep, *other):
+        answer = person.send_json(path, text)
+        if path == "/logout":
+            assert answer.status in (302, 400), text[:20]
+            person.log_in()
+            continue
+        assert answer.status in (400, 422), text[:20]
+        if answer.json:
+            assert answer.json["reason"].endswith("."), text[:20]
+    assert "Traceback" not in server.log
+
+
 # Other people's conversations.
 
 
@@ -493,7 +537,7 @@ def test_nobody_writes_in_anothers_name(server):
     befriend(bob, ann, eve)
     page, at_bobs = eve.page(), bob.page()
     claims = {"from": ann.name, "sender": ann.name, "username": ann.name, "from_user": ann.name}
-    more = {"sender_id": ann.id, "user_id": ann.id, "type": "message", "id": 1, "login": 1}
+    more = {"sender_id": ann.id, "user_id": ann.id, "type": "message", "id": 1, "login": "1"}
     page.send({"to": bob.name, "msg": "it was ann", "client_id": "e1", **claims, **more})
     assert page.message()["from"] == at_bobs.message()["from"] == eve.name
     old = eve.page(rich=False)
@@ -536,7 +580,9 @@ def test_nobody_marks_a_message_that_was_not_for_them(server):
     assert page.next("delivered")["ids"] == [own["id"]]
     (row,) = ask("select delivered_at, read_at from messages where id = %s", sent["id"])
     assert row == {"delivered_at": None, "read_at": None}
-    assert "read" not in page.heard()
+    page.heard()
+    readers = {frame["reader"] for frame in page.frames if frame["type"] == "read"}
+    assert readers <= {ann.name}, "only her own pages hear what she claims"
 
 
 def test_a_read_mark_is_not_ahead_of_what_there_is(server):
@@ -587,7 +633,12 @@ def test_error_pages_say_a_sentence_and_no_more(server):
     person, nobody = newcomer(server), stranger(server)
     big = "x" * 70_000
     answers = {
-        404: [nobody.get("/nothing"), nobody.get("/.git/config"), nobody.get("/static/../app.py")],
+        404: [
+            nobody.get("/nothing"),
+            nobody.get("/static//etc/passwd"),
+            nobody.get("/.git/config"),
+            nobody.get("/static/../app.py"),
+        ],
         405: [nobody.get("/logout"), person.fetch("/healthz", {})],
         400: [nobody.post("/login"), person.fetch("/add_friends", {}, X_CSRFToken="x")],
         401: [nobody.fetch("/friends")],

@@ -580,9 +580,7 @@ def test_nobody_marks_a_message_that_was_not_for_them(server):
     assert page.next("delivered")["ids"] == [own["id"]]
     (row,) = ask("select delivered_at, read_at from messages where id = %s", sent["id"])
     assert row == {"delivered_at": None, "read_at": None}
-    page.heard()
-    readers = {frame["reader"] for frame in page.frames if frame["type"] == "read"}
-    assert readers <= {ann.name}, "only her own pages hear what she claims"
+    assert "read" not in page.heard()
 
 
 def test_a_read_mark_is_not_ahead_of_what_there_is(server):

@@ -1,4 +1,4 @@
-"""The messenger against its ceiling, and against the source's way: `python -m bench.private`.
+"""The messenger, its ceiling, and a connection for each message: `python -m bench.private`.
 
 All servers take turns in one run, with one load client, so a ratio is worth more than a figure. The
 report goes to bench/results/private.md and a plot beside it, or to another folder with --out.

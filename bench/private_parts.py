@@ -182,7 +182,7 @@ def paced(
                 check_stored(busy.total)
             return Paced(memory, calm, busy, log_ins)
 
-    # The source's way does not reach this pace, so its delay would only grow.
+    # A connection for each message does not reach this pace, so its delay would only grow.
     names = (MESSENGER,) if depth.few else (MESSENGER, CEILING)
     chosen = [one for one in contenders if one.name in names]
     return rounds("Delay, log-ins, memory", chosen, trial, depth.few_rounds, failures)

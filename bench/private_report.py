@@ -25,11 +25,11 @@ from demos.pool_demo.measure import Sample, samples
 _WORDS = (
     "Every server is the messenger's own stack: the same socket layer, format, log-in and list of"
     f" friends, with another post in it. “{CEILING}” hands a message over and asks no database."
-    f" “{COMMIT_EACH}” is the source's design made merely correct: for each message it opens a"
-    f" PyMySQL connection without TLS, inserts, commits, closes, and then hands it over; {MOST} at"
-    " once at most. It asks for no friendship and notes no delivery, which the messenger does."
-    f" “{IN_TURN}” stores a message when the one before is stored, which is how the source's"
-    " program, without gevent's monkey patching, does it (W12)."
+    f" “{COMMIT_EACH}” does for each message what the source does for a row before it has a pool"
+    " (A3; it stores no messages): it opens a PyMySQL connection without TLS, inserts, commits,"
+    f" closes, and then hands it over; {MOST} at once at most. It asks for no friendship and notes"
+    f" no delivery, which the messenger does. “{IN_TURN}” stores a message when the one before is"
+    " stored, as a program without gevent's monkey patching does, such as the source's (W12)."
 )
 
 
@@ -54,7 +54,7 @@ def markdown(run: Run) -> str:
     figures, cores = run.figures, os.cpu_count()
     sections = [
         *opening(
-            "# The messenger against its ceiling, and against the source's way",
+            "# The messenger against its ceiling, and against a connection for each message",
             "private",
             targets(figures),
         ),

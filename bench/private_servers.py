@@ -1,4 +1,4 @@
-"""What the private chat's benchmark compares: the messenger, its ceiling, the source's way."""
+"""What the private chat's benchmark compares: the messenger, its ceiling, a connection each."""
 
 import sys
 

@@ -21,7 +21,7 @@ from demos.private_chat.switchboard import Switchboard
 POSTS: dict[str, Callable[[MysqlHelp, Switchboard], Post]] = {
     "no_storage": Post,
     "commit_each": CommitEach,
-    # The source patches no sockets (W12), so a message waits for the one before.
+    # The source patches no sockets (W12): so a message would wait for the one before.
     "commit_in_turn": partial(CommitEach, at_once=1),
 }
 RATE = 1e6  # messages a second from one page; nobody is slowed down here

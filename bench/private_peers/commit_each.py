@@ -1,6 +1,7 @@
-"""B4, B6: the source's way to the database, made merely correct: a connection for each message.
+"""A3, B6: a connection and a commit for each message, as A3 does for a row before it has a pool.
 
-What it does not do speaks for it: it asks for no friendship, and notes no delivery.
+The source stores no messages. What this does not do speaks for it: it asks for no friendship, and
+notes no delivery.
 """
 
 from contextlib import closing

@@ -1,7 +1,8 @@
 """A10: how a chat is served: gevent's WSGIServer, our handler, a heartbeat, an orderly end.
 
-The source's server is three lines, `WSGIServer(("127.0.0.1", 5000), app, handler_class=…)` and
-`serve_forever()`. They are in `serve`; the rest is what a server needs that runs for days.
+The source's server is two lines, `WSGIServer(("0.0.0.0", 5000), app, handler_class=…)` and
+`serve_forever()`. They are in `serve`, with 127.0.0.1 unless --host says otherwise; the rest is
+what a server needs that runs for days.
 """
 
 import argparse

@@ -1,7 +1,8 @@
 """A9: Echo: one socket, and what its page can know about it.
 
-Source: A9 lists the browser's WebSocket: readyState, bufferedAmount, four events, send, close, and
-echoes against ws://localhost:9998/echo. Here the page and the socket come from one small server.
+Source: A9 lists the browser's WebSocket: readyState, bufferedAmount, four events, send, close. Its
+example is a script that connects to ws://localhost:9998/echo, without a server. Here the page and
+the socket come from one small server.
 
 See: each event as it happens, readyState going 0, 1, 2, 3, bufferedAmount rising and falling while
 messages leave, and every text and binary message coming back.

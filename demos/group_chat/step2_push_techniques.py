@@ -1,7 +1,8 @@
 """A9: Push techniques: the same messages by polling, long polling, events and WebSocket.
 
-Source: A9 says why there is WebSocket: in HTTP the server cannot start. Polling asks again and
-again; long polling asks, and the server answers when it has something. Figures 7 and 8 show both.
+Source: A9 says why there is WebSocket: in HTTP the server cannot start. Frequent requests, which it
+calls long polling, waste much. Here polling asks again and again; long polling asks once, and the
+server answers when it has something.
 
 See: a race: a message each second travels four ways to one page, and each way is a lane that is
 drawn as it happens. Each has its requests, its bytes, counted at the server's sockets with headers

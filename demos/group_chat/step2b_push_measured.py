@@ -1,6 +1,6 @@
 """A9: The push techniques, measured side by side.
 
-Source: A9 says what polling and long polling waste, in words.
+Source: A9 and A12 say what polling and long polling waste, in words.
 
 See: six clients of step 2, all at the same time, and what each way costs: requests, bytes for each
 message, counted at the server's sockets, and how late a message is. Polling is there three times,

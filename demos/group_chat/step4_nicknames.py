@@ -1,8 +1,8 @@
 """A10: Nicknames: the source's chat.py, made correct.
 
 Source: A10 has the page /ws, and a socket at /<username> for each nickname. A client sends
-{"username": name, "msg": text}; everyone except the sender receives the same. Its code is in
-naive/chat.py: read it beside this.
+{"username": name, "msg": text}; everyone except the sender receives the same.
+naive/chat.py does what it does: read that beside this.
 
 See: open the page in three tabs with three nicknames, as the source shows it, and chat. More can
 join at any time.

@@ -1,7 +1,7 @@
 """A10, B2: A room that holds.
 
-Source: A10's group chat and B2's room without names, as one program: /ws with /<nickname>, and
-/chat with /ql. Any number of pages can join at any time.
+Source: A10's group chat, /ws with /<nickname>, and B2's room without names, /chat with /ql. They
+are two programs there, and one here. Any number of pages can join at any time.
 
 See: joins, leaves and a roster, live; the last 50 messages when you come in; your own messages
 turning from pending to said. A nickname that is taken is refused, and the page says why.

@@ -1,7 +1,7 @@
 """B5: Friends.
 
-Source: B5 names /add_friends and /friends, lets the page fetch the list and build it, and leaves
-both unfinished.
+Source: B5 has /add_friends and /friends as stubs. Its comments say that the page is to fetch the
+list and build it.
 
 See: ask somebody to be your friend, accept, decline, remove, block. The list shows who is online,
 and changes by itself in all open pages.

@@ -2,7 +2,7 @@
 
 python -m demos.group_chat.naive.echo --port 0
 
-This one is not the source's: its example of an echo is a page, and says nothing of the server. It
+This one is not the source's: its example of an echo is a page's script, without a server. It
 shows the library that the source prescribes. Its close frames have no code: the first two letters
 of the reason stand in its place. The code that a client sends is read and thrown away. Frames
 without a mask, and of any size, are taken.

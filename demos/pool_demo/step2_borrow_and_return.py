@@ -1,7 +1,7 @@
 """A4, A5: Borrow, query, give back.
 
-Source: A4 makes POOL in a module of its own, with every parameter explained (pool.py); A5 borrows
-a connection, reads student with a DictCursor, and closes cursor and connection.
+Source: A4 makes POOL in a module of its own, and explains its limits (pool.py); A5 borrows a
+connection, reads student with a DictCursor, and closes cursor and connection.
 
 See: the three rows of student, one dict a line, and nothing else.
 

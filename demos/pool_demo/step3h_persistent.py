@@ -1,7 +1,7 @@
 """A2: PersistentDB beside PooledDB.
 
 Source: A2 names the two faces of DBUtils: PersistentDB, one connection per thread, and PooledDB,
-connections that threads take turns with.
+connections that threads can share.
 
 See: eight threads query, call close() and stay alive. PersistentDB has eight connections then,
 because it ignores close(); PooledDB has three, and the threads took turns with them.

@@ -1,11 +1,11 @@
 """A7, A8: Six operations with MysqlHelp, and the table after each.
 
 Source: A7 builds MysqlHelp, A8 uses it in six steps, and figures 3 to 6 show the table after each
-change. There Angelababy has id 7, because earlier runs had used up a number. From the seed data
-she gets 6, so this step looks her id up.
+change. There it is id 7 that is renamed and deleted. From the seed data Angelababy gets 6, so this
+step looks her id up.
 
 See: the result of each call, then the table, where the source has a screenshot. Updating id 7
-returns False, because there is no such row; the source's version returns True (E10).
+returns False, because there is no such row; the source's, given an execute, says True (E10).
 
 Try: repeat the update of her name. It returns True again although nothing changes: a row matched.
 

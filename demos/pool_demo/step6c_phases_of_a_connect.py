@@ -1,6 +1,6 @@
 """A1: What one connect is made of.
 
-Source: A1 says that connecting costs time, in one word.
+Source: A1 says in one clause that connecting costs much, and takes long. It does not say what for.
 
 See: each phase of pymysql.connect() with its time: the TLS context, the TCP handshake, the server's
 greeting, and each message PyMySQL sends after that, with its answer. The TLS context is built even

@@ -1,7 +1,7 @@
 """A1, A5: The same comparison on slower networks.
 
 Source: A1 draws many requests that borrow from one pool. On the source's own machine a round trip
-takes no time; on a real network every one counts.
+takes next to no time; on a real network every one counts.
 
 See: the ways of step 6 with 0, 1, 5 and 20 ms added to each round trip, for 1 and for 32 callers.
 With one caller the ratios tend to the round trips that step 6b counted. With 32, a pool can lose to

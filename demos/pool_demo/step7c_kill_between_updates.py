@@ -1,6 +1,6 @@
 """A5, A7: A KILL between two updates, and money appears.
 
-Source: A5 and A7 run their statements without begin(), and commit at the end.
+Source: A5 and A7 run their statements without begin(). A5 only reads; A7 commits what it writes.
 
 See: 30 go from alice to bob by two updates, and between them the connection is killed. The server
 undoes the first update. The naive teller knows nothing of that: DBUtils runs the second one on a

@@ -1,6 +1,6 @@
 """A5, A7: Two transfers that cross, and the victim of their deadlock.
 
-Source: A5 and A7 run their statements without begin(), and commit at the end.
+Source: A5 and A7 run their statements without begin(). A5 only reads; A7 commits what it writes.
 
 See: 10 go from alice to bob, and 10 from bob to alice, at the same time. Each has updated one
 account and needs the other's. The server picks a victim, undoes it and answers 1213. DBUtils

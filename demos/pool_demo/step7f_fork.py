@@ -1,7 +1,7 @@
 """A4, A7: A fork with an open pool.
 
-Source: A4 and A7 make the pool when the module is imported. A server that forks its workers after
-that gives all of them the same connections: the same sockets.
+Source: A4 makes the pool when its module is imported, A7 at the first query. A server that forks
+its workers after that gives all of them the same connections: the same sockets.
 
 See: the child asks, and then gets no turn for a moment (SIGSTOP), as on any busy machine. The
 parent asks, over the same socket, and reads the child's row; then the child reads the parent's.

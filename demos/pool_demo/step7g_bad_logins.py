@@ -1,7 +1,7 @@
 """B3, B7: A dozen bad log-ins.
 
 Source: B3's log-in borrows from B7's pool of six, puts its SQL together with %, and gives the
-connection back in the last line. User `a"` is an SQL error, and the last line is not reached (E13).
+connection back after the query. User `a"` is an SQL error, and that line is not reached (E13).
 
 See: bad log-ins, one after the other, until the server does not answer any more. Each one loses a
 connection; how many it takes depends on whether Python finds some again in its garbage, in time.

@@ -1,6 +1,6 @@
 """E2, E3, E4: what the source believes about the pool. Right: pool.py, steps 3b and 3c.
 
-Each class is a pool and the number of connections that the source's comments promise for it.
+Each class is a pool and the number of connections that the source promises for it.
 """
 
 from dataclasses import dataclass, field

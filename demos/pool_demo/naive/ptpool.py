@@ -1,6 +1,7 @@
 """E9: the wrapper of A6, whose pool was meant to be one for all. Right: ../ptpool.py.
 
-Everything here behaves as in the source. What had to change for today: the import (E1).
+Everything here behaves as in the source. What had to change: the import (E1), and the address,
+which comes from the settings.
 """
 
 from typing import Any

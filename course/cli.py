@@ -114,6 +114,11 @@ def _add_lessons(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="ACTION")
     run = actions.add_parser("run", help="execute lessons on the seed and keep their outputs")
     clean = actions.add_parser("clean", help="copies without outputs, for class")
+    run.add_argument(
+        lessons.MEASURE,
+        action="store_true",
+        help="keep the new figures also where only they differ; else such cells stay as they are",
+    )
     for action in (run, clean):
         action.add_argument("names", nargs="*", metavar="NAME", help="such as 03; default: all")
     site = actions.add_parser("html", help="all lessons as pages that need no network")

@@ -61,7 +61,7 @@ def _external() -> Iterator[Finding]:
             False,
             "server",
             str(error),
-            "unset MYSQL_HOST MYSQL_PORT MYSQL_UNIX_SOCKET MYSQL_USER (or correct them)",
+            f"{target.unset()}  (or correct them)",
         )
 
 

@@ -21,6 +21,7 @@ from course.errors import CourseError
 FOLDER = place.ROOT / "lessons"
 FIGURES = FOLDER / "figures"
 # Where copies go if nobody says otherwise; git ignores them. JupyterLab shows what is below lessons/.
+MEASURE = "--measure"  # take new figures of lessons also where nothing else is new
 CLEAN, SITE, SLIDES = FOLDER / "clean", place.ROOT / "lessons-html", place.ROOT / "lessons-slides"
 
 
@@ -88,13 +89,17 @@ def chosen(words: list[str]) -> list[Lesson]:
     return [find(word) for word in words] or every()
 
 
-def run(words: list[str]) -> int:
+def run(words: list[str], measure: bool = False) -> int:
     """Execute lessons on a server of their own and keep their outputs; return the exit code.
+
+    Args:
+        words: names or numbers of lessons; none for all.
+        measure: keep the new figures also where only they differ.
 
     Raises:
         CourseError: no lesson or several have such a name.
     """
-    return work("lessons_run", *(one.name for one in chosen(words)))
+    return work("lessons_run", *(one.name for one in chosen(words)), *[MEASURE] * measure)
 
 
 def work(module: str, *arguments: str) -> int:
@@ -150,7 +155,7 @@ def slides(words: str, folder: Path) -> int:
 def dispatch(words: argparse.Namespace) -> int:
     """Run what the command line asks for; return the exit code."""
     if words.action == "run":
-        return run(words.names)
+        return run(words.names, words.measure)
     if words.action == "clean":
         return clean(words.names, words.out or CLEAN)
     if words.action == "html":

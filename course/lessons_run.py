@@ -20,7 +20,7 @@ from nbformat import NotebookNode
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from course import lessons, lessons_minutes, lessons_sheet, say, server, target
+from course import lessons, lessons_compare, lessons_minutes, lessons_sheet, say, server, target
 from course.errors import CourseError
 from course.lessons_minutes import settled
 
@@ -124,8 +124,15 @@ def seed(settings: dict[str, str]) -> None:
     target.run_demo("demos.pool_demo.seed", environment=settings)
 
 
-def renew(lesson: lessons.Lesson, each: Callable[[], None] = lambda: None) -> None:
+def renew(
+    lesson: lessons.Lesson, each: Callable[[], None] = lambda: None, measure: bool = False
+) -> None:
     """Execute a lesson on the seed and keep its outputs.
+
+    Args:
+        lesson: its notebook is written anew.
+        each: called after each code cell.
+        measure: take the new figures also where nothing else is new.
 
     Raises:
         CourseError: a cell failed; nothing is written then.
@@ -144,6 +151,8 @@ def renew(lesson: lessons.Lesson, each: Callable[[], None] = lambda: None) -> No
         raise CourseError(
             f"{lesson.name} was changed while it ran, so its outputs were not kept: run the same command again."
         )
+    if not measure:
+        lessons_compare.keep_figures(notebook, played.notebook)
     found = lessons_minutes.sections(played.notebook, played.seconds)
     total = settled(lesson.minutes, sum(section.minutes for section in found), 5)
     first = played.notebook.cells[0]
@@ -181,9 +190,10 @@ def own_server() -> Iterator[None]:
             os.environ.update(before)
 
 
-def main(names: list[str]) -> int:
-    """Renew lessons, with a progress bar; return the exit code."""
-    chosen = lessons.chosen(names)
+def main(words: list[str]) -> int:
+    """Renew the lessons that are named, with a progress bar; return the exit code. `--measure`: see `renew`."""
+    measure = lessons.MEASURE in words
+    chosen = lessons.chosen([word for word in words if word != lessons.MEASURE])
     columns = (
         TextColumn("{task.description:<28}"),
         BarColumn(),
@@ -197,7 +207,7 @@ def main(names: list[str]) -> int:
             cells = sum(cell.cell_type == "code" for cell in read(lesson.path).cells)
             bar = progress.add_task(lesson.name, total=cells)
             began = perf_counter()
-            renew(lesson, lambda bar=bar: progress.advance(bar))  # type: ignore[misc]
+            renew(lesson, lambda bar=bar: progress.advance(bar), measure)  # type: ignore[misc]
             if not console.is_terminal:
                 say.note(f"{lesson.name}: {cells} cells, {perf_counter() - began:.1f} s")
     return 0

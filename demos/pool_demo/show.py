@@ -13,6 +13,12 @@ from demos.pool_demo.settings import SettingsError, load
 _START = "Correct MYSQL_* if they are set, or start one with: python3 -m course db start"
 _FILL = "Fill it with: python3 -m demos.pool_demo.seed --if-missing"
 _WHO = "Set MYSQL_USER and MYSQL_PASSWORD to a user of it."
+_GIVEN = (
+    "Name one that you were given in MYSQL_DATABASE, or ask whoever runs the server for the right."
+)
+_RIGHT = (
+    "Ask whoever runs the server for that right, or unset MYSQL_* to use the course's own server."
+)
 _ACCESS_BY_SYSTEM_ACCOUNT = 1698  # MariaDB's answer to root without sudo
 
 # Errors of the server, or of its absence, that no step can work with: the cause and the cure.
@@ -20,7 +26,12 @@ _CURES: dict[int, str] = {
     CR.CR_CONN_HOST_ERROR: "No MySQL server answers at {at}. " + _START,
     ER.ACCESS_DENIED_ERROR: "The server at {at} refuses user {user} with this password. " + _WHO,
     _ACCESS_BY_SYSTEM_ACCOUNT: "The server at {at} refuses user {user} without sudo. " + _WHO,
-    ER.DBACCESS_DENIED_ERROR: "User {user} may not use the database {database} at {at}. " + _WHO,
+    ER.DBACCESS_DENIED_ERROR: "User {user} may not use or make the database {database} at {at}. "
+    + _GIVEN,
+    ER.TABLEACCESS_DENIED_ERROR: "User {user} lacks a right on a table of {database} at {at}. "
+    + _RIGHT,
+    ER.SPECIFIC_ACCESS_DENIED_ERROR: "User {user} lacks a right on the whole server at {at}, such "
+    "as to see or end connections of others. " + _RIGHT,
     ER.BAD_DB_ERROR: "There is no database {database} at {at}. " + _FILL,
     ER.NO_SUCH_TABLE: "The database {database} at {at} lacks a table. " + _FILL,
     ER.CON_COUNT_ERROR: "The server at {at} is full. Close other programs that use it.",

@@ -60,6 +60,26 @@ def test_a_picture_may_differ_and_not_be_missing():
     assert "kept pictures ['image/png'], new []" in differences(kept, cell("It falls.\n", "plot"))
 
 
+@pytest.mark.parametrize(
+    ("kept", "new", "stays"),
+    [
+        (cell("took 3 ms\nIt pays.\n", "timing"), cell("took 9 ms\nIt pays.\n", "timing"), True),
+        (cell("It pays.\n", "timing"), cell("Not this time: It pays.\n", "timing"), True),
+        (cell("Not this time: It pays.\n", "timing"), cell("It pays.\n", "timing"), False),
+        (cell("3 ms\nIt pays.\n", "timing"), cell("3 ms\n4 ms\nIt pays.\n", "timing"), False),
+        (cell("3 ms\nIt pays.\n", "timing"), cell("3 ms\nIt costs.\n", "timing"), False),
+        (cell("Seen.\n", "plot", image_png="A"), cell("Seen.\n", "plot", image_png="B"), True),
+        (cell("3 rows\n"), cell("4 rows\n"), False),
+        (cell("in 'book'\n"), cell("in 'book'\n"), True),
+    ],
+)
+def test_a_run_keeps_figures_that_say_the_same(kept, new, stays):
+    expected = kept.outputs if stays else new.outputs
+    run = nbformat.v4.new_notebook(cells=[new])
+    compare.keep_figures(nbformat.v4.new_notebook(cells=[kept]), run)
+    assert run.cells[0].outputs == expected
+
+
 def test_a_table_is_compared_as_markdown():
     kept = cell("", text_markdown="| a |\n| --- |\n| 1 |", text_plain="same")
     other = cell("", text_markdown="| a |\n| --- |\n| 2 |", text_plain="same")

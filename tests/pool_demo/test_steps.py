@@ -3,6 +3,9 @@
 import ast
 import re
 import socket
+import subprocess
+import sys
+import uuid
 
 import pytest
 
@@ -194,3 +197,44 @@ def test_pool_keeps_its_values(book):
         assert witness.settle(5) == 5
         POOL.close()
         assert witness.settle(0) == 0
+
+
+@pytest.mark.parametrize(
+    ("grant", "step", "sentence"),
+    [
+        ("", "seed", "Name one that you were given in MYSQL_DATABASE"),
+        ("select on `{book}`.*", "step1_raw_pymysql", "lacks a right on a table"),
+        ("select on `{book}`.*", "step3b_idle_cache", ""),
+    ],
+)
+def test_a_user_with_few_rights_reads_which_one_is_lacking(
+    run_step, book, ask, grant, step, sentence
+):
+    """With the rights that a step needs, it runs; none needs to see other users' connections."""
+    user = f"few_{uuid.uuid4().hex[:8]}"
+    ask(f"create user '{user}'@'%' identified by 'Few-1-rights'")
+    try:
+        if grant:
+            ask(f"grant {grant.format(book=book['MYSQL_DATABASE'])} to '{user}'@'%'")
+        env = {"MYSQL_USER": user, "MYSQL_PASSWORD": "Few-1-rights"}
+        done = run_step(f"pool_demo.{step}", env=env)
+        assert done.returncode == (1 if sentence else 0), done.stderr
+        assert sentence in done.stderr
+        assert len(done.stderr.splitlines()) == (1 if sentence else 0)
+    finally:
+        ask(f"drop user '{user}'@'%'")
+
+
+def test_another_python_says_which_one_to_use(tmp_path):
+    """One without the packages: the environment's own, told to look nowhere else."""
+    done = subprocess.run(
+        [sys.executable, "-S", "-m", "demos.pool_demo.step1_raw_pymysql"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 1
+    assert ".venv/bin/python" in done.stderr
+    assert len(done.stderr.splitlines()) == 1

@@ -2,6 +2,7 @@
 
 uv itself comes as a hashed wheel that pip downloads (`requirements-uv.lock`), from wherever pip is configured to
 look, and asks there too. It installs in seconds what takes pip a minute, and is the tool that writes the lock files.
+COURSE_INSTALLER=pip does without it.
 """
 
 import hashlib
@@ -76,7 +77,7 @@ def install(names: list[str]) -> None:
     Raises:
         CourseError: no pip to be had, no network, disk full, or a package that does not match its hash.
     """
-    uv = _uv()
+    uv = None if os.environ.get("COURSE_INSTALLER") == "pip" else _uv()
     if uv and _with_uv(uv, names):
         return
     for name in names:

@@ -3,7 +3,8 @@
 python -m demos.group_chat.threaded_echo --port 0
 
 The source says that servers of threads cannot serve WebSockets. This one does, by the `websockets`
-package: each line has threads of its own, which wait.
+package: each line has threads of its own, which wait. Compression and heartbeat, which it offers,
+are off, so that the two servers do the same.
 """
 
 from websockets.sync.server import ServerConnection, serve
@@ -20,7 +21,8 @@ def echo(line: ServerConnection) -> None:
 def main() -> None:
     """Serve until Ctrl-C or SIGTERM."""
     chosen = options("threaded_echo").parse_args()
-    with serve(echo, chosen.host, chosen.port) as server:
+    at = (chosen.host, chosen.port)
+    with serve(echo, *at, compression=None, ping_interval=None) as server:
         host, port = server.socket.getsockname()[:2]
         print(f"Connect to http://{host}:{port}/echo (Ctrl-C stops it)", flush=True)
         server.serve_forever()

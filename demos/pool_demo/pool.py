@@ -11,7 +11,7 @@ from demos.pool_demo.settings import connect_args
 
 POOL = PooledDB(
     creator=pymysql,  # the DB-API 2 module that opens connections
-    maxconnections=6,  # borrowed ones at most. 0: no limit, which can bring the server down
+    maxconnections=6,  # borrowed ones at most. 0: none but the server's own (error 1040)
     mincached=2,  # opened now. Nothing keeps the number up later (E4)
     maxcached=5,  # idle ones kept. One that is returned beyond that is closed. 0: keep all
     maxshared=1,  # no effect: PyMySQL's threadsafety is 1, so nothing is shared (E2, E3)

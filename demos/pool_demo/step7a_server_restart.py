@@ -1,7 +1,8 @@
 """A5, A7: The server goes away and comes back.
 
-Source: A7's MysqlHelp, over the execute of its comment, swallows an error and returns what looks
-like a result (E10).
+Source: A7's MysqlHelp, over the execute of its comment, swallows the error of a statement (E10).
+The naive teller here is ours and does no more than that. A7's own update commits once more, so it
+raises InterfaceError (0, '') when the connection is lost.
 
 See: a deposit of 10, and a look at the balance, before, while the server is away, and after. The
 naive teller says True each time, and that the account is not there (None). MysqlHelp raises error

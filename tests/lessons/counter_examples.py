@@ -141,7 +141,7 @@ COUNTER_EXAMPLES = {
     },
     "06_open_a_websocket": {
         # Threads whose stacks are small, against greenlets whose views keep much.
-        "A line costs more with threads.": {
+        "A line of this server of threads costs more.": {
             "open_many": [
                 {"right": 100, "threads": 301, "kB": 20},
                 {"right": 100, "threads": 2, "kB": 25},

@@ -61,7 +61,7 @@ FACTS = {
         "pool-import": ["2 connections opened by the import"],
         "borrow-run": [THREE_ROWS],
         "exhausted-wait": ["3 of 3 callers waited", "the server had 2 connections"],
-        "idle-run": ["seven borrowed: 7\nseven returned: 5   promised: 0"],
+        "idle-run": ["seven borrowed: 7\nseven returned: 5   promised: 7"],
         "shared-run": ["threadsafety: 1\n" + "promised: 1   on the server: 3\n" * 2],
         "shared-maximum": ["TooManyConnectionsError\npromised: 2   on the server: 20"],
         "ping-run": [PINGS],

@@ -55,7 +55,7 @@ def test_e02_e03_three_borrowers_never_share(witness, belief):
 
 
 def test_e02_maxcached_is_not_0_as_the_source_says(witness):
-    belief = pool_beliefs.NONE_CACHED
+    belief = pool_beliefs.ALL_CACHED
     pool = open_pool(**belief.limits)
     give_back(borrow(pool, 7))
     kept = witness.settle(5)

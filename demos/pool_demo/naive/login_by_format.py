@@ -1,6 +1,7 @@
 """E5, E13, E14: B3's log-in and registration: SQL by %, connections lost, passwords in clear.
 
-One thing is different from the source: its table is `userinfo`. Ours takes only hashes, so this
+Different from the source: it prints nothing, where the source prints name and password of whoever
+registers, and its table is `userinfo`. Ours takes only hashes, so this
 works on a table `clear_userinfo`, which exists as long as the block of `clear_passwords`. The
 source does not say how its table is made; like this one, it has to do without a unique name for
 some of what is shown here.

@@ -23,10 +23,10 @@ class MysqlHelp:
     inst: Any
     mysql: Any  # E9: nobody gives it a value
 
-    def __new__(cls) -> Any:  # noqa: ANN401
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
         """Return the one object, on which Python then runs `__init__` again (E9)."""
         if not hasattr(cls, "inst"):
-            cls.inst = super().__new__(cls)
+            cls.inst = super().__new__(cls, *args, **kwargs)
         return cls.inst
 
     def __init__(self) -> None:
@@ -53,7 +53,7 @@ class MysqlHelp:
         return self._write("insert", 0, _key_or_true, sql, param)
 
     def update(self, sql: str = "", param: Any = ()) -> bool:  # noqa: ANN401
-        """E10: return True whatever happened, since `execute` swallows it."""
+        """E10: return True also for a statement that failed, since `execute` swallows that."""
         return bool(self._write("update", False, lambda cursor: True, sql, param))
 
     def delete(self, sql: str = "", param: Any = ()) -> bool:  # noqa: ANN401

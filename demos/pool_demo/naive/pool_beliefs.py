@@ -1,6 +1,7 @@
 """E2, E3, E4: what the source believes about the pool. Right: pool.py, steps 3b and 3c.
 
-Each class is a pool and the number of connections that the source promises for it.
+Each object has a pool's limits, and the number of connections that the belief promises. The limits
+of MAXIMUM_HOLDS are ours: the source's own never show that fault.
 """
 
 from dataclasses import dataclass, field
@@ -23,10 +24,10 @@ ALL_SHARED = Belief(
     1,
     {"maxshared": 1, "maxcached": 5},
 )
-NONE_CACHED = Belief(
+ALL_CACHED = Belief(
     "E2",
-    "maxcached is always 0 in the end, so nothing returned is kept",
-    0,
+    "maxcached is always 0 in the end, and 0 keeps all that is returned",
+    7,
     {"maxshared": 1, "maxcached": 5},
 )
 ZERO_SHARES_ALL = Belief(

@@ -1,7 +1,8 @@
 """E10, and DBUtils' fail-over: a bank teller who leaves failures to the pool.
 
 The bank is the course's own; the source has none. The source's are the pool, that of A4, and the
-habit of A7 to swallow errors. Right: MysqlHelp, as steps 7a to 7d use it.
+habit of A7's execute to swallow errors. A7's own update raises when the connection is lost, since
+it commits once more; the teller does not. Right: MysqlHelp, as steps 7a to 7d use it.
 
 The pool is blocking, never checked, and used without begin(), so that DBUtils repeats on a new
 connection whatever failed on the old one. What the old one held, half a transaction or a lock, is
@@ -26,7 +27,7 @@ def open_pool(settings: Settings | None = None, **changes: object) -> PooledDB:
 
 
 def deposit(pool: PooledDB, name: str, amount: int) -> bool:
-    """E10: swallow the error and return True, as A7's update does over A7's execute."""
+    """E10: swallow the error, as A7's execute does, and return True."""
     connection = pool.connection()
     cursor = connection.cursor()
     try:

@@ -50,7 +50,7 @@ def single() -> str:
     """Pass on what this socket says to those whom it names."""
     socket: Any = request.environ.get("wsgi.websocket", "")  # W8: from a page of whatever site
     user: Any = session.get("user_name")  # W14: None for who is not logged in, and goes on
-    if user and user not in sockets:
+    if user not in sockets and user:
         sockets[user] = socket  # W4: the first tab of a user; a second one hears nothing
     while True:
         try:

@@ -3,9 +3,8 @@
 from course import environment, place, say, steps
 from course.errors import CourseError
 
-ALONE = (
-    "first_start",
-)  # compares the course with itself: the field's other programs are not needed
+# These compare the course with itself: the field's other programs are not needed.
+ALONE = ("first_start",)
 
 
 def names() -> list[str]:

@@ -194,12 +194,7 @@ class Keeper:
 
     def _stop(self) -> None:
         if self.server and self.server.poll() is None:
-            self.server.terminate()
-            try:
-                self.server.wait(STOP_LIMIT)
-            except subprocess.TimeoutExpired:
-                self.server.kill()
-                self.server.wait()
+            tether.end(self.server, STOP_LIMIT)
         if self.sockets:
             shutil.rmtree(self.sockets, ignore_errors=True)
         optionfile.write_private(

@@ -206,12 +206,7 @@ class Lab:
         """Stop it in order; end it if that takes too long."""
         if self.process is None or self.process.poll() is not None:
             return
-        self.process.terminate()
-        try:
-            self.process.wait(STOP_LIMIT)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        tether.end(self.process, STOP_LIMIT)
 
     def tail(self) -> str:
         """Return the end of its log."""

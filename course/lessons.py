@@ -20,8 +20,8 @@ from course.errors import CourseError
 
 FOLDER = place.ROOT / "lessons"
 FIGURES = FOLDER / "figures"
-# Where copies go if nobody says otherwise; git ignores them. JupyterLab shows what is below lessons/.
 MEASURE = "--measure"  # take new figures of lessons also where nothing else is new
+# Where copies go if nobody says otherwise; git ignores them. JupyterLab shows what is below lessons/.
 CLEAN, SITE, SLIDES = FOLDER / "clean", place.ROOT / "lessons-html", place.ROOT / "lessons-slides"
 
 

@@ -9,7 +9,6 @@ import hashlib
 import importlib.util
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 import zipfile
@@ -172,16 +171,7 @@ def _with_uv(uv: Path, names: list[str]) -> bool:
     try:
         with (
             say.progress(f"Installing the Python packages of {' and '.join(names)}") as progress,
-            together.started(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                encoding="utf-8",
-                errors="replace",
-                env=pip_settings.for_uv(settings),
-            ) as process,
+            together.saying(command, pip_settings.for_uv(settings)) as process,
         ):
             assert process.stdout
             for line in process.stdout:
@@ -243,16 +233,7 @@ def _with_pip(name: str) -> None:
     output: list[str] = []
     with (
         say.progress(f"Installing the Python packages of {name} with pip", total) as progress,
-        together.started(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            encoding="utf-8",
-            errors="replace",
-            env=_pip_environment(),
-        ) as pip,
+        together.saying(command, _pip_environment()) as pip,
     ):
         assert pip.stdout
         for line in pip.stdout:

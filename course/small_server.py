@@ -34,12 +34,10 @@ def small_server(connections: int) -> Iterator[dict[str, Any]]:
             lease = server.Lease(Path(folder) / "database")
         except CourseError as error:
             raise LessonError(str(error), error.details) from None
-        try:
+        with lease:
             arguments = _arguments(lease.status)
             _limit(arguments, connections)
             yield arguments
-        finally:
-            lease.release()
 
 
 def _arguments(at: server.Status) -> dict[str, Any]:

@@ -86,12 +86,7 @@ def _address(server: subprocess.Popen[bytes], log: Path) -> str:
 
 
 def _stop(server: subprocess.Popen[bytes]) -> None:
-    server.terminate()
-    try:
-        server.wait(STOP_LIMIT)
-    except subprocess.TimeoutExpired:
-        server.kill()
-        server.wait()
+    tether.end(server, STOP_LIMIT)
     if server.stdout:
         server.stdout.close()
 

@@ -262,7 +262,7 @@ class Client:
 
     def close(self) -> None:
         """End the tap."""
-        gevent.spawn(end, self.process, TAP_TIME)
+        gevent.spawn(tether.end, self.process, TAP_TIME)
 
     def _read(self) -> None:
         """Take the tap's address, then pass on its events."""
@@ -347,19 +347,9 @@ class Runs:
         processes = [process for run in active for process in run.processes]
         taps = [client.process for run in active for client in run.clients]
         gevent.joinall(
-            [gevent.spawn(end, process, STEP_TIME) for process in processes]
-            + [gevent.spawn(end, process, TAP_TIME) for process in taps]
+            [gevent.spawn(tether.end, process, STEP_TIME) for process in processes]
+            + [gevent.spawn(tether.end, process, TAP_TIME) for process in taps]
         )
-
-
-def end(process: subprocess.Popen[bytes], seconds: float) -> None:
-    """Ask a process to end; end it if that takes too long."""
-    process.terminate()
-    try:
-        process.wait(seconds)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
 
 
 def _start(

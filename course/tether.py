@@ -38,6 +38,16 @@ def start(
     return subprocess.Popen(watcher, **more)
 
 
+def end(process: subprocess.Popen[Any], seconds: float) -> None:
+    """Ask a process to end; end it if that takes longer than `seconds`."""
+    process.terminate()
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
 def _die_with(parent: int, last_signal: int) -> Callable[[], None]:
     prctl = ctypes.CDLL(None, use_errno=True).prctl
 

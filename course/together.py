@@ -7,7 +7,7 @@ import contextlib
 import subprocess
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,8 @@ from course import tether
 from course.errors import CourseError
 
 END_LIMIT = 10.0  # seconds that work has to tidy up after its process was ended
+
+_TEXT: dict[str, Any] = {"text": True, "encoding": "utf-8", "errors": "replace"}
 
 _lock = threading.Lock()
 _running: set[subprocess.Popen[Any]] = set()
@@ -49,12 +51,18 @@ def started(command: Sequence[str | Path], **more: Any) -> Iterator[subprocess.P
             _running.discard(process)
 
 
+def saying(
+    command: Sequence[str | Path], environment: dict[str, str]
+) -> AbstractContextManager[subprocess.Popen[str]]:
+    """Have a process for a block as `started` does, without input; all it says is text in its `stdout`."""
+    pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    return started(command, **_TEXT, **pipes, env=environment)
+
+
 def run(command: Sequence[str | Path], **more: Any) -> subprocess.CompletedProcess[str]:  # noqa: ANN401
     """Run a process to its end, without input; return its exit code and what it has said, as text."""
     pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with started(
-        command, text=True, encoding="utf-8", errors="replace", **pipes, **more
-    ) as process:
+    with started(command, **_TEXT, **pipes, **more) as process:
         out, err = process.communicate()
     return subprocess.CompletedProcess(command, process.returncode, out, err)
 

@@ -10,11 +10,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
+
+_LIBC = ctypes.CDLL(None)  # looked up here: a child that has just been forked must not
 
 
 def start(
@@ -32,7 +35,8 @@ def start(
         more: passed to `subprocess.Popen`.
     """
     if in_kernel:
-        return subprocess.Popen(command, preexec_fn=_die_with(os.getpid(), last_signal), **more)
+        ask = partial(_die_with, os.getpid(), last_signal)
+        return subprocess.Popen(command, preexec_fn=ask, **more)
     mine, last = str(os.getpid()), str(int(last_signal))
     watcher = [sys.executable, "-m", "course.tether", mine, last, *command]
     return subprocess.Popen(watcher, **more)
@@ -48,15 +52,11 @@ def end(process: subprocess.Popen[Any], seconds: float) -> None:
         process.wait()
 
 
-def _die_with(parent: int, last_signal: int) -> Callable[[], None]:
-    prctl = ctypes.CDLL(None, use_errno=True).prctl
-
-    def ask_kernel() -> None:
-        prctl(PR_SET_PDEATHSIG, last_signal, 0, 0, 0)
-        if os.getppid() != parent:  # it died before the kernel was asked
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    return ask_kernel
+def _die_with(parent: int, last_signal: int) -> None:
+    """Ask the kernel, in a child, for this signal when the parent ends."""
+    _LIBC.prctl(PR_SET_PDEATHSIG, last_signal, 0, 0, 0)
+    if os.getppid() != parent:  # it died before the kernel was asked
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def watch(parent: int, last_signal: int, command: Sequence[str]) -> int:

@@ -19,6 +19,7 @@ from course import place, server, target
 from demos.pool_demo.lender import tls_arguments
 from demos.pool_demo.seed import restore
 from demos.pool_demo.settings import connect_args, load
+from tests import fork_server
 
 # Started in the background, a shell's children ignore Ctrl-C; the processes under test must not inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -70,6 +71,15 @@ def pytest_configure(config: pytest.Config) -> None:
     terminal = config.pluginmanager.get_plugin("terminalreporter")
     if terminal is not None and not hasattr(config, "workerinput"):
         config.pluginmanager.register(SaysFailuresAtOnce(terminal))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _forked_demos(worker_id: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Only the first start of each demo of a run is a start of Python: tests/fork_server.py."""
+    base = tmp_path_factory.getbasetemp()
+    fork_server.install((base if worker_id == "master" else base.parent) / "started")
+    yield
+    fork_server.uninstall()
 
 
 @pytest.fixture(scope="session")

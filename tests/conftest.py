@@ -20,6 +20,7 @@ from demos.pool_demo.lender import tls_arguments
 from demos.pool_demo.seed import restore
 from demos.pool_demo.settings import connect_args, load
 from tests import fork_server
+from tests.longer import LONGER, is_longer
 
 # Started in the background, a shell's children ignore Ctrl-C; the processes under test must not inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -61,9 +62,30 @@ LONG = [
 ]
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--all", action="store_true", help="also what tests/longer.py names")
+
+
+def _leaves_out(config: pytest.Config) -> bool:
+    return not config.getoption("--all") and not any("::" in word for word in config.args)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if _leaves_out(config):
+        left = [item for item in items if is_longer(item.nodeid.removeprefix("tests/"))]
+        items[:] = [item for item in items if item not in set(left)]
+        config.hook.pytest_deselected(items=left)
     places = {str(Path(__file__).parent / name): place for place, name in enumerate(LONG)}
     items.sort(key=lambda item: places.get(str(item.path), len(LONG)))
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    if _leaves_out(config):
+        terminalreporter.section("left to: python3 -m course test --all")
+        for test, reason in LONGER.items():
+            terminalreporter.write_line(f"{test}: {reason}")
 
 
 @pytest.hookimpl(trylast=True)  # the terminal is there by then

@@ -226,11 +226,13 @@ _known: dict = {}
 
 
 def _is_patched(module):
-    """Say whether a module calls `monkey.patch_all()` before all else."""
+    """Say whether a module calls `monkey.patch_all()`, or imports one of ours that does."""
     if module not in _known:
-        body = ast.parse(_file(module).read_text("utf-8")).body
-        _known[module] = any(
-            isinstance(one, ast.Expr) and ast.unparse(one) == "monkey.patch_all()" for one in body
+        _known[module] = False  # should it import itself
+        tree = ast.parse(_file(module).read_text("utf-8")).body if _file(module).is_file() else []
+        ours = [one.module for one in tree if isinstance(one, ast.ImportFrom) and one.module]
+        _known[module] = any(ast.unparse(one) == "monkey.patch_all()" for one in tree) or any(
+            _is_patched(name) for name in ours if name.startswith("demos.")
         )
     return _known[module]
 

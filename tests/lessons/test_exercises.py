@@ -116,6 +116,12 @@ def test_a_wrong_answer_is_called_wrong_with_its_reason(room, restored, number, 
     assert words in verdict.said
 
 
+@pytest.mark.parametrize("number", NUMBERS)
+def test_the_solution_is_right(room, restored, number):
+    verdict = exercise.judge(number, room(number, solution(number)))
+    assert verdict.outcome == exercise.RIGHT, verdict.said
+
+
 @pytest.mark.parametrize("number", ["2.1", "5.5"])
 def test_what_an_earlier_run_left_does_not_count(room, number):
     """A check judges what the answer does now, not rows that are there."""
@@ -139,8 +145,17 @@ def test_a_table_that_another_program_holds_is_one_sentence(room, monkeypatch):
     assert exercise.judge("2.3", names).outcome == exercise.RIGHT
 
 
+@pytest.mark.parametrize("path", SOLUTIONS[1:2], ids=lambda path: path.stem)
+def test_a_notebook_of_solutions_is_right_in_a_kernel(play, restored, path, tmp_path):
+    right_in_a_kernel(play, path, tmp_path)
+
+
 @pytest.mark.parametrize("path", SOLUTIONS, ids=lambda path: path.stem)
 def test_solutions_are_right_in_a_kernel_from_top_to_bottom(play, restored, path, tmp_path):
+    right_in_a_kernel(play, path, tmp_path)
+
+
+def right_in_a_kernel(play, path, tmp_path):
     played = play(path, folder=path.parent, COURSE_STATE_DIR=str(tmp_path))
     assert played.errors == []
     for number in exercises.numbers(exercises.folder("exercises") / path.name):

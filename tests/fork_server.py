@@ -1,9 +1,10 @@
 """Demos that start in a hundredth of a second: they are forked from a process that has imported the libraries.
 
-To start Python and to import Flask, gevent and their like takes a second or two of CPU time, and the suite starts some
-hundred demos. `install` makes `subprocess.Popen` look at each command. The first `python -m demos.<module>` of a run is
+To start Python and to import Flask, gevent and their like takes a second or two of CPU time, a notebook's kernel with
+its plots four, and the suite starts some hundred of them. `install` makes `subprocess.Popen` look at each command. The first `python -m demos.<module>` of a run is
 an ordinary start, so that a fault of starting shows. Where the same module starts again, a template forks: a process
-that has imported the libraries, and nothing of ours. The module and all of `demos` are read anew.
+that has imported the libraries, and nothing of ours. The module and all of `demos` are read anew. The same goes for
+kernels, and for the demos that a kernel starts.
 
 The child is a process like any other. It is a child of the process that called Popen (CLONE_PARENT), so `wait`, `poll`,
 signals, exit codes and "die with your parent" are the kernel's own; it has the environment, the folder, the session and
@@ -11,7 +12,8 @@ the three files that were asked for. What it does not have is its own name: /pro
 template's. `COURSE_TRUE_START=1` in the environment of a test or of its process asks for an ordinary start. So does
 everything that Popen can be asked for and a template cannot do.
 
-There are two templates, because gevent patches the standard library before anything else is imported, or not at all.
+There are three templates: one for kernels, and two for demos, because gevent patches the standard library before
+anything else is imported, or not at all.
 """
 
 import array
@@ -71,6 +73,30 @@ LIBRARIES_OF_THE_PATCHED = [
     "limits.storage",
 ]
 OTHERS = ["rich.console", "rich.live", "rich.table", "websockets.sync.client"]
+# What a kernel imports before its first cell, and what takes longest in a lesson's first cells.
+LIBRARIES_OF_A_KERNEL = [
+    "ipykernel.ipkernel",
+    "ipykernel.kernelapp",
+    "IPython.core.interactiveshell",
+    "IPython.core.completer",
+    "matplotlib.backends.backend_agg",
+    "matplotlib.backends.backend_svg",
+    "matplotlib.figure",
+    "matplotlib.font_manager",
+    "psutil",
+    "pymysql",
+    "pymysql.cursors",
+    "dbutils.pooled_db",
+    "dbutils.persistent_db",
+    "flask",
+]
+KERNEL = "ipykernel_launcher"
+# matplotlib reads its backend when it is imported; numpy's library would start threads, and a process with threads cannot
+# fork.
+ENVIRONMENT_OF_A_KERNEL = {
+    "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+    "OPENBLAS_NUM_THREADS": "1",
+}
 
 # An interpreter reads these at its start, and libraries when they are imported: where they differ, nothing is forked.
 READ_EARLY = (
@@ -102,11 +128,15 @@ def install(folder: Path) -> None:
         folder.mkdir(exist_ok=True)
         _Popen.folder = folder
         subprocess.Popen = _Popen
+        if launcher := sys.modules.get("jupyter_client.launcher"):
+            launcher.Popen = _Popen
 
 
 def uninstall() -> None:
     """Start everything in the ordinary way again, and end the templates."""
     subprocess.Popen = _TRUE
+    if launcher := sys.modules.get("jupyter_client.launcher"):
+        launcher.Popen = _TRUE
     while _Popen.templates:
         _Popen.templates.popitem()[1].end()
 
@@ -125,7 +155,9 @@ class _Popen(_TRUE):
     def _execute_child(self, *positional, **named):
         given = _GIVEN.bind(self, *positional, **named).arguments
         module = _module(given)
-        request = _request(given) if module and self._had_its_start(module) else None
+        request = None
+        if module and self._had_its_start(module):
+            request = _request(given, self.folder)
         if request is None:
             return super()._execute_child(*positional, **named)
         template = self._template(module)
@@ -160,16 +192,16 @@ class _Popen(_TRUE):
 
         A child "dies with its parent" when the thread ends that has started the template.
         """
-        patched = _is_patched(module)
+        kind = _kind(module)
         with self.lock:
-            template = self.templates.get(patched)
+            template = self.templates.get(kind)
             if template is None and threading.current_thread() is threading.main_thread():
-                template = self.templates[patched] = Template(patched)
+                template = self.templates[kind] = Template(kind)
             return template
 
 
 def _module(given):
-    """Return the module that a command runs, if it is a demo: `python -m demos.<module> ...`."""
+    """Return the module that a command runs, if it is a demo or a kernel: `python -m demos.<module> ...`."""
     command = given["args"]
     if (
         not isinstance(command, list)
@@ -178,10 +210,12 @@ def _module(given):
     ):
         return ""
     module = str(command[2])
+    if module == KERNEL:
+        return module
     return module if module.startswith("demos.") and _file(module).is_file() else ""
 
 
-def _request(given):
+def _request(given, folder):
     """Return what a template has to know; None where it could not do what is asked for."""
     environment = os.environ if given["env"] is None else given["env"]
     environment = {os.fsdecode(name): os.fsdecode(value) for name, value in environment.items()}
@@ -191,13 +225,16 @@ def _request(given):
     # fmt: on
     if any(given.get(name, usual) != usual for name, usual in ordinary.items()):
         return None
-    if Path(given["cwd"] or os.getcwd()) != place.ROOT or _early(environment) != _EARLY:  # noqa: PTH109
+    cwd = os.path.abspath(given["cwd"] or os.getcwd())  # noqa: PTH100, PTH109 - it may be bytes
+    if _early(environment) != _EARLY:
         return None
     try:
         return pickle.dumps(
             (
                 [str(word) for word in given["args"]],
                 environment,
+                os.fsdecode(cwd),
+                folder,
                 given["start_new_session"],
                 given["preexec_fn"],
             )
@@ -237,21 +274,27 @@ def _is_patched(module):
     return _known[module]
 
 
+def _kind(module):
+    if module == KERNEL:
+        return "kernel"
+    return "patched" if _is_patched(module) else "plain"
+
+
 class Template:
     """A process that has imported the libraries and forks."""
 
-    def __init__(self, patched):
+    def __init__(self, kind):
         self.lock = threading.Lock()
         self.line, other = socket.socketpair()
         with other:
             # As an ordinary start it has the session, the group, the signals and the limits of this process.
             start = (
-                f"import tests.fork_server as it; it.serve({other.fileno()}, {patched}); it.run()"
+                f"import tests.fork_server as it; it.serve({other.fileno()}, {kind!r}); it.run()"
             )
             self.process = _TRUE(
                 [sys.executable, "-c", start],
                 cwd=place.ROOT,
-                env=_AT_FIRST,
+                env={**_AT_FIRST, **(ENVIRONMENT_OF_A_KERNEL if kind == "kernel" else {})},
                 pass_fds=[other.fileno()],
                 stdin=subprocess.DEVNULL,
                 preexec_fn=_with(tether._die_with, os.getpid(), signal.SIGKILL),
@@ -291,9 +334,9 @@ def _exactly(line, count):
 _chosen: list = []
 
 
-def serve(descriptor, patched):
+def serve(descriptor, kind):
     """Import the libraries; then fork whenever asked to. Returns in a child only; `run` goes on from there."""
-    if patched:
+    if kind == "patched":
         from gevent import monkey
 
         monkey.patch_all()
@@ -301,11 +344,18 @@ def serve(descriptor, patched):
         plain = monkey.get_original("socket", "socket")
     else:
         plain = socket.socket
-    for name in [*LIBRARIES, *(LIBRARIES_OF_THE_PATCHED if patched else []), *OTHERS]:
+    libraries = {
+        "kernel": LIBRARIES_OF_A_KERNEL,
+        "patched": [*LIBRARIES, *LIBRARIES_OF_THE_PATCHED],
+        "plain": LIBRARIES,
+    }
+    for name in [*libraries[kind], *OTHERS]:
         try:
             importlib.import_module(name)
         except ImportError:
             continue
+    if sys.modules.pop("ipykernel.kernelapp", None):  # it reads the environment when it is imported
+        del sys.modules["ipykernel"].kernelapp
     line = plain(fileno=descriptor)
     assert len(list(Path("/proc/self/task").iterdir())) == 1, "a process with threads cannot fork"
     gc.collect()
@@ -324,14 +374,20 @@ def serve(descriptor, patched):
             )
         except (EOFError, OSError, KeyboardInterrupt):  # whoever we serve has ended
             os._exit(0)
+        there, ready = os.pipe()
         child = _fork()
         if child:
-            line.sendall(LENGTH.pack(child))
+            os.close(ready)
             for file in files:
                 os.close(file)
+            os.read(there, 1)  # it has its session, its group and its files, or has ended
+            os.close(there)
+            line.sendall(LENGTH.pack(child))
             continue
+        os.close(there)
         line.close()
         _become(files, *pickle.loads(request))
+        os.close(ready)
         return
 
 
@@ -350,7 +406,7 @@ def _fork():
     return child
 
 
-def _become(files, command, environment, new_session, in_child):
+def _become(files, command, environment, cwd, folder, new_session, in_child):
     """Be what a new process with this command would be."""
     for target, file in enumerate(files):
         os.dup2(file, target)
@@ -370,10 +426,11 @@ def _become(files, command, environment, new_session, in_child):
         in_child()
     sys.orig_argv[:] = command
     sys.argv[:] = ["-m", *command[3:]]
+    os.chdir(cwd)
     sys.path[0] = os.getcwd()  # noqa: PTH109 - as Python writes it
     if "gevent" in sys.modules:
         sys.modules["gevent"].reinit()
-    _chosen.append(command[2])
+    _chosen.append((command[2], folder))
 
 
 def _stream(file, mode, errors, **more):
@@ -397,4 +454,7 @@ def run():
         name for name in sys.modules if name.partition(".")[0] in ("course", "demos", "tests")
     ]:
         del sys.modules[name]
-    runpy._run_module_as_main(_chosen[0])
+    ((module, folder),) = _chosen
+    if module == KERNEL:  # it starts demos
+        install(folder)
+    runpy._run_module_as_main(module)

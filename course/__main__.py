@@ -8,7 +8,12 @@ import sys
 
 
 def main():  # type: ignore[no-untyped-def]  # noqa: ANN201 - old Pythons read this file
-    """Check the Python version, then hand over to the command line."""
+    """Check system and Python version, then hand over to the command line."""
+    if sys.platform == "win32":
+        sys.exit(
+            "course: this is Windows itself, and the course needs Linux or macOS: run `wsl --install` once, open Ubuntu "
+            "from the Start menu, clone the course there, and run the same command."
+        )
     if sys.version_info < (3, 11):  # noqa: UP036 - the one place that must know
         found = ".".join(str(part) for part in sys.version_info[:3])
         sys.exit(

@@ -56,6 +56,7 @@ def _packages() -> Finding:
 def _external() -> Iterator[Finding]:
     try:
         yield Finding(True, "server", f"{target.check_external()}, named by MYSQL_*")
+        yield Finding(True, "rights", target.run_demo("demos.pool_demo.where", "--rights").strip())
     except (CourseError, OSError) as error:
         yield Finding(
             False,

@@ -1,7 +1,7 @@
 """What pip is configured to do on this machine, and the same said to uv.
 
 Whoever can install with pip here, through a mirror, a proxy or an authority of their own, can install with uv then.
-pip's files and their order: "Configuration" in pip's documentation. A test compares them with `pip config list`.
+pip's files and their order: "Configuration" in pip's documentation. A test compares them with `pip config debug`.
 """
 
 import configparser

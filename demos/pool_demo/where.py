@@ -2,11 +2,14 @@
 
 python -m demos.pool_demo.where              one line: server, version, address, user, database
 python -m demos.pool_demo.where --my-cnf     the same as an option file for the mysql client
+python -m demos.pool_demo.where --rights     one line: whether the user may do what the demos do
 """
 
+import os
 import sys
 
 import pymysql
+from pymysql.constants import ER
 
 from demos.pool_demo.settings import Settings, load
 from demos.pool_demo.show import run
@@ -48,10 +51,39 @@ def my_cnf(settings: Settings) -> str:
     )
 
 
+def try_rights(settings: Settings) -> str:
+    """Make a table of a name of its own, fill, read, change and drop it; return one line about it.
+
+    Raises pymysql.MySQLError 1044 or 1142 where the user may not.
+    """
+    probe = f"rights_of_{os.getpid()}"
+    try:
+        connection = pymysql.connect(**settings.connect_args(autocommit=True))
+    except pymysql.OperationalError as error:
+        if error.args[0] != ER.BAD_DB_ERROR:
+            raise
+        return f"the database {settings.database} is not there; the seed makes it"
+    with connection, connection.cursor() as cursor:
+        cursor.execute(f"create table {probe} (id int primary key)")
+        try:
+            for statement in (
+                f"insert into {probe} values (1)",
+                f"update {probe} set id = 2",
+                f"select id from {probe}",
+                f"delete from {probe}",
+                f"alter table {probe} add name varchar(9)",
+                f"create index by_name on {probe} (name)",
+            ):
+                cursor.execute(statement)
+        finally:
+            cursor.execute(f"drop table {probe}")
+    return f"user {settings.user} may make, fill, change and drop tables in {settings.database}"
+
+
 def main() -> None:
     """Print what the command line asks for."""
-    settings = load()
-    print(my_cnf(settings) if sys.argv[1:] == ["--my-cnf"] else describe(settings))
+    ask = {"--my-cnf": my_cnf, "--rights": try_rights}.get(" ".join(sys.argv[1:]), describe)
+    print(ask(load()))
 
 
 if __name__ == "__main__":

@@ -115,6 +115,19 @@ def test_doctor_names_what_is_missing_and_its_cure(course: Course, tmp_path):
     )
 
 
+def test_doctor_tries_the_rights_on_another_server(course: Course, clean_environment):
+    course.run("db", "start")
+    as_owner = course.status.as_environment()
+    named = {**clean_environment, "COURSE_STATE_DIR": str(course.state.parent / "another")}
+    visitor = Course(course.state.parent / "another", named)
+    assert "may make, fill, change and drop tables" in visitor.run("doctor", **as_owner).stdout
+    course.sql("create user reader identified by 'Only-reads-1'; grant select on book.* to reader")
+    as_reader = {**as_owner, "MYSQL_USER": "reader", "MYSQL_PASSWORD": "Only-reads-1"}
+    done = visitor.run("doctor", **as_reader)
+    assert done.returncode == 1
+    assert "reader lacks a right on a table" in done.stdout and "unset MYSQL_HOST" in done.stdout
+
+
 def test_doctor_finds_a_password_that_others_can_read(course: Course):
     course.run("db", "start")
     (course.state / "my.cnf").chmod(0o644)

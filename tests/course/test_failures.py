@@ -37,6 +37,16 @@ def test_old_python_gets_a_sentence():
     assert done.returncode == 1 and "Traceback" not in done.stderr
 
 
+def test_windows_gets_a_sentence():
+    main = place.ROOT / "course" / "__main__.py"
+    script = "import sys, runpy; sys.platform = 'win32'; runpy.run_path(sys.argv[1], run_name='__main__')"
+    done = subprocess.run(
+        [sys.executable, "-c", script, main], capture_output=True, text=True, check=False
+    )
+    assert "wsl --install" in done.stderr
+    assert done.returncode == 1 and len(done.stderr.splitlines()) == 1
+
+
 def test_no_server_and_no_way_to_get_one(new_course: Course, tmp_path: Path):
     if any(
         (Path(folder) / name).exists()

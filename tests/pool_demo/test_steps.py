@@ -203,6 +203,7 @@ def test_pool_keeps_its_values(book):
     ("grant", "step", "sentence"),
     [
         ("", "seed", "Name one that you were given in MYSQL_DATABASE"),
+        ("select on `{book}`.*", "where --rights", "lacks a right on a table"),
         ("select on `{book}`.*", "step1_raw_pymysql", "lacks a right on a table"),
         ("select on `{book}`.*", "step3b_idle_cache", ""),
     ],
@@ -217,7 +218,7 @@ def test_a_user_with_few_rights_reads_which_one_is_lacking(
         if grant:
             ask(f"grant {grant.format(book=book['MYSQL_DATABASE'])} to '{user}'@'%'")
         env = {"MYSQL_USER": user, "MYSQL_PASSWORD": "Few-1-rights"}
-        done = run_step(f"pool_demo.{step}", env=env)
+        done = run_step(*f"pool_demo.{step}".split(), env=env)
         assert done.returncode == (1 if sentence else 0), done.stderr
         assert sentence in done.stderr
         assert len(done.stderr.splitlines()) == (1 if sentence else 0)

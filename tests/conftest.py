@@ -4,6 +4,7 @@ The student's server and data are never touched. Each xdist worker has a databas
 `course_<run>_<worker id>`, dropped at the end.
 """
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -66,6 +67,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--all", action="store_true", help="also what tests/longer.py names")
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[object]:
+    """Let the workers of a run collect in turns: the first one compiles all tests, and the others read that."""
+    with Path(__file__).open() as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        return (yield)
+
+
 def _leaves_out(config: pytest.Config) -> bool:
     return not config.getoption("--all") and not any("::" in word for word in config.args)
 
@@ -82,10 +91,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
-    if _leaves_out(config):
-        terminalreporter.section("left to: python3 -m course test --all")
-        for test, reason in LONGER.items():
-            terminalreporter.write_line(f"{test}: {reason}")
+    left = terminalreporter.stats.get("deselected", [])
+    if left and _leaves_out(config):
+        terminalreporter.write_line(
+            f"{len(LONGER)} tests that take longest are left to `python3 -m course test --all`; tests/longer.py says why."
+        )
 
 
 @pytest.hookimpl(trylast=True)  # the terminal is there by then
@@ -116,6 +126,17 @@ def server_settings(
     base = tmp_path_factory.getbasetemp()
     with server.Lease((base if worker_id == "master" else base.parent) / "server") as lease:
         yield lease.status.as_environment()
+
+
+@pytest.fixture(scope="module")
+def few_authorities() -> Iterator[None]:
+    """A machine that trusts nobody's certificates: for files of tests that open many connections and measure none.
+
+    With PyMySQL's defaults, each connection reads the system's list of authorities anew, some 20 ms of CPU time.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SSL_CERT_FILE", os.devnull)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -107,7 +107,6 @@ READ_EARLY = (
     "TZ",
     "GEVENT",
     "OPENSSL",
-    "SSL",
     "MALLOC",
     "COURSE_TRUE_START",
 )

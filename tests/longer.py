@@ -1,7 +1,6 @@
 """Tests that `python3 -m course test` leaves to `python3 -m course test --all`, which CI runs in a job of its own.
 
-Each costs many times what its place in the daily run is worth; the reason says what stands there instead. `course test`
-prints the list. A test that somebody names with `::` runs anyway.
+Each costs many times what its place in the daily run is worth; the reason says what stands there instead. A test that somebody names with `::` runs anyway.
 """
 
 LONGER = {

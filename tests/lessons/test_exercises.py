@@ -22,7 +22,7 @@ WRONG = [
     for answer, words in exercise.find(number).wrong.items()
 ]
 
-pytestmark = pytest.mark.usefixtures("database")
+pytestmark = pytest.mark.usefixtures("database", "few_authorities")
 
 
 @pytest.fixture(scope="module")

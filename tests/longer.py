@@ -10,6 +10,7 @@ LONGER = {
     "bench/test_watching.py::test_a_quick_run_reports_and_leaves_nothing": "its verdicts are tested",
     "bench/test_wire.py::test_a_quick_run_reports_and_leaves_no_process": "its parts are tested",
     "course/test_lab.py::test_fresh_clone_runs_with_the_two_commands": "CI begins with these two commands",
+    "course/test_lab.py::test_three_checkouts_at_once_find_three_ports": "one finds the usual port taken, and another",
     "course/test_stage.py::test_a_web_step_starts_shows_its_clients_and_stops[group_chat]": "two other demos do it",
     "course/test_stage.py::test_a_web_step_starts_shows_its_clients_and_stops[private_chat]": "two other demos do it",
     "course/test_stage.py::test_every_other_step_starts_and_is_stopped_or_ends": "each step runs in its own tests",

@@ -144,6 +144,26 @@ def test_usual_port_taken_means_another_one_and_a_sentence(course: Course):
             taken.close()
 
 
+def test_three_checkouts_at_once_find_three_ports(
+    tmp_path: Path, prepared: Path, clean_environment: dict[str, str]
+):
+    """Each asks whether the usual port is free, and a moment later two find it taken."""
+    started = []
+    for name in ("one", "two", "three"):
+        state = shutil.copytree(prepared, tmp_path / name / ".course")
+        (state / "my.cnf").unlink()
+        started.append(Course(state, {**clean_environment, "COURSE_STATE_DIR": str(state)}).start())
+    try:
+        said = [read_until(process, "Ctrl-C") for process in started]
+        addresses = {re.search(r"http://127\.0\.0\.1:\d+/lab", text)[0] for text in said}
+        assert len(addresses) == 3
+    finally:
+        for process in started:
+            process.send_signal(signal.SIGINT)
+        for process in started:
+            process.communicate(timeout=60)
+
+
 @pytest.mark.timeout(1500)  # it installs everything
 def test_fresh_clone_runs_with_the_two_commands(tmp_path: Path, clean_environment: dict[str, str]):
     """The README's two commands, as a new user types them, in a folder with a space and Chinese letters."""

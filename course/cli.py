@@ -75,7 +75,11 @@ def _parser() -> argparse.ArgumentParser:
     verbs.add_parser("setup", help="set up only: packages, server, seed").add_argument(
         "--test", action="store_true", help="also what the tests need"
     )
-    verbs.add_parser("test", help="run the suite; --all adds what takes longest; other arguments go to pytest", add_help=True)
+    verbs.add_parser(
+        "test",
+        help="run the suite; --all adds what takes longest; other arguments go to pytest",
+        add_help=True,
+    )
     step = verbs.add_parser("step", help="list the steps, or run one")
     step.add_argument("name", nargs="?", help="such as pool_demo/step2")
     step.add_argument("arguments", nargs=argparse.REMAINDER, help="passed on to the step")

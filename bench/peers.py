@@ -178,6 +178,7 @@ def _c_helper(settings: Settings, size: int) -> Way:
         """A connection with what the helper asks of PyMySQL's."""
 
         _result = None
+        used, settled = False, True
 
         def __init__(self) -> None:
             super().__init__(**arguments)

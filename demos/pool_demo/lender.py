@@ -2,7 +2,8 @@
 
 Nothing here talks to the server while it holds a lock. The pool makes connections that are not
 connected yet; the borrower connects. Whether an idle one is still alive shows without asking the
-server: a socket on which the server has hung up is readable.
+server: a socket on which the server has hung up is readable. What the last borrower left in the
+session goes with the next one's first statement, which carries the order for it.
 """
 
 import os
@@ -10,8 +11,7 @@ import select
 import ssl
 import threading
 import weakref
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any
 
@@ -19,11 +19,12 @@ import pymysql
 from dbutils.pooled_db import PooledDB
 from pymysql.constants import CLIENT
 
+from demos.pool_demo.connection import Connection
 from demos.pool_demo.settings import Settings
-from demos.pool_demo.turnstile import Turnstile
+from demos.pool_demo.turnstile import Place, Turnstile
 
 Tls = bool | ssl.SSLContext | None
-Raw = Any  # pymysql.Connection: PyMySQL itself, without DBUtils around it
+Raw = Any  # our Connection, without DBUtils around it
 
 # In a forked child: the parent's connections. They are kept, because to free one could wait for a
 # thread that only the parent has.
@@ -40,6 +41,7 @@ class Lender:
     ) -> None:
         """Make the pool; no connection is opened yet. The arguments are those of `MysqlHelp`."""
         self.wait = wait
+        self.setting = session(settings.charset, query_limit)
         self.turnstile = Turnstile(connections)
         self._closed = False
         self._raws: weakref.WeakSet[Raw] = weakref.WeakSet()
@@ -50,34 +52,16 @@ class Lender:
             **limits(query_limit),
             **tls_arguments(settings, tls),
         )
-        # The turnstile keeps the limit. reset=False: who borrows here ends what he began.
+        # The turnstile keeps the limit. reset=False: the next borrower's first statement resets.
         self._pool = PooledDB(creator=self._make, maxcached=connections, ping=is_alive, reset=False)
 
-    @contextmanager
-    def lend(self, fresh: bool = False) -> Iterator[Raw]:
-        """Lend a connection for a block. With `fresh` it is a new one, and closed afterwards.
+    def lend(self) -> "Loan":
+        """Lend a connection for a block. Its session is as if it were new.
 
-        One that is not fresh goes on to others: leave its session as it was. Raises PoolTimeout,
-        pymysql.OperationalError when there is no connecting, InterfaceError after `close`.
+        Entering raises PoolTimeout, pymysql.OperationalError when there is no connecting,
+        InterfaceError after `close`.
         """
-        if self._closed:
-            raise pymysql.InterfaceError(0, "this MysqlHelp is closed; MysqlHelp() makes a new one")
-        self.turnstile.enter(self.wait)
-        try:
-            lent = self._pool.connection()
-            raw = lent.dbapi_connection
-            try:
-                if fresh:
-                    hang_up(raw)
-                if not raw.open:
-                    raw.connect()
-                yield raw
-            finally:
-                if fresh or self._closed:
-                    hang_up(raw)
-                lent.close()  # to the pool
-        finally:
-            self.turnstile.leave()
+        return Loan(self)
 
     def close(self) -> None:
         """Close the idle connections now and each other one when it comes back."""
@@ -94,9 +78,50 @@ class Lender:
                 os.close(sock.detach())  # close() would say goodbye for the parent
 
     def _make(self) -> Raw:
-        raw: Raw = pymysql.Connection(**self._arguments)
+        raw: Raw = Connection(**self._arguments)
         self._raws.add(raw)
         return raw
+
+
+class Loan:
+    """The block of a loan. No step between its methods and the block can be lost to Ctrl-C."""
+
+    _place: Place | None = None
+    _lent: Any = None  # the connection in DBUtils' cover
+    raw: Raw = None
+
+    def __init__(self, lender: Lender) -> None:
+        """Prepare; entering the block borrows."""
+        self._lender = lender
+
+    def __enter__(self) -> Raw:
+        """Wait for a place, and borrow."""
+        lender = self._lender
+        if lender._closed:
+            raise pymysql.InterfaceError(0, "this MysqlHelp is closed; MysqlHelp() makes a new one")
+        try:
+            self._place = lender.turnstile.enter(lender.wait)
+            self._lent = lender._pool.connection()
+            self.raw = self._lent.dbapi_connection
+            if not self.raw.open:
+                self.raw.connect()
+            elif self.raw.used:
+                self.raw.start_over(lender.setting)
+        except BaseException:
+            self.__exit__()
+            raise
+        return self.raw
+
+    def __exit__(self, *exc: object) -> None:
+        """Give the connection back, or hang up on one that nobody could use, and leave."""
+        try:
+            if self._lent is not None:
+                if self._lender._closed or not self.raw.settled:
+                    hang_up(self.raw)
+                self._lent.close()  # to the pool
+        finally:
+            if self._place is not None:
+                self._place.leave()
 
 
 def is_alive(raw: Raw) -> bool:
@@ -105,7 +130,7 @@ def is_alive(raw: Raw) -> bool:
     The server speaks only when asked. So a readable socket means that it has hung up.
     """
     sock = raw._sock
-    if sock is None:
+    if sock is None or not raw.settled:
         return False
     try:
         readable, _, _ = select.select([sock], [], [], 0)
@@ -133,17 +158,21 @@ def limits(query_limit: float | None) -> dict[str, Any]:
     if query_limit is None:
         return {}
     patience = query_limit + HUNG_SERVER
-    command = limit_command(query_limit)
+    command = f"set {time_limit(query_limit)}"
     return {"init_command": command, "read_timeout": patience, "write_timeout": patience}
 
 
-def limit_command(seconds: float) -> str:
-    """Return the SQL that sets the session's time limit; 0 is none."""
+def session(charset: str, query_limit: float | None) -> str:
+    """Return the SQL that makes a new session one of ours."""
+    ours = f"set names {charset}, autocommit = 1"
+    return ours if query_limit is None else f"{ours}, {time_limit(query_limit)}"
+
+
+def time_limit(seconds: float) -> str:
+    """Return what goes behind SQL's SET for the session's time limit; 0 is none."""
     # MariaDB reads the first comment, MySQL the second.
-    return (
-        f"set session /*M! max_statement_time = {seconds:g} */"
-        f"/*!50708 max_execution_time = {seconds * 1000:.0f} */"
-    )
+    mysql = f"max_execution_time = {seconds * 1000:.0f}"
+    return f"/*M! max_statement_time = {seconds:g} *//*!50708 {mysql} */"
 
 
 def tls_arguments(settings: Settings, tls: Tls) -> dict[str, Any]:

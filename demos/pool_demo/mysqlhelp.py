@@ -13,26 +13,29 @@ import sys
 import threading
 import weakref
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar, NotRequired, Self, TypedDict
 
 import pymysql
-from pymysql.constants import CR, ER, SERVER_STATUS
-from pymysql.cursors import DictCursor, SSDictCursor
+from pymysql.constants import CR, ER
+from pymysql.cursors import SSDictCursor
 
 if not __package__:  # `from mysqlhelp import MysqlHelp` in a script in this folder
     sys.path.append(str(Path(__file__).resolve().parents[2]))
 
-from demos.pool_demo.lender import Lender, Raw, Tls, hang_up, limit_command
+from demos.pool_demo.answers import Answer, ask, run_on
+from demos.pool_demo.answers import Row as Row
+from demos.pool_demo.lender import Lender, Tls, hang_up, time_limit
 from demos.pool_demo.settings import Settings, load
-from demos.pool_demo.statements import first_word, is_repeatable, leaves_nothing
+from demos.pool_demo.statements import can_be_undone, first_word, is_read
+from demos.pool_demo.transaction import Block, Transaction
 
-Row = dict[str, Any]
 Param = Sequence[Any] | Mapping[str, Any] | None  # for the %s, or the %(name)s, of the SQL
 
 CHUNK = 1000  # rows that `insertmany` puts into one statement
+_WRITES = 1792  # the server's word for what writes in a transaction that only reads
 _KILLED = 1927  # MariaDB's word to a connection that was killed
 _LOST = {CR.CR_SERVER_GONE_ERROR, CR.CR_SERVER_LOST, ER.SERVER_SHUTDOWN, _KILLED, 4031}
 
@@ -47,9 +50,11 @@ class Statement(TypedDict):
 class _Mine(threading.local):
     """What this thread, or greenlet, is in the middle of."""
 
-    raw: Raw | None = None  # the connection of its transaction
-    leaves_something: bool = False
-    savepoints: int = 0
+    block: weakref.ref[Transaction] | None = None
+
+    def transaction(self) -> Transaction | None:
+        """Return the transaction of the block that this thread is in, if any."""
+        return self.block() if self.block is not None else None
 
 
 class MysqlHelp:
@@ -128,16 +133,15 @@ class MysqlHelp:
     # -- reading -----------------------------------------------------------------------------------
 
     def selectall(self, sql: str, param: Param = None) -> list[Row]:
-        """Return all rows, as dicts."""
-        return list(self._run(sql, param).fetchall())
+        """Return all rows, as dicts; of a procedure with several results those of the first."""
+        return self._run(sql, param).rows
 
     def selectone(self, sql: str, param: Param = None) -> Row | None:
         """Return the first row, as a dict, or None if there is none.
 
         All rows travel: write `limit 1` where there may be many.
         """
-        row: Row | None = self._run(sql, param).fetchone()
-        return row
+        return next(iter(self._run(sql, param).rows), None)
 
     @contextmanager
     def stream(self, sql: str, param: Param = None) -> Iterator[Iterator[Row]]:
@@ -145,15 +149,15 @@ class MysqlHelp:
 
         In a transaction the block must end before the next statement, and ending it reads the rest.
         """
-        mine = self._mine
-        if mine.raw is not None:
-            mine.leaves_something |= not leaves_nothing(sql)
-            with run_on(mine.raw, sql, checked(param), SSDictCursor) as cursor:
+        param = checked(sql, param)
+        transaction = self._mine.transaction()
+        if transaction is not None:
+            with transaction.stream(sql, param, SSDictCursor) as cursor:
                 yield iter(cursor)
             return
-        with self.lender.lend(fresh=True) as raw:
-            run_on(raw, limit_command(0))
-            cursor = run_on(raw, sql, checked(param), SSDictCursor)
+        with self.lender.lend() as raw:
+            raw.ahead(f"set {time_limit(0)}")
+            cursor = ask(raw, sql, param, SSDictCursor)
             try:
                 yield iter(cursor)
             finally:
@@ -165,10 +169,20 @@ class MysqlHelp:
     def insert(self, sql: str, param: Param = None) -> int | bool:
         """Return the new row's AUTO_INCREMENT key, or True in a table without one.
 
-        False means that nothing was inserted (`insert ignore` of a row that exists).
+        False means that nothing was inserted (`insert ignore` of a row that exists). With
+        `returning`, the key is the first column that it returns, if that is a whole number.
         """
-        cursor = self._run(sql, param)
-        return int(cursor.lastrowid) or cursor.rowcount > 0
+        checked(sql, param)
+        word = first_word(sql)
+        if word not in ("insert", "replace", ""):
+            raise ValueError(
+                f"insert() runs no {word}: use execute() or selectall(); nothing was run"
+            )
+        answer = self._run(sql, param)
+        returned = [next(iter(row.values())) for row in answer.rows[:1]]
+        if returned and isinstance(returned[0], int):
+            return int(returned[0]) or True
+        return answer.key or answer.count > 0
 
     def insertmany(self, sql: str, param: Iterable[Param]) -> bool:
         """Insert one row for each tuple in `param`, all or none. Returns True."""
@@ -176,9 +190,8 @@ class MysqlHelp:
             raise TypeError("param is one row, not a list of rows: [(1, 'a'), (2, 'b')]")
         rows = iter(param)
         with self.transaction():
-            self._mine.leaves_something |= not leaves_nothing(sql)
-            while chunk := [checked(row) for row in islice(rows, CHUNK)]:
-                run_on(self._mine.raw, sql, chunk, many=True)
+            while chunk := [checked(sql, row) for row in islice(rows, CHUNK)]:
+                self._mine.transaction().run_many(sql, chunk)  # type: ignore[union-attr]
         return True
 
     def update(self, sql: str, param: Param = None) -> bool:
@@ -191,123 +204,65 @@ class MysqlHelp:
 
     def execute(self, sql: str, param: Param = None) -> int:
         """Run one statement; return the number of rows it returned, matched or changed."""
-        return int(self._run(sql, param).rowcount)
+        return self._run(sql, param).count
 
     def execute_all(self, statements: Sequence[Statement]) -> list[int]:
         """Run statements in one transaction, all or none (E11); return each one's row count."""
         with self.transaction():
             return [self.execute(one["sql"], one.get("param")) for one in statements]
 
-    @contextmanager
-    def transaction(self) -> Iterator[Self]:
+    def transaction(self) -> AbstractContextManager[Self]:
         """Make one transaction of a block: committed at its end, or rolled back on any exception.
 
         Calls within the block, in the same thread, use its connection. Nothing in it is ever
-        repeated. A block within a block can fail alone: it is a savepoint. For a new row's key take
-        what `insert` returns: at first, LAST_INSERT_ID() is that of whoever was here before.
+        repeated, and nothing runs in it that would commit. A block within a block can fail alone.
         """
-        mine = self._mine
-        if mine.raw is not None:
-            with self._savepoint(mine.raw):
-                yield self
-            return
-        with self.lender.lend() as raw:
-            mine.raw, mine.leaves_something, mine.savepoints = raw, False, 0
-            try:
-                run_on(raw, "begin")
-                yield self
-                run_on(raw, "commit")
-            except BaseException:
-                undo(raw, "rollback")
-                raise
-            finally:
-                mine.raw = None
-                if mine.leaves_something:
-                    hang_up(raw)
+        outer = self._mine.transaction()
+        return Block(self, self._mine, self.lender) if outer is None else self._part(outer)
 
     # -- how ---------------------------------------------------------------------------------------
 
     @contextmanager
-    def _savepoint(self, raw: Raw) -> Iterator[None]:
-        self._mine.savepoints += 1
-        name = f"nested_{self._mine.savepoints}"
-        run_on(raw, f"savepoint {name}")
-        try:
-            yield
-        except BaseException:
-            undo(raw, f"rollback to {name}")
-            raise
+    def _part(self, outer: Transaction) -> Iterator[Self]:
+        with outer.savepoint():
+            yield self
 
-    def _run(self, sql: str, param: Param) -> DictCursor:
+    def _run(self, sql: str, param: Param) -> Answer:
         """Run a statement in the transaction of this thread, or else alone."""
-        param, mine = checked(param), self._mine
-        if mine.raw is not None:
-            mine.leaves_something |= not leaves_nothing(sql)
-            return in_transaction(mine.raw, sql, param)
-        # What might leave something behind gets a connection that nobody had or will have.
-        fresh = not leaves_nothing(sql)
+        param = checked(sql, param)
+        transaction = self._mine.transaction()
+        if transaction is not None:
+            return transaction.run(sql, param)
         try:
-            with self.lender.lend(fresh) as raw:
-                return run_on(raw, sql, param)
+            return self._alone(sql, param)
         except pymysql.OperationalError as error:
-            if not (is_lost(error) and is_repeatable(sql)):
+            if not (is_lost(error) and is_read(sql)):
                 raise
-        with self.lender.lend(fresh) as raw:
-            return run_on(raw, sql, param)
+            return self._again(sql, param, error)
+
+    def _alone(self, sql: str, param: Param) -> Answer:
+        with self.lender.lend() as raw:
+            try:
+                return run_on(raw, sql, param)
+            finally:
+                if not can_be_undone(sql):
+                    hang_up(raw)
+
+    def _again(self, sql: str, param: Param, first: pymysql.OperationalError) -> Answer:
+        """Repeat what was lost, if the server finds that it only reads; raises `first` if not."""
+        with self.lender.lend() as raw:
+            run_on(raw, "start transaction read only")
+            try:
+                return run_on(raw, sql, param)
+            except pymysql.MySQLError as error:
+                if error.args[0] == _WRITES:
+                    raise first from None
+                raise
+            finally:
+                hang_up(raw)
 
 
 os.register_at_fork(after_in_child=MysqlHelp._after_fork)
-
-
-def run_on(
-    raw: Raw,
-    sql: str,
-    param: Any = None,  # noqa: ANN401 - what `checked` let through
-    kind: type[Any] = DictCursor,
-    many: bool = False,
-) -> DictCursor:
-    """Run a statement on a connection; return the cursor.
-
-    After an answer of the server, an error too, the connection is good. After anything else,
-    such as Ctrl-C in mid-answer, nobody could tell the rest of it from the next one.
-    """
-    if not raw.open:
-        raise pymysql.InterfaceError(CR.CR_SERVER_LOST, "the transaction ended with its connection")
-    if raw._result is not None and raw._result.unbuffered_active:
-        raise pymysql.ProgrammingError(
-            0, "a stream is open in this transaction: end its block first"
-        )
-    cursor: DictCursor = raw.cursor(kind)
-    try:
-        (cursor.executemany if many else cursor.execute)(sql, param)
-    except pymysql.MySQLError as error:
-        if error.args[0] == ER.LOCK_DEADLOCK:
-            hang_up(raw)  # the server has undone the transaction; what follows must not run alone
-        raise
-    except BaseException:
-        hang_up(raw)
-        raise
-    return cursor
-
-
-def in_transaction(raw: Raw, sql: str, param: Any) -> DictCursor:  # noqa: ANN401
-    """Run a statement of a transaction, and see that the server is still in it afterwards."""
-    cursor = run_on(raw, sql, param)
-    if not raw.server_status & SERVER_STATUS.SERVER_STATUS_IN_TRANS:
-        hang_up(raw)
-        raise pymysql.InterfaceError(
-            0, f"{first_word(sql)} has committed the transaction: it has no place inside the block"
-        )
-    return cursor
-
-
-def undo(raw: Raw, sql: str) -> None:
-    """Roll back on a connection that can still be spoken to; hang up on one that cannot."""
-    if raw.open:
-        try:
-            run_on(raw, sql)
-        except pymysql.MySQLError:
-            hang_up(raw)
 
 
 def is_lost(error: pymysql.OperationalError) -> bool:
@@ -315,9 +270,13 @@ def is_lost(error: pymysql.OperationalError) -> bool:
     return error.args[0] in _LOST and not isinstance(error.__context__, TimeoutError)
 
 
-def checked(param: Any) -> Any:  # noqa: ANN401 - this is what finds out
-    """Refuse what is not a list of parameters: ('7') is a string, ('7',) is a tuple (E12)."""
+def checked(sql: str, param: Any) -> Any:  # noqa: ANN401 - this is what finds out
+    """Refuse what is no SQL, and no list of parameters: ('7') is a string, ('7',) a tuple (E12)."""
+    if not isinstance(sql, str):
+        raise TypeError(f"sql is of type {type(sql).__name__}, and a text is needed: 'select 1'")
     if param is None or isinstance(param, tuple | list | dict):
         return param or None  # with an empty one, a % in the SQL would want a parameter
     kind = type(param).__name__
+    if isinstance(param, Iterator):
+        raise TypeError(f"param is a {kind}, not a tuple: tuple(...) makes one of it")
     raise TypeError(f"param is a bare {kind}, not a tuple: one parameter is (value,) with a comma")

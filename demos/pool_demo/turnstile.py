@@ -1,15 +1,45 @@
 """A1, A5: a turnstile in front of a pool: callers go in one by one, in the order they came.
 
+with Turnstile(6).enter(timeout=10):
+    ...  # at most six are here
+
 A pool's own lock lets the quick ones overtake. Here the place of a caller who leaves goes straight
 to the one who has waited longest, so nobody starves, and nobody waits longer than a time-out.
+A place belongs to an object, and comes free with it: also when Ctrl-C strikes before `with`.
 """
 
 import threading
+import time
+import weakref
 from collections import deque
+from typing import Self
+
+_LOOK = 1.0  # seconds after which a waiting caller looks whether a place came free by itself
 
 
 class PoolTimeout(TimeoutError):
     """No connection came free in time; the message says how many hold one and how many wait."""
+
+
+class Place:
+    """A caller's place, inside or in the line. A block with it ends with leaving."""
+
+    def __init__(self, gate: "Turnstile") -> None:
+        """Begin outside."""
+        self._gate = gate
+        self.turn: threading.Lock | None = None  # released when it is this caller's turn
+
+    def leave(self) -> None:
+        """Give the place up; a second time does nothing."""
+        self._gate.leave(self)
+
+    def __enter__(self) -> Self:
+        """Return the place."""
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        """Leave."""
+        self.leave()
 
 
 class Turnstile:
@@ -20,49 +50,80 @@ class Turnstile:
         if places < 1:
             raise ValueError(f"{places} places: at least 1 is needed, or everybody waits for ever")
         self.places = places
-        self._free = places
-        self._queue: deque[threading.Lock] = deque()
+        # Who is inside is not counted but known. A place that nobody holds is not there any more.
+        self._inside: set[weakref.ref[Place]] = set()
+        self._queue: deque[weakref.ref[Place]] = deque()
         self._mutex = threading.Lock()
 
-    def enter(self, timeout: float) -> None:
-        """Take a place; wait for one in line for at most `timeout` seconds. Raises PoolTimeout."""
-        with self._mutex:
-            if self._free:
-                self._free -= 1
-                return
-            turn = threading.Lock()
-            turn.acquire()  # whoever leaves releases it, and that is our turn
-            self._queue.append(turn)
+    def enter(self, timeout: float) -> Place:
+        """Return a place; wait in line for at most `timeout` seconds. Raises PoolTimeout."""
+        place = Place(self)
         try:
-            came = turn.acquire(timeout=timeout)
-        except BaseException:  # Ctrl-C, or a killed greenlet: go, and let nobody wait for us
-            if not self._step_out(turn):
-                self.leave()
+            with self._mutex:
+                self._let_in()
+                if not self._queue and self._has_room():
+                    self._inside.add(weakref.ref(place))
+                    return place
+                place.turn = threading.Lock()
+                place.turn.acquire()
+                self._queue.append(weakref.ref(place))
+            self._wait(place, place.turn, timeout)
+            place.turn = None
+        except BaseException:  # a time-out, Ctrl-C, or a killed greenlet
+            self.leave(place)
             raise
-        if not came and self._step_out(turn):
-            held, waiting = self.counts()
-            raise PoolTimeout(
-                f"no connection came free within {timeout:g} s: {held} callers hold one and "
-                f"{waiting + 1} wait; hold them for a shorter time, or allow more connections"
-            )
+        return place
 
-    def leave(self) -> None:
-        """Give the place back: to the first in line, or to whoever comes next."""
+    def leave(self, place: Place) -> None:
+        """Give a place back: to the first in line, or to whoever comes next."""
+        self._inside.discard(weakref.ref(place))
         with self._mutex:
-            if self._queue:
-                self._queue.popleft().release()
-            else:
-                self._free += 1
+            if place.turn is not None and (one := weakref.ref(place)) in self._queue:
+                self._queue.remove(one)
+            self._let_in()
 
     def counts(self) -> tuple[int, int]:
         """Return how many callers hold a place, and how many wait."""
         with self._mutex:
-            return self.places - self._free, len(self._queue)
+            self._forget_the_gone()
+            return len(self._inside), sum(one() is not None for one in self._queue)
 
-    def _step_out(self, turn: threading.Lock) -> bool:
-        """Leave the line; False if the turn has come in the meantime."""
-        with self._mutex:
-            if turn in self._queue:
-                self._queue.remove(turn)
-                return True
-            return False
+    def _wait(self, place: Place, turn: threading.Lock, timeout: float) -> None:
+        end = time.monotonic() + timeout
+        while not turn.acquire(timeout=max(0.0, min(end - time.monotonic(), _LOOK))):
+            with self._mutex:
+                self._let_in()
+                if weakref.ref(place) in self._inside:
+                    return
+            if time.monotonic() >= end:
+                held, waiting = self.counts()
+                raise PoolTimeout(
+                    f"no connection came free within {timeout:g} s: {held} callers hold one and "
+                    f"{waiting} wait; hold them for a shorter time, or allow more connections"
+                )
+
+    def _let_in(self) -> None:
+        """Let in whoever is first in line, as long as there are places.
+
+        In an order that bears Ctrl-C anywhere: the next call goes on with what is left to do.
+        """
+        while self._queue:
+            first = self._queue[0]
+            place = first()
+            if place is not None and first not in self._inside:
+                if not self._has_room():
+                    return
+                self._inside.add(first)
+            self._queue.popleft()
+            if place is not None and place.turn is not None and place.turn.locked():
+                place.turn.release()
+
+    def _has_room(self) -> bool:
+        if len(self._inside) >= self.places:
+            self._forget_the_gone()
+        return len(self._inside) < self.places
+
+    def _forget_the_gone(self) -> None:
+        for one in list(self._inside):
+            if one() is None:
+                self._inside.discard(one)

@@ -10,12 +10,14 @@ Nothing works differently: what is noted are the calls that the pools make anywa
 
 import threading
 import time
+import weakref
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
+from demos.pool_demo.connection import Connection as LendersConnection
 from demos.pool_demo.contestants import (
     HELPER,
     OPTIONS,
@@ -27,11 +29,12 @@ from demos.pool_demo.contestants import (
     Pooled,
     Way,
 )
-from demos.pool_demo.lender import Lender
+from demos.pool_demo.lender import Lender, Loan
 from demos.pool_demo.lender import Raw as Connection
 from demos.pool_demo.mysqlhelp import MysqlHelp
 from demos.pool_demo.settings import Settings
 from demos.pool_demo.timeline import Notebook, WatchedConnection, WatchedPool, What
+from demos.pool_demo.turnstile import Place
 
 # When, in nanoseconds of `time.perf_counter_ns`; what; the caller's number, 0 for the pool itself;
 # the connection's number at the server, or None.
@@ -120,6 +123,10 @@ class BusyConnection(WatchedConnection):
     __del__ = _force_close
 
 
+class LentConnection(BusyConnection, LendersConnection):
+    """The lender's own kind of connection, which also says so."""
+
+
 class BusyPool(WatchedPool):
     """A PooledDB with such connections."""
 
@@ -157,26 +164,30 @@ class WatchedLender(Lender):
         super().__init__(*key)
         self.turnstile._queue = _Queue(notes)
 
-    def lend(self, fresh: bool = False) -> "_Lent":  # type: ignore[override]
+    def lend(self) -> "WatchedLoan":
         """Lend a connection for a block, and note it."""
-        return _Lent(self._notes, super().lend(fresh))
+        return WatchedLoan(self)
 
     def _make(self) -> Connection:
-        raw = BusyConnection(self._notes, **self._arguments)
+        raw = LentConnection(self._notes, **self._arguments)
         self._raws.add(raw)
         return raw
 
 
-class _Lent:
+class WatchedLoan(Loan):
     """The block of a loan, with notes at its ends."""
 
-    def __init__(self, notes: Notebook, loan: AbstractContextManager[Connection]) -> None:
-        self._notes, self._loan = notes, loan
+    def __init__(self, lender: WatchedLender) -> None:
+        """Prepare; entering the block borrows."""
+        super().__init__(lender)
+        self._notes = lender._notes
+        self._number: int | None = None
 
     def __enter__(self) -> Connection:
+        """Borrow."""
         self._notes.note("asks")
         try:
-            raw = self._loan.__enter__()
+            raw = super().__enter__()
         except BaseException:
             self._notes.note("refused")
             raise
@@ -184,19 +195,21 @@ class _Lent:
         self._notes.note("borrowed", self._number)
         return raw
 
-    def __exit__(self, *exc: Any) -> bool | None:  # noqa: ANN401
-        self._notes.note("returned", self._number)
-        return self._loan.__exit__(*exc)
+    def __exit__(self, *exc: object) -> None:
+        """Give back."""
+        if self._number is not None:
+            self._notes.note("returned", self._number)
+        super().__exit__(*exc)
 
 
-class _Queue(deque[threading.Lock]):
+class _Queue(deque[weakref.ref[Place]]):
     """The line at the turnstile: who joins it, waits."""
 
     def __init__(self, notes: Notebook) -> None:
         super().__init__()
         self._notes = notes
 
-    def append(self, turn: threading.Lock) -> None:
+    def append(self, turn: weakref.ref[Place]) -> None:
         """Join the line."""
         self._notes.note("waits")
         super().append(turn)

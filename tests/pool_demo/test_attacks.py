@@ -1,0 +1,437 @@
+"""MysqlHelp against what the text of a statement does not show, and what strikes at a bad moment."""
+
+import enum
+import itertools
+import random
+import signal
+import uuid
+from contextlib import suppress
+
+import numpy
+import pymysql
+import pytest
+from pymysql.constants import ER
+
+from demos.pool_demo.mysqlhelp import MysqlHelp
+from demos.pool_demo.statements import can_be_undone, first_word, is_read
+from demos.pool_demo.turnstile import Turnstile
+from tests.waiting import eventually
+
+ADD = "insert into student(name, age, gender) values(%s, %s, %s)"
+AGE = "update student set age = age + %s where id = %s"
+REFUSED = 1399
+
+
+@pytest.fixture
+def small(book):
+    """Make a MysqlHelp of one connection, unless more are asked for."""
+    MysqlHelp.close_all()
+    yield lambda connections=1: MysqlHelp(connections=connections, wait=60.0)
+    MysqlHelp.close_all()
+
+
+@pytest.fixture
+def stored(ask):
+    """Create a procedure, function, trigger or view; each is dropped at the end."""
+    made = []
+
+    def create(kind, name, rest):
+        ask(f"drop {kind} if exists {name}")
+        ask(f"create {kind} {name} {rest}")
+        made.append(f"drop {kind} if exists {name}")
+
+    yield create
+    for sql in reversed(made):
+        ask(sql)
+
+
+def ages(ask):
+    return [row["age"] for row in ask("select age from student order by id")]
+
+
+def is_mariadb(ask):
+    return "MariaDB" in ask("select version() as v")[0]["v"]
+
+
+# -- a transaction stays the one that began ----------------------------------------------------------
+
+ENDS = [
+    "begin",
+    "start transaction",
+    "commit",
+    "commit and chain",
+    "rollback",
+    "/* a comment */ rollback and chain",
+    "create table student (a int)",
+    "truncate nothing_here",
+    "drop table if exists nothing_here",
+    "alter table stu comment ''",
+    "analyze table student",
+    "lock tables stu read",
+    "flush tables",
+    "xa start 'another'",
+    "call commit_and_begin()",
+    "call commit_and_fail()",
+    "call create_something()",
+]
+
+
+@pytest.fixture
+def procedures(stored):
+    """Procedures that end the caller's transaction on their way."""
+    more = "update student set age = age + 1 where id = 3;"
+    stored("procedure", "commit_and_begin", f"() begin commit; start transaction; {more} end")
+    stored("procedure", "commit_and_fail", "() begin commit; select * from nothing_here; end")
+    stored("procedure", "create_something", "() begin create table student(a int); end")
+
+
+@pytest.mark.parametrize("sql", ENDS)
+def test_what_would_end_a_transaction_is_refused_before_it_does(small, ask, procedures, sql):
+    db = small()
+    with pytest.raises(ZeroDivisionError), db.transaction():
+        db.execute(AGE, (-5, 1))
+        with pytest.raises(pymysql.ProgrammingError, match="would end the transaction") as caught:
+            db.execute(sql)
+        assert caught.value.args[0] == REFUSED
+        assert ages(ask) == [24, 23, 25], "nothing is public"
+        db.execute(AGE, (5, 2))
+        1 / 0  # noqa: B018
+    assert ages(ask) == [24, 23, 25]
+
+
+def test_a_block_goes_on_after_a_refusal_as_one_transaction(small, ask, procedures):
+    db = small()
+    with db.transaction():
+        db.execute(AGE, (-5, 1))
+        with pytest.raises(pymysql.ProgrammingError):
+            db.execute("call commit_and_begin()")
+        db.execute(AGE, (5, 2))
+    assert ages(ask) == [19, 28, 25]
+
+
+def test_a_block_goes_on_after_an_error_that_undoes_nothing(small, ask):
+    db = small()
+    with db.transaction():
+        db.execute(AGE, (-5, 1))
+        with pytest.raises(pymysql.IntegrityError):
+            db.execute("insert into student(id, name, age, gender) values (1, 'x', 1, 'x')")
+        db.execute(AGE, (5, 2))
+    assert ages(ask) == [19, 28, 25]
+
+
+def test_a_procedure_that_does_not_commit_is_part_of_the_block(small, ask, stored):
+    stored("procedure", "give", "() begin update student set age = age + 5 where id = 2; end")
+    db = small()
+    with pytest.raises(ZeroDivisionError), db.transaction():
+        db.execute("call give()")
+        1 / 0  # noqa: B018
+    assert ages(ask) == [24, 23, 25]
+
+
+@pytest.mark.parametrize("next_one", [AGE, "select %s + %s"])
+def test_after_the_server_has_undone_all_nothing_runs_alone(small, ask, next_one):
+    """Error 1020 ends a transaction, and a block may catch it."""
+    if not ask("show variables like 'innodb_snapshot_isolation'"):
+        pytest.skip("this server has no snapshot isolation")
+    db = small()
+    with pytest.raises(pymysql.InterfaceError, match="undone the transaction"), db.transaction():
+        db.execute("set innodb_snapshot_isolation = 1")
+        db.selectall("select * from student")
+        db.execute(AGE, (11, 3))
+        ask(AGE, 76, 1)
+        with pytest.raises(pymysql.OperationalError) as caught:
+            db.execute(AGE, (1, 1))
+        assert caught.value.args[0] == 1020
+        db.execute(next_one, (1, 2))
+    assert ages(ask) == [100, 23, 25]
+
+
+def test_a_block_that_swallows_an_undoing_does_not_commit_in_silence(small, ask):
+    if not ask("show variables like 'innodb_snapshot_isolation'"):
+        pytest.skip("this server has no snapshot isolation")
+    db = small()
+    with pytest.raises(pymysql.InterfaceError, match="undone the transaction"), db.transaction():
+        db.execute("set innodb_snapshot_isolation = 1")
+        db.selectall("select * from student")
+        db.execute(AGE, (11, 3))
+        ask(AGE, 76, 1)
+        with pytest.raises(pymysql.OperationalError):
+            db.execute(AGE, (1, 1))
+    assert ages(ask) == [100, 23, 25]
+
+
+# -- nothing is left to the next, whoever left it ----------------------------------------------------------
+
+
+def test_what_a_trigger_sets_does_not_reach_the_next(small, stored):
+    stored("trigger", "leaky", "before insert on stu for each row set @secret = new.name")
+    db = small()
+    db.insert("insert into stu(name, age) values (%s, 1)", ("mine",))
+    assert db.selectone("select @secret as secret") == {"secret": None}
+
+
+@pytest.mark.parametrize(
+    ("does", "look"),
+    [
+        ("set @secret = 5;", "select @secret is not null as x"),
+        ("do get_lock('a lock of a view', 0);", "select is_used_lock('a lock of a view') > 0 as x"),
+        ("set session sort_buffer_size = 65536;", "select @@sort_buffer_size = 65536 as x"),
+    ],
+)
+def test_what_a_view_does_does_not_reach_the_next(small, stored, does, look):
+    stored("function", "leak", f"() returns int no sql begin {does} return 1; end")
+    stored("view", "leaky_view", "as select leak() as one")
+    db = small()
+    assert db.selectall("select * from leaky_view") == [{"one": 1}]
+    assert not db.selectone(look)["x"]
+
+
+def test_a_temporary_table_of_a_function_does_not_reach_the_next(small, stored):
+    does = "create temporary table basket (item int);"
+    stored("function", "leak", f"() returns int modifies sql data begin {does} return 1; end")
+    db = small()
+    db.selectall("select leak()")
+    with pytest.raises(pymysql.ProgrammingError) as caught:
+        db.selectall("select * from basket")
+    assert caught.value.args[0] == ER.NO_SUCH_TABLE
+
+
+def test_warnings_and_keys_of_the_last_borrower_are_not_shown(small):
+    db = small()
+    db.insert("insert into stu(name, age) values ('x', 1)")
+    db.selectall("select cast('mine' as unsigned)")
+    assert db.selectall("show warnings") == []
+    with db.transaction():
+        assert db.selectone("select last_insert_id() as k") == {"k": 0}
+
+
+@pytest.mark.parametrize("sql", ["use information_schema", "call leave_a_role()"])
+def test_what_a_reset_leaves_ends_with_its_connection(small, stored, sql):
+    stored("procedure", "leave_a_role", "() begin set role none; end")
+    db = small()
+    first = db.selectone("select connection_id() as id, database() as db")
+    db.execute(sql)
+    then = db.selectone("select connection_id() as id, database() as db")
+    assert (then["id"] != first["id"], then["db"]) == (True, first["db"])
+
+
+def test_a_new_session_has_our_character_set(small):
+    db = small()
+    db.execute("insert into stu(name, age) values ('😀', 1)")
+    assert db.selectone("select name, @@autocommit as a from stu") == {"name": "😀", "a": 1}
+
+
+def test_a_long_literal_is_read_in_no_time(small):
+    """What was quadratic took 32 s for 40,000 letters; this would take a day."""
+    for filling in ("a", "0x", "'' ", "("):
+        text = (filling * 1_500_000).replace("'", "''")
+        sql = f"select length('{text}') as n"
+        assert small().selectone(sql)["n"] == len(filling) * 1_500_000
+
+
+@pytest.mark.parametrize(
+    ("sql", "word"),
+    [
+        ("  (select 1)", "select"),
+        ("/* a */ -- b\n # c\n\tSELECT 1", "select"),
+        ("/*!50000 use x */", ""),
+        ("/* never closed", ""),
+        ("", ""),
+    ],
+)
+def test_the_first_word_is_found(sql, word):
+    assert first_word(sql) == word
+
+
+@pytest.mark.parametrize("sql", ["/*! use x */", "call p()", "set @a = 1", "select GET_LOCK/**/()"])
+def test_what_a_reset_may_not_undo(sql):
+    assert not can_be_undone(sql)
+    assert not is_read("with x as (select 1) delete from x")
+
+
+# -- every result, and every error ---------------------------------------------------------------------
+
+
+def test_an_error_after_the_first_result_is_raised(small, stored, ask):
+    stored("procedure", "half", "() begin select 1 as one; select * from nothing_here; end")
+    db = small()
+    for call in (db.selectall, db.selectone, db.execute):
+        with pytest.raises(pymysql.ProgrammingError) as caught:
+            call("call half()")
+        assert caught.value.args[0] == ER.NO_SUCH_TABLE
+
+
+def test_a_procedure_is_awaited_to_its_end(small, stored, ask):
+    work = (
+        "select 1 as one; do sleep(0.1); update student set age = 99 where id = 1; select 2 as t;"
+    )
+    stored("procedure", "slow", f"() begin {work} end")
+    assert small().selectall("call slow()") == [{"one": 1}]
+    assert ages(ask)[0] == 99
+
+
+def test_insert_returning_gives_the_key(small, ask):
+    if not is_mariadb(ask):
+        pytest.skip("MySQL has no `returning`")
+    db = small()
+    assert db.insert(f"{ADD} returning id, name", ("a", 1, "x")) == 4
+    assert db.insert(f"{ADD} returning name", ("a", 1, "x")) is True
+    assert db.selectall(f"{ADD} returning name", ("b", 1, "x")) == [{"name": "b"}]
+
+
+def test_insert_runs_nothing_but_inserts(small, ask):
+    with pytest.raises(ValueError, match=r"insert\(\) runs no call"):
+        small().insert("call anything()")
+    with pytest.raises(ValueError, match="no update"):
+        small().insert(AGE, (1, 1))
+    assert ages(ask) == [24, 23, 25]
+
+
+# -- what goes in ---------------------------------------------------------------------------------------
+
+
+def test_insertmany_with_parameters_behind_the_rows(small, ask):
+    db = small()
+    sql = "insert into student(id, name, age, gender) values(%s, %s, %s, 'x') "
+    db.insertmany(f"{sql} on duplicate key update age = %s", [(1, "a", 1, 50), (4, "d", 4, 51)])
+    named = (
+        "insert into student(id, name, age, gender) values(%(id)s, 'e', 5, 'x') "
+        "on duplicate key update age = %(age)s"
+    )
+    db.insertmany(named, [{"id": 2, "age": 52}, {"id": 5, "age": 53}])
+    assert ages(ask) == [50, 52, 25, 4, 5]
+
+
+def test_insertmany_with_parameters_behind_the_rows_is_all_or_none(small, ask):
+    sql = "insert into student(id, name, age, gender) values(1, 'a', 1, 'x') "
+    with pytest.raises(pymysql.MySQLError):
+        small().insertmany(f"{sql} on duplicate key update age = %s", [(50,), (-1,)])
+    assert ages(ask) == [24, 23, 25]
+
+
+def test_bytes_are_no_sql_and_a_generator_is_no_tuple(small):
+    with pytest.raises(TypeError, match="sql is of type bytes, and a text is needed"):
+        small().selectall(b"select 1")
+    with pytest.raises(TypeError, match=r"a generator, not a tuple: tuple\(\.\.\.\) makes one"):
+        small().selectone("select %s", (one for one in [1]))
+
+
+def test_too_long_a_statement_is_refused_with_the_limit_and_nothing_is_lost(small, ask):
+    limit = int(ask("select @@max_allowed_packet as n")[0]["n"])
+    db = small()
+    with db.transaction():
+        db.execute(AGE, (1, 1))
+        with pytest.raises(pymysql.DataError, match=f"less than {limit}: .*max_allowed_packet"):
+            db.execute("select length(%s)", ("x" * limit,))
+        db.execute(AGE, (1, 2))
+    assert ages(ask) == [25, 24, 25]
+    assert db.selectall("select length(%s)", ("x" * (limit - 1000),)), "a little less"
+
+
+class Size(enum.IntEnum):
+    """A number with a name."""
+
+    LARGE = 7
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (numpy.int64(5), "5"),
+        (numpy.uint8(5), "5"),
+        (numpy.float64(1.5), "1.5"),
+        (numpy.float32(1.5), "1.5"),
+        (numpy.bool_(True), "1"),
+        (Size.LARGE, "7"),
+    ],
+)
+def test_a_number_is_sent_as_a_number(small, value, text):
+    assert small().selectone("select concat(%s + 0) as x", (value,)) == {"x": text}
+    assert small().lender.lend  # and the connection is still there
+    sent = small().selectone("select %s as x", (value,))["x"]
+    assert isinstance(sent, int | float)
+
+
+@pytest.mark.parametrize("value", [uuid.UUID(int=1), numpy.datetime64("2020-01-01"), object()])
+def test_a_value_that_the_driver_does_not_know_is_refused_before_sending(small, ask, value):
+    db = small()
+    with db.transaction():
+        db.execute(AGE, (1, 1))
+        with pytest.raises(TypeError, match="would send as text: convert it"):
+            db.execute("select %s", (value,))
+    assert ages(ask)[0] == 25
+
+
+# -- Ctrl-C at any moment ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def interrupted():
+    """Run work that does not end, until Ctrl-C strikes after so many seconds."""
+
+    def strike(*_):
+        raise KeyboardInterrupt
+
+    def run(seconds, work):
+        try:
+            # Again and again: Python drops an exception that strikes in a finalizer.
+            signal.setitimer(signal.ITIMER_REAL, seconds, 0.05)
+            work()
+        except KeyboardInterrupt:
+            pass
+        while signal.getitimer(signal.ITIMER_REAL) != (0.0, 0.0):
+            with suppress(KeyboardInterrupt):
+                signal.setitimer(signal.ITIMER_REAL, 0)
+
+    before = signal.signal(signal.SIGALRM, strike)
+    yield run
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGALRM, before)
+
+
+def test_hundreds_of_interrupts_lose_no_place_at_the_turnstile(interrupted):
+    gate, dice = Turnstile(3), random.Random(1)
+
+    def pass_through():
+        while True:
+            with gate.enter(60):
+                pass
+
+    for _ in range(300):
+        interrupted(dice.uniform(2e-5, 2e-4), pass_through)
+    assert eventually(lambda: gate.counts() == (0, 0))
+    with gate.enter(1), gate.enter(1), gate.enter(1):
+        assert gate.counts() == (3, 0)
+
+
+def test_hundreds_of_interrupts_lose_nothing(small, ask, interrupted):
+    """No place, no connection, no half of a transfer; and every answer is one's own."""
+    db, dice, wrong = small(2), random.Random(2), []
+
+    def ask_and_transfer():
+        for number in itertools.count():
+            if db.selectone("select %s as n", (number,)) != {"n": number}:
+                wrong.append(number)
+            with db.transaction():
+                db.execute(AGE, (-1, 1))
+                db.execute(AGE, (1, 2))
+                with db.transaction():
+                    db.execute(AGE, (1, 1))
+                    db.execute(AGE, (-1, 2))
+
+    for _ in range(200):
+        interrupted(dice.uniform(1e-4, 8e-3), ask_and_transfer)
+        assert db._mine.transaction() is None, "nobody is in a block"
+    assert wrong == []
+    assert eventually(lambda: db.lender.turnstile.counts() == (0, 0))
+    assert sum(ages(ask)) == 24 + 23 + 25
+    assert db.update(AGE, (1, 3)) and ages(ask)[2] == 26
+
+
+def test_a_place_that_nobody_holds_comes_back_to_who_waits():
+    gate = Turnstile(1)
+    lost = gate.enter(1)
+    waiting = Turnstile.enter
+    del lost
+    with waiting(gate, 1):
+        assert gate.counts() == (1, 0)

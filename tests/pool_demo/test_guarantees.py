@@ -340,7 +340,7 @@ def test_read_in_a_transaction_is_never_repeated(small, witness):
 def test_select_whose_function_writes_is_not_repeated(small, ask, witness):
     ask("drop function if exists count_me")
     ask(
-        "create function count_me() returns int modifies sql data "
+        "create function count_me() returns int deterministic modifies sql data "
         "begin insert into stu(name, age) values ('x', 1); do sleep(0.4); return 1; end"
     )
     try:

@@ -151,6 +151,9 @@ class _Line:
             while True:
                 try:
                     client, _ = await self.loop.sock_accept(listener)
+                    # As MySQL's server does, or a second short answer would wait for the client's
+                    # word on the first: 40 ms. asyncio does it for sockets that it made itself.
+                    client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                     await self.loop.connect_accepted_socket(lambda: _Client(self), client)
                 except OSError:  # it has left already, or there are too many
                     await asyncio.sleep(0.1)

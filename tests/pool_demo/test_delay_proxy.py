@@ -1,5 +1,6 @@
 """The delay proxy: late, in order, complete, counted, and gone when its block ends."""
 
+import asyncio
 import os
 import signal
 import socket
@@ -14,7 +15,7 @@ import pymysql
 import pytest
 
 from course.place import ROOT
-from demos.pool_demo.delay_proxy import DelayProxy
+from demos.pool_demo.delay_proxy import DelayProxy, _Line
 from demos.pool_demo.settings import Settings
 from tests.waiting import eventually, within
 
@@ -102,6 +103,28 @@ def test_small_messages_arrive_in_order(echo):
         for first in range(0, len(messages), 2):
             connection.sendall(messages[first : first + 2])
         assert read(connection, len(messages)) == messages
+
+
+def test_short_answers_do_not_wait_for_one_another(echo):
+    """Nagle's algorithm would keep the second until the client has confirmed the first."""
+
+    async def options():
+        line = _Line(echo, 0)
+        reader, writer = await asyncio.open_connection("127.0.0.1", await line.listen())
+        assert await reader.readexactly(5) == b"hello"
+        found = [
+            end.transport.get_extra_info("socket").getsockopt(
+                socket.IPPROTO_TCP, socket.TCP_NODELAY
+            )
+            for end in line.ends
+        ]
+        writer.close()
+        await line.close()
+        return found
+
+    found = asyncio.run(options())
+    assert len(found) == 2
+    assert all(found)
 
 
 def test_it_counts_a_wait_for_the_server_once(echo):

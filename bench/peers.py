@@ -179,6 +179,7 @@ def _c_helper(settings: Settings, size: int) -> Way:
 
         _result = None
         used, settled = False, True
+        lone = str  # the statement as it is
 
         def __init__(self) -> None:
             super().__init__(**arguments)

@@ -12,7 +12,7 @@ from demos.pool_demo.lender import Raw, hang_up
 Row = dict[str, Any]
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Answer:
     """The first result of a statement: its rows, how many it returned or touched, the new key."""
 
@@ -29,7 +29,7 @@ def run_on(raw: Raw, sql: str, param: Any = None) -> Answer:  # noqa: ANN401 - w
     cursor = ask(raw, sql, param)
     try:
         answer = Answer(list(cursor.fetchall()), cursor.rowcount, cursor.lastrowid or 0)
-        while cursor.nextset():
+        while not raw.settled and cursor.nextset():
             pass
     except BaseException:
         hang_up_unless_settled(raw)

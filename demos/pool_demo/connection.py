@@ -9,16 +9,30 @@ from typing import Any
 
 import pymysql
 from pymysql.connections import MySQLResult
-from pymysql.constants import COMMAND, ER, SERVER_STATUS
+from pymysql.constants import COMMAND, CR, ER, SERVER_STATUS
+from pymysql.cursors import Cursor
+from pymysql.err import raise_mysql_exception
 
 from demos.pool_demo.values import CONVERSIONS
 
-_RESET_CONNECTION = 0x1F  # a command of the protocol; PyMySQL has no name for it
+_OK = 0  # the first byte of an answer that holds no rows and no error
 _SMALL = 60_000  # bytes; every server takes a statement of that length
+_SESSION = (
+    "select @@character_set_client, @@character_set_results, @@collation_connection, @@autocommit"
+)
+
+
+def _packet(command: int, body: bytes = b"") -> bytes:
+    return struct.pack("<iB", len(body) + 1, command) + body
+
+
+_RESET = _packet(0x1F)  # COM_RESET_CONNECTION; PyMySQL has no name for it
 
 
 class Result(MySQLResult):
     """An answer. PyMySQL drops the server's state that comes behind the last row; we keep it."""
+
+    unbuffered_active = False  # PyMySQL looks for it also where Ctrl-C has struck early
 
     def _check_packet_is_eof(self, packet: Any) -> bool:  # noqa: ANN401 - PyMySQL has no types
         if not packet.is_eof_packet():
@@ -37,30 +51,55 @@ class Connection(_Untyped):  # type: ignore[misc]
     used = False  # something was asked since it was new
     settled = True  # whatever was asked has been answered to the end
     _first: list[bytes]  # what goes to the server in front of the next statement
-    _next_seq_id: int  # PyMySQL's: of the next packet
+    _is_lone = False  # nothing but a reset does
     _unread = 0  # answers that come in front of the next statement's
     _limit = 0  # the server's max_allowed_packet in bytes, once asked
 
-    def __init__(self, **arguments: Any) -> None:  # noqa: ANN401 - as PyMySQL's own
-        """Prepare or connect. The arguments are those of `pymysql.connect`."""
+    def __init__(self, setting: str, limit: str = "", **arguments: Any) -> None:  # noqa: ANN401
+        """Prepare or connect.
+
+        Args:
+            setting: the SQL that makes a new session one of ours.
+            limit: what goes in front of a statement to limit its time, where nothing was set.
+            arguments: those of `pymysql.connect`.
+        """
+        self._anew = [_RESET, _packet(COMMAND.COM_QUERY, setting.encode())]
+        self._limit_of_one = limit
         self._first = []
         super().__init__(conv=CONVERSIONS, **arguments)
 
     def connect(self, sock: Any = None) -> None:  # noqa: ANN401 - as PyMySQL's own
         """Connect; raises pymysql.OperationalError."""
-        self._first, self._unread = [], 0
-        super().connect(sock)
-        self.used, self.settled = False, True
+        self._first, self._unread, self._is_lone = [], 0, False
+        try:
+            super().connect(sock)
+            self._is_ours_after_reset = self._try_reset()
+            self._first = self._anew[1:]
+            self.used, self.settled = False, True
+        except BaseException:
+            self.settled = False  # if closing is interrupted, too, nobody will take it for alive
+            self._force_close()
+            raise
 
-    def start_over(self, setting: str) -> None:
-        """Make the session new, and then run the SQL `setting`, at the next statement.
+    def start_over(self) -> None:
+        """Make the session new at the next statement.
 
         The server rolls back and drops variables, locks, temporary tables and prepared statements.
         The database and the role stay as they are.
         """
-        self._first = [_packet(_RESET_CONNECTION)]
-        self.ahead(setting)
+        self._first, self._is_lone = self._anew.copy(), False
         self.used = False
+
+    def lone(self, sql: str) -> str:
+        """Return the SQL for a statement that is the only one until the session starts over.
+
+        Where a reset leaves all but the time limit as it should be, nothing else needs to be set:
+        the statement carries its limit, and the server has one thing less to do.
+        """
+        if not self._is_ours_after_reset or self._first != self._anew:
+            return sql
+        self._first, self._is_lone = [_RESET], True
+        return self._limit_of_one + sql
 
     def ahead(self, sql: str) -> None:
         """Run a statement together with the next one: nobody waits for its answer.
@@ -79,7 +118,7 @@ class Connection(_Untyped):  # type: ignore[misc]
         if isinstance(sql, str):
             sql = sql.encode(self.encoding)
         if len(sql) > _SMALL:
-            self._limit = self._limit or self._ask_limit()
+            self._limit = self._limit or int(self._ask("select @@max_allowed_packet")[0])
             if len(sql) + 2 >= self._limit:
                 raise pymysql.DataError(
                     ER.NET_PACKET_TOO_LARGE,
@@ -88,11 +127,22 @@ class Connection(_Untyped):  # type: ignore[misc]
                 )
         return int(super().query(sql, unbuffered))
 
-    def _ask_limit(self) -> int:
-        cursor = pymysql.cursors.Cursor(self)
-        cursor.execute("select @@max_allowed_packet")
-        (found,) = cursor.fetchone() or (0,)
-        return int(found)
+    def _try_reset(self) -> bool:
+        """Find out whether a session is one of ours also after a reset, but for its time limit.
+
+        MariaDB goes back to the character set that was agreed on when connecting. MySQL takes the
+        one that is the server's at that moment.
+        """
+        if "MariaDB" not in self.server_version:
+            return False
+        ours = self._ask(_SESSION)
+        self._first = [_RESET]
+        return self._ask(_SESSION) == ours
+
+    def _ask(self, sql: str) -> tuple[Any, ...]:
+        cursor = Cursor(self)
+        cursor.execute(sql)
+        return cursor.fetchone() or ()
 
     # -- what PyMySQL calls -----------------------------------------------------------------------
 
@@ -108,16 +158,22 @@ class Connection(_Untyped):  # type: ignore[misc]
         super()._write_bytes(data)
 
     def _read_first(self) -> None:
-        expected = self._next_seq_id  # of the answer to the statement itself
         try:
             while self._unread:
-                self._next_seq_id = 1
-                self._read_packet()
+                length = int.from_bytes(self._read_bytes(4)[:3], "little")
+                answer = self._read_bytes(length)
+                if answer[0] != _OK:
+                    raise_mysql_exception(answer)
                 self._unread -= 1
+                if self._is_lone and not answer[3] & SERVER_STATUS.SERVER_STATUS_AUTOCOMMIT:
+                    raise pymysql.OperationalError(
+                        CR.CR_SERVER_LOST,
+                        "the server's sessions do not commit by themselves any more: the statement "
+                        "was undone; run it again",
+                    )
         except pymysql.MySQLError:  # what was sent behind it may have run all the same
             self._force_close()
             raise
-        self._next_seq_id = expected
 
     def _read_query_result(self, unbuffered: bool = False) -> int:
         self._result = None
@@ -135,7 +191,3 @@ class Connection(_Untyped):  # type: ignore[misc]
             self.server_status = result.server_status
         self.settled = not (result.has_next or result.unbuffered_active)
         return int(result.affected_rows or 0)
-
-
-def _packet(command: int, body: bytes = b"") -> bytes:
-    return struct.pack("<iB", len(body) + 1, command) + body

@@ -41,7 +41,6 @@ class Lender:
     ) -> None:
         """Make the pool; no connection is opened yet. The arguments are those of `MysqlHelp`."""
         self.wait = wait
-        self.setting = session(settings.charset, query_limit)
         self.turnstile = Turnstile(connections)
         self._closed = False
         self._raws: weakref.WeakSet[Raw] = weakref.WeakSet()
@@ -49,6 +48,7 @@ class Lender:
             autocommit=True,
             defer_connect=True,
             client_flag=CLIENT.FOUND_ROWS,  # an update counts the rows it matched (E10)
+            setting=session(settings.charset, query_limit),
             **limits(query_limit),
             **tls_arguments(settings, tls),
         )
@@ -88,7 +88,6 @@ class Loan:
 
     _place: Place | None = None
     _lent: Any = None  # the connection in DBUtils' cover
-    raw: Raw = None
 
     def __init__(self, lender: Lender) -> None:
         """Prepare; entering the block borrows."""
@@ -102,22 +101,23 @@ class Loan:
         try:
             self._place = lender.turnstile.enter(lender.wait)
             self._lent = lender._pool.connection()
-            self.raw = self._lent.dbapi_connection
-            if not self.raw.open:
-                self.raw.connect()
-            elif self.raw.used:
-                self.raw.start_over(lender.setting)
+            raw = self._lent.dbapi_connection
+            if not raw.open:
+                raw.connect()
+            elif raw.used:
+                raw.start_over()
         except BaseException:
             self.__exit__()
             raise
-        return self.raw
+        return raw
 
     def __exit__(self, *exc: object) -> None:
         """Give the connection back, or hang up on one that nobody could use, and leave."""
         try:
             if self._lent is not None:
-                if self._lender._closed or not self.raw.settled:
-                    hang_up(self.raw)
+                raw = self._lent.dbapi_connection
+                if self._lender._closed or not raw.settled:
+                    hang_up(raw)
                 self._lent.close()  # to the pool
         finally:
             if self._place is not None:
@@ -143,6 +143,7 @@ def is_alive(raw: Raw) -> bool:
 
 def hang_up(raw: Raw) -> None:
     """Close a connection at once; the server rolls back what was open on it."""
+    raw.settled = False  # if closing is interrupted, `is_alive` says no
     if raw._result is not None:
         raw._result.unbuffered_active = False  # nobody reads the rest
     with suppress(pymysql.Error):  # it was closed already
@@ -158,8 +159,8 @@ def limits(query_limit: float | None) -> dict[str, Any]:
     if query_limit is None:
         return {}
     patience = query_limit + HUNG_SERVER
-    command = f"set {time_limit(query_limit)}"
-    return {"init_command": command, "read_timeout": patience, "write_timeout": patience}
+    of_one = f"set statement max_statement_time = {query_limit:g} for "  # MariaDB's
+    return {"limit": of_one, "read_timeout": patience, "write_timeout": patience}
 
 
 def session(charset: str, query_limit: float | None) -> str:

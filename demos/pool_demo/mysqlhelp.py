@@ -241,11 +241,12 @@ class MysqlHelp:
             return self._again(sql, param, error)
 
     def _alone(self, sql: str, param: Param) -> Answer:
+        stays = not can_be_undone(sql)
         with self.lender.lend() as raw:
             try:
-                return run_on(raw, sql, param)
+                return run_on(raw, sql if stays else raw.lone(sql), param)
             finally:
-                if not can_be_undone(sql):
+                if stays:
                     hang_up(raw)
 
     def _again(self, sql: str, param: Param, first: pymysql.OperationalError) -> Answer:

@@ -178,12 +178,15 @@ def _c_helper(settings: Settings, size: int) -> Way:
         """A connection with what the helper asks of PyMySQL's."""
 
         _result = None
-        used, settled = False, True
+        settled = True
         lone = str  # the statement as it is
 
         def __init__(self) -> None:
             super().__init__(**arguments)
             self._sock = socket.socket(fileno=os.dup(self.fileno()))
+
+        def start_over(self) -> None:
+            """Leave the session as it is: a driver in C sends nothing of ours."""
 
         def cursor(self, kind: type[Any] = DictCursor) -> Any:  # noqa: ANN401
             return super().cursor(cursors.DictCursor)

@@ -48,12 +48,11 @@ _Untyped: Any = pymysql.Connection  # what we change of it has no types
 class Connection(_Untyped):  # type: ignore[misc]
     """A connection that is lent to one caller after the other."""
 
-    used = False  # something was asked since it was new
     settled = True  # whatever was asked has been answered to the end
     _first: list[bytes]  # what goes to the server in front of the next statement
     _is_lone = False  # nothing but a reset does
     _unread = 0  # answers that come in front of the next statement's
-    _limit = 0  # the server's max_allowed_packet in bytes, once asked
+    _longest = 0  # the server's max_allowed_packet in bytes, once asked
 
     def __init__(self, setting: str, limit: str = "", **arguments: Any) -> None:  # noqa: ANN401
         """Prepare or connect.
@@ -74,8 +73,7 @@ class Connection(_Untyped):  # type: ignore[misc]
         try:
             super().connect(sock)
             self._is_ours_after_reset = self._try_reset()
-            self._first = self._anew[1:]
-            self.used, self.settled = False, True
+            self.settled = True
         except BaseException:
             self.settled = False  # if closing is interrupted, too, nobody will take it for alive
             self._force_close()
@@ -88,7 +86,6 @@ class Connection(_Untyped):  # type: ignore[misc]
         The database and the role stay as they are.
         """
         self._first, self._is_lone = self._anew.copy(), False
-        self.used = False
 
     def lone(self, sql: str) -> str:
         """Return the SQL for a statement that is the only one until the session starts over.
@@ -96,7 +93,7 @@ class Connection(_Untyped):  # type: ignore[misc]
         Where a reset leaves all but the time limit as it should be, nothing else needs to be set:
         the statement carries its limit, and the server has one thing less to do.
         """
-        if not self._is_ours_after_reset or self._first != self._anew:
+        if not self._is_ours_after_reset:
             return sql
         self._first, self._is_lone = [_RESET], True
         return self._limit_of_one + sql
@@ -118,12 +115,12 @@ class Connection(_Untyped):  # type: ignore[misc]
         if isinstance(sql, str):
             sql = sql.encode(self.encoding)
         if len(sql) > _SMALL:
-            self._limit = self._limit or int(self._ask("select @@max_allowed_packet")[0])
-            if len(sql) + 2 >= self._limit:
+            self._longest = self._longest or int(self._ask("select @@max_allowed_packet")[0])
+            if len(sql) + 2 >= self._longest:
                 raise pymysql.DataError(
                     ER.NET_PACKET_TOO_LARGE,
                     f"the statement has {len(sql)} bytes, and the server takes less than "
-                    f"{self._limit}: send less at a time, or raise its max_allowed_packet",
+                    f"{self._longest}: send less at a time, or raise its max_allowed_packet",
                 )
         return int(super().query(sql, unbuffered))
 
@@ -147,7 +144,7 @@ class Connection(_Untyped):  # type: ignore[misc]
     # -- what PyMySQL calls -----------------------------------------------------------------------
 
     def _execute_command(self, command: int, sql: str | bytes) -> None:
-        self.used, self.settled = True, False
+        self.settled = False
         super()._execute_command(command, sql)
         self._read_first()
 

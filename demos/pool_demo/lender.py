@@ -104,8 +104,7 @@ class Loan:
             raw = self._lent.dbapi_connection
             if not raw.open:
                 raw.connect()
-            elif raw.used:
-                raw.start_over()
+            raw.start_over()
         except BaseException:
             self.__exit__()
             raise

@@ -241,6 +241,7 @@ class MysqlHelp:
             return self._again(sql, param, error)
 
     def _alone(self, sql: str, param: Param) -> Answer:
+        """Run a statement by itself. Where something may stay, its connection closes behind it."""
         stays = not can_be_undone(sql)
         with self.lender.lend() as raw:
             try:
@@ -254,13 +255,16 @@ class MysqlHelp:
         with self.lender.lend() as raw:
             run_on(raw, "start transaction read only")
             try:
-                return run_on(raw, sql, param)
-            except pymysql.MySQLError as error:
-                if error.args[0] == _WRITES:
+                answer = run_on(raw, sql, param)
+                run_on(raw, "commit")
+            except BaseException as error:
+                hang_up(raw)
+                if isinstance(error, pymysql.MySQLError) and error.args[0] == _WRITES:
                     raise first from None
                 raise
-            finally:
+            if not can_be_undone(sql):
                 hang_up(raw)
+            return answer
 
 
 os.register_at_fork(after_in_child=MysqlHelp._after_fork)

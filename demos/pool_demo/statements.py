@@ -7,8 +7,7 @@ import re
 
 _READS = {"select", "show", "explain", "describe", "desc"}
 _PLAIN = _READS | {"insert", "update", "delete", "replace", "with", "values", "table"}
-_SPACE = re.compile(r"[\s(]*")
-_WORD = re.compile(r"[a-z]*", re.IGNORECASE)
+_WORD = re.compile(r"[\s(]*([a-z]*)", re.IGNORECASE)
 
 
 def first_word(sql: str) -> str:
@@ -18,13 +17,17 @@ def first_word(sql: str) -> str:
     """
     at = 0
     while True:
-        at = _end(_SPACE, sql, at)
+        found = _WORD.match(sql, at)
+        assert found  # even nothing matches
+        word, at = found[1], found.end()
+        if word:
+            return word.lower()
         if sql.startswith("/*", at) and not sql.startswith(("/*!", "/*M!"), at):
             end, length = sql.find("*/", at + 2), 2
         elif sql.startswith(("#", "-- ", "--\n", "--\t"), at):
             end, length = sql.find("\n", at), 1
         else:
-            return sql[at : _end(_WORD, sql, at)].lower()
+            return ""
         if end < 0:
             return ""
         at = end + length
@@ -42,8 +45,3 @@ def can_be_undone(sql: str) -> bool:
     lock that others wait for.
     """
     return first_word(sql) in _PLAIN and "get_lock" not in sql.lower()
-
-
-def _end(pattern: re.Pattern[str], sql: str, at: int) -> int:
-    found = pattern.match(sql, at)
-    return found.end() if found else at

@@ -17,6 +17,7 @@ from demos.pool_demo.values import CONVERSIONS
 
 _OK = 0  # the first byte of an answer that holds no rows and no error
 _SMALL = 60_000  # bytes; every server takes a statement of that length
+# What a statement relies on, besides its time limit.
 _SESSION = (
     "select @@character_set_client, @@character_set_results, @@collation_connection, @@autocommit"
 )

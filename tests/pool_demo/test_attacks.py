@@ -129,13 +129,13 @@ def test_a_procedure_that_does_not_commit_is_part_of_the_block(small, ask, store
     assert ages(ask) == [24, 23, 25]
 
 
-@pytest.mark.parametrize("next_one", [AGE, "select %s + %s"])
-def test_after_the_server_has_undone_all_nothing_runs_alone(small, ask, next_one):
-    """Error 1020 ends a transaction, and a block may catch it."""
+@pytest.fixture
+def undo(ask):
+    """In a block, let the server undo the transaction with error 1020, and catch that."""
     if not ask("show variables like 'innodb_snapshot_isolation'"):
         pytest.skip("this server has no snapshot isolation")
-    db = small()
-    with pytest.raises(pymysql.InterfaceError, match="undone the transaction"), db.transaction():
+
+    def run(db):
         db.execute("set innodb_snapshot_isolation = 1")
         db.selectall("select * from student")
         db.execute(AGE, (11, 3))
@@ -143,21 +143,23 @@ def test_after_the_server_has_undone_all_nothing_runs_alone(small, ask, next_one
         with pytest.raises(pymysql.OperationalError) as caught:
             db.execute(AGE, (1, 1))
         assert caught.value.args[0] == 1020
+
+    return run
+
+
+@pytest.mark.parametrize("next_one", [AGE, "select %s + %s"])
+def test_after_the_server_has_undone_all_nothing_runs_alone(small, ask, undo, next_one):
+    db = small()
+    with pytest.raises(pymysql.InterfaceError, match="undone the transaction"), db.transaction():
+        undo(db)
         db.execute(next_one, (1, 2))
     assert ages(ask) == [100, 23, 25]
 
 
-def test_a_block_that_swallows_an_undoing_does_not_commit_in_silence(small, ask):
-    if not ask("show variables like 'innodb_snapshot_isolation'"):
-        pytest.skip("this server has no snapshot isolation")
+def test_a_block_that_swallows_an_undoing_does_not_commit_in_silence(small, ask, undo):
     db = small()
     with pytest.raises(pymysql.InterfaceError, match="undone the transaction"), db.transaction():
-        db.execute("set innodb_snapshot_isolation = 1")
-        db.selectall("select * from student")
-        db.execute(AGE, (11, 3))
-        ask(AGE, 76, 1)
-        with pytest.raises(pymysql.OperationalError):
-            db.execute(AGE, (1, 1))
+        undo(db)
     assert ages(ask) == [100, 23, 25]
 
 

@@ -15,10 +15,18 @@ class Bucket:
 
     def wait(self) -> float:
         """Take a token and return 0.0; if there is none, return the seconds until there is."""
+        missing = self.missing()
+        if not missing:
+            self.take()
+        return missing
+
+    def missing(self, cost: float = 1) -> float:
+        """Return the seconds until there are `cost` tokens, or it is full; 0.0: that is now."""
         now = monotonic()
         self._tokens = min(self.burst, self._tokens + (now - self._at) * self.rate)
         self._at = now
-        if self._tokens >= 1:
-            self._tokens -= 1
-            return 0.0
-        return (1 - self._tokens) / self.rate
+        return max(0.0, min(cost, self.burst) - self._tokens) / self.rate
+
+    def take(self, cost: float = 1) -> None:
+        """Take tokens, also more than there are: then the bucket owes them."""
+        self._tokens -= cost

@@ -1,18 +1,12 @@
 """B3, B7: register, log in, log out."""
 
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 
 import pymysql
 from flask import Blueprint, abort, flash, redirect, render_template, request, session
 from flask_wtf import FlaskForm
-from gevent.threadpool import ThreadPool
-from limits import parse
 from pymysql.constants import ER
-from werkzeug.exceptions import TooManyRequests
-from werkzeug.security import check_password_hash, generate_password_hash
 from werkzeug.wrappers import Response
 from wtforms import PasswordField, StringField
 from wtforms.validators import InputRequired, Length, ValidationError
@@ -20,23 +14,18 @@ from wtforms.validators import InputRequired, Length, ValidationError
 from demos.group_chat import names
 from demos.group_chat.logs import log
 from demos.group_chat.messages import SERVER
+from demos.group_chat.quotas import place
 from demos.pool_demo.mysqlhelp import MysqlHelp
 from demos.private_chat.app import limiter, wants_page
 from demos.private_chat.database import find_user
+from demos.private_chat.guessing import WrongPassword, attempt, line, remember, sender_slot
+from demos.private_chat.hashing import fits, hashed
 from demos.private_chat.switchboard import Switchboard, User
 
-HASH = "scrypt:32768:8:1"  # takes about 32 MB and a twentieth of a second, on purpose
 # A log-in lasts so long, wherever its cookie is. The browser forgets the cookie when it is closed.
 LIFE = timedelta(days=30)
-PER_NAME, PER_ADDRESS = parse("5 per minute"), parse("20 per minute")  # wrong passwords
 _HOLDS = f"ended_at is null and began_at > utc_timestamp(3) - interval {LIFE.days} day"
 RESERVED = frozenset({names.key(SERVER), names.key("我")})
-# What an unknown user's password is compared with, so that the answer takes as long. No password
-# is known that has this hash.
-_NOBODY = f"{HASH}$nobody${'0' * 128}"
-
-# Hashing takes long; on threads of its own it stops nobody's messages.
-_hashers = ThreadPool(1)
 
 
 class Credentials(FlaskForm):  # type: ignore[misc]  # it ships no types
@@ -62,10 +51,6 @@ class Registration(Credentials):
             raise ValidationError("A password has at least 8 characters.")
 
 
-class WrongPassword(Exception):
-    """There is no such user, or this is not the password; it does not say which."""
-
-
 def accounts(db: MysqlHelp, board: Switchboard) -> Blueprint:
     """Make the feature: /register, /login, /logout.
 
@@ -83,12 +68,12 @@ def accounts(db: MysqlHelp, board: Switchboard) -> Blueprint:
         if not form.validate_on_submit():
             return _page("register.html", form)
         name = form.username.data
-        hashed = _hashers.apply(generate_password_hash, (form.password.data, HASH))
+        kept = hashed(form.password.data, f"register {place(request.remote_addr)}")
         try:
             # Two unique keys decide who was first: the name, and what names that look alike share.
             db.insert(
                 "insert into userinfo(name, name_key, password) values(%s, %s, %s)",
-                (name, names.key(name), hashed),
+                (name, names.key(name), kept),
             )
         except pymysql.IntegrityError as error:
             if error.args[0] != ER.DUP_ENTRY:
@@ -100,14 +85,14 @@ def accounts(db: MysqlHelp, board: Switchboard) -> Blueprint:
         return redirect("login")
 
     @feature.route("/login", methods=["GET", "POST"])
-    @limiter.limit("300 per minute", methods=["POST"])
+    @limiter.limit("300 per minute", key_func=sender_slot, methods=["POST"])
     def login() -> str | Response | tuple[str, int]:
         """Begin a session if name and password are right."""
         form = Credentials(request.form)
         if not form.validate_on_submit():
             return _page("login.html", form)
         try:
-            with _attempt(form.username.data):
+            with attempt(form.username.data):
                 user = _check(db, form.username.data, form.password.data)
         except WrongPassword:
             form.password.errors = ["The name or the password is wrong."]
@@ -116,7 +101,9 @@ def accounts(db: MysqlHelp, board: Switchboard) -> Blueprint:
         end_session()
         session.update(is_login=True, user_name=user.name, user_id=user.id, login=user.login)
         log("login", name=user.name, peer=request.remote_addr)
-        return redirect("single")
+        response = redirect("single")
+        remember(response, user.name)
+        return response
 
     @feature.post("/logout")
     def logout() -> Response:
@@ -138,34 +125,6 @@ def accounts(db: MysqlHelp, board: Switchboard) -> Blueprint:
     return feature
 
 
-@contextmanager
-def _attempt(name: str) -> Iterator[None]:
-    """Count an attempt to log in: while it is made, and for a minute if the password is wrong.
-
-    Counted before the password is checked, or a hundred at once would all be the first.
-
-    Raises:
-        TooManyRequests: there have been too many wrong ones, for this name or from this address.
-    """
-    counted = (PER_NAME, f"name:{name}"), (PER_ADDRESS, f"address:{request.remote_addr}")
-    attempts = limiter.limiter
-    few = [attempts.hit(limit, "login", key) for limit, key in counted]
-    wrong = False
-    try:
-        if not all(few):
-            log("login_refused", name=name, peer=request.remote_addr)
-            raise TooManyRequests
-        yield
-    except WrongPassword:
-        log("login_failed", name=name, peer=request.remote_addr)
-        wrong = True
-        raise
-    finally:
-        if not wrong:
-            for limit, key in counted:
-                attempts.hit(limit, "login", key, cost=-1)
-
-
 def _check(db: MysqlHelp, name: str, password: str) -> User:
     """Return the user, with a new row in `logins`.
 
@@ -173,8 +132,7 @@ def _check(db: MysqlHelp, name: str, password: str) -> User:
         WrongPassword: name or password are wrong.
     """
     found = find_user(db, name)
-    hashed = found["password"] if found else _NOBODY
-    if not _hashers.apply(check_password_hash, (hashed, password)) or not found:
+    if not fits(password, found["password"] if found else None, line()) or not found:
         raise WrongPassword
     # No number: after a reset of the tables numbers come again, and old cookies with them.
     token = secrets.token_hex(16)

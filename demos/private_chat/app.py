@@ -4,20 +4,21 @@ import contextlib
 import os
 import secrets
 import tempfile
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
 import gevent
 import pymysql
-from flask import Blueprint, Flask, Response, g, jsonify, render_template, request
+from flask import Blueprint, Flask, Response, current_app, g, jsonify, render_template, request
 from flask.json.provider import DefaultJSONProvider
 from flask_limiter import Limiter
-from flask_limiter.util import get_remote_address
 from flask_wtf.csrf import CSRFError, CSRFProtect
 from pymysql.constants import ER
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, ServiceUnavailable, TooManyRequests
 
 from demos.group_chat.logs import log
+from demos.group_chat.quotas import place
 from demos.pool_demo.settings import ROOT
 from demos.pool_demo.turnstile import PoolTimeout
 from demos.private_chat.look import look
@@ -25,8 +26,32 @@ from demos.private_chat.look import look
 ANSWER_TIME = 4.5  # seconds; whatever the database does, a page has its answer by then
 REDIS_TIME = 1.0  # seconds; a Redis that takes longer is not asked how often somebody tried
 
+SLOTS = 8192  # of each kind there are so many counts, however many names somebody thinks up
+
+
+def slot(*what: str) -> str:
+    """Return the name of the count for something, such as ("address", "192.0.2.7").
+
+    Two things may share one, by chance, and rarely; nobody without the key can tell which ones do.
+    """
+    return f"{what[0]}:{int.from_bytes(keyed_hash(*what)) % SLOTS}"
+
+
+def keyed_hash(*what: str) -> bytes:
+    """Return eight bytes that stand for something, for whoever has the secret key."""
+    key, text = str(current_app.secret_key), "\0".join(what)
+    return blake2b(
+        text.encode(errors="surrogatepass"), key=key.encode()[:64], digest_size=8
+    ).digest()
+
+
+def address_slot() -> str:
+    """Return the name of the count for the address that asks."""
+    return slot("address", place(request.remote_addr))
+
+
 # How often somebody may do a thing; accounts.py says what. Counted here while Redis is away.
-limiter = Limiter(get_remote_address, in_memory_fallback_enabled=True)
+limiter = Limiter(address_slot, in_memory_fallback_enabled=True)
 
 _REASONS = {
     400: "This request cannot be read.",
@@ -34,7 +59,9 @@ _REASONS = {
     404: "There is nothing at this address.",
     429: "Too many attempts. Wait a minute and try again.",
     500: "Something went wrong here. It was written down.",
+    503: "Too many people want this at the moment. Try again in a few seconds.",
 }
+MINUTE = 60  # seconds
 
 
 _OTHER_TABLES = (
@@ -146,11 +173,17 @@ def _database_away(error: Exception) -> tuple[str | Response, int]:
     return _answer("The database does not answer at the moment. Try again soon.", 503)
 
 
-def _refused(error: HTTPException) -> tuple[str | Response, int]:
-    status = error.code or 500
+def _refused(error: HTTPException) -> tuple[str | Response, int, dict[str, str]]:
+    status, headers = error.code or 500, {}
+    reason = _REASONS.get(status, f"{error.name}.")
     if isinstance(error, CSRFError):
-        return _answer("This form is too old. Load the page again.", status)
-    return _answer(_REASONS.get(status, f"{error.name}."), status)
+        reason = "This form is too old. Load the page again."
+    if isinstance(error, TooManyRequests | ServiceUnavailable):
+        seconds = error.retry_after if isinstance(error.retry_after, int) else MINUTE
+        headers["Retry-After"] = str(seconds)
+        if status == TooManyRequests.code and seconds < MINUTE:
+            reason = f"Too many requests. Try again in {seconds} s."
+    return *_answer(reason, status), headers
 
 
 def wants_page() -> bool:

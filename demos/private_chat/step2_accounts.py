@@ -7,8 +7,9 @@ connection pool for it; here that is MysqlHelp.
 See: register, log in, log out. Look at the row: `python3 -m course db shell`, then
 `select name, password from userinfo`.
 
-Try: the password of somebody else; five wrong ones; a name that is taken; `' or 1=1 -- `. Users of
-the seed are 韩雪, 舒畅, 唐嫣 and 小甜甜, with the password let-me-learn.
+Try: the password of somebody else; five wrong ones, then the right one, also in another browser; a
+name that is taken; `' or 1=1 -- `. Users of the seed are 韩雪, 舒畅, 唐嫣 and 小甜甜, with the
+password let-me-learn.
 
 New: in step 1 a nickname was a word. Now it is an account. The messages come in the next step.
 """

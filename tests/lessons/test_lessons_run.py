@@ -157,7 +157,12 @@ FACTS = {
         "cookie-attributes": ["HttpOnly", "SameSite=Lax"],
         "key-run": ["舒畅 hears: 来自韩雪:", "at ours: 302"],
         "token-run": ["400\nstill in: True"],
-        "rate-run": ["[401, 401, 401, 401, 401, 429, 429]", "one: 429", "else: 302"],
+        "rate-run": [
+            "[401, 401, 401, 401, 429, 429, 429]",
+            "one: 429",
+            "browser:   302",
+            "else: 302",
+        ],
         "end-copy": ["before: 200\nafter:  302"],
         "end-socket-run": ["4401 this log-in has ended\n" * 2],
         "frozen-run": ["source: frozen: True; then alice: no answer", "MysqlHelp: frozen: False"],

@@ -2,12 +2,13 @@
 
 import re
 import secrets
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from werkzeug.security import check_password_hash
 
-from tests.waiting import all_at_once
+from tests.waiting import all_at_once, eventually
 
 from .people import Person, ask, new_name, newcomer, stranger
 
@@ -156,6 +157,31 @@ def test_two_who_register_the_same_name_at_once(server):
     results = all_at_once(4, register)
     assert sorted(results) == [(302, False)] + [(422, True)] * 3
     assert len(ask("select id from userinfo where name_key = %s", name.lower())) == 1
+
+
+def test_who_logs_in_does_not_wait_for_a_crowd_that_registers(server):
+    """From three addresses, one of which is the user's own; each hash takes its time, and they are made one by one."""
+    user = Person(server, new_name(), "takes its time")
+    assert user.register().status == 302
+    crowd = [Person(server, new_name()) for _ in range(36)]
+    for number, person in enumerate(crowd):
+        person.address = (user.address, "10.250.0.1", "10.250.0.2")[number % 3]
+        person.get("/register")
+    user.get("/login")
+    with ThreadPoolExecutor(len(crowd)) as elsewhere:
+        answers = [
+            elsewhere.submit(
+                person.post, "/register", username=person.name, password=person.password
+            )
+            for person in crowd
+        ]
+        assert eventually(lambda: any(answer.done() for answer in answers))
+        assert user.post("/login", username=user.name, password=user.password).status == 302
+        assert sum(answer.done() for answer in answers) < 18
+        statuses = [answer.result().status for answer in answers]
+    assert set(statuses) <= {302, 503}
+    assert statuses.count(302) >= 12
+    assert users() >= statuses.count(302)
 
 
 # Log-in and log-out.

@@ -11,14 +11,16 @@ from pathlib import Path
 import pytest
 from flask import Flask
 from flask.sessions import SecureCookieSessionInterface
+from itsdangerous import URLSafeTimedSerializer
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from werkzeug.security import generate_password_hash
 
 from course.place import ROOT
 from demos.pool_demo.seed import restore
-from demos.private_chat.accounts import HASH, accounts
-from demos.private_chat.app import create_app, secret_key
+from demos.private_chat.accounts import accounts
+from demos.private_chat.app import SLOTS, create_app, secret_key, slot
 from demos.private_chat.friends import Friendships, friends
+from demos.private_chat.hashing import HASH
 from demos.private_chat.post import Post
 from demos.private_chat.serving import options
 from demos.private_chat.single import single
@@ -61,8 +63,91 @@ def test_wrong_passwords_are_counted_for_a_name(server):
     refused = stranger(server).try_to_log_in(person.name, "a guess")
     assert refused.status == 429
     assert TOO_MANY in refused.body
+    assert refused.headers["Retry-After"] == "60"
     assert Person(server, person.name).try_to_log_in().status == 429
     assert newcomer(server), "others log in"
+
+
+def test_one_stranger_who_guesses_keeps_nobody_out(server):
+    """Not the user at a browser that has never been here, as long as it is somewhere else."""
+    person, guesser = enrolled(server), stranger(server)
+    for number in range(11):
+        guess = guesser.try_to_log_in(person.name, "a guess").status
+        assert guess == (401 if number < 4 else 429)
+        assert Person(server, person.name).try_to_log_in().status == 302, number
+
+
+def test_a_browser_that_the_user_has_logged_in_with_gets_in_whoever_guesses(server):
+    """From wherever strangers guess, and however often; even from behind the same address."""
+    person = newcomer(server)
+    person.log_out()
+    guessers = [stranger(server) for _ in range(7)]
+    guessers[0].address = person.address
+    for _ in range(2):
+        statuses = [guesser.try_to_log_in(person.name, "a guess").status for guesser in guessers]
+    assert statuses == [429] * 7
+    neighbour = stranger(server)
+    neighbour.address = person.address
+    for _ in range(22):  # the address is used up as well
+        neighbour.try_to_log_in(new_name(), "a guess")
+    assert Person(server, person.name).try_to_log_in().status == 429, "strange browsers wait"
+    for _ in range(3):
+        person.log_in()
+        person.log_out()
+
+
+def test_who_has_such_a_browser_guesses_no_more_than_others(server):
+    """Five wrong ones, of this user; for the password of any other one it is a strange browser."""
+    person, other = newcomer(server), newcomer(server)
+    copies = [person.twin() for _ in range(3)]
+    statuses = [copies[n % 3].try_to_log_in(password="a guess").status for n in range(6)]
+    assert statuses == [401] * 5 + [429]
+    assert Person(server, person.name).try_to_log_in().status == 302, (
+        "elsewhere nothing has changed"
+    )
+    assert [person.try_to_log_in(other.name, "a guess").status for _ in range(5)] == [
+        *[401] * 4,
+        429,
+    ]
+    for cookie in ("", "x", other.cookies["known_browser"], person.cookies["known_browser"] + "A"):
+        guesser = stranger(server)
+        guesser.cookies["known_browser"] = cookie
+        statuses = [guesser.try_to_log_in(person.name, "a guess").status for _ in range(5)]
+        assert statuses[-1] == 429 and statuses.count(401) <= 4, "a strange browser"
+
+
+def test_the_cookie_of_a_known_browser_is_for_the_server_only_and_says_no_names(server):
+    person = enrolled(server)
+    answer = person.try_to_log_in()
+    (line,) = [one for one in answer.headers.get_all("Set-Cookie") if one.startswith("known_")]
+    attributes = {word.strip().lower() for word in line.split(";")[1:]}
+    assert {"httponly", "samesite=lax", "path=/", "max-age=15552000"} <= attributes
+    kept = URLSafeTimedSerializer("another key", salt="known_browser")
+    _, content = kept.loads_unsafe(person.cookies["known_browser"])
+    assert len(content) == 2 and person.name not in str(content)
+
+
+def test_an_ipv6_customer_is_one_address(server):
+    """He has 2**64 of them, and tries from a new one each time."""
+    person = enrolled(server)
+    statuses = []
+    for number in range(6):
+        guesser = stranger(server)
+        guesser.address = f"2001:db8:0:7::{number:x}"
+        statuses.append(guesser.try_to_log_in(person.name, "a guess").status)
+    assert statuses == [401] * 4 + [429] * 2
+    assert Person(server, person.name).try_to_log_in().status == 302
+
+
+def test_what_is_counted_takes_no_more_room_however_many_names_there_are():
+    app = create_app()
+    with app.app_context():
+        names = {slot("name", str(number)) for number in range(10 * SLOTS)}
+        assert SLOTS * 0.99 < len(names) <= SLOTS
+        assert slot("name", "Ann") == slot("name", "Ann") != slot("pair", "Ann")
+        before = [slot("name", str(number)) for number in range(9)]
+        app.secret_key = "another key"
+        assert [slot("name", str(number)) for number in range(9)] != before
 
 
 def test_many_guesses_at_once_are_not_all_the_first(server):

@@ -11,6 +11,7 @@ from demos.pool_demo.turnstile import PoolTimeout
 from demos.private_chat.accounts import required
 from demos.private_chat.app import limiter
 from demos.private_chat.database import find_user
+from demos.private_chat.metering import meter
 from demos.private_chat.post import Pair, pair_of
 from demos.private_chat.switchboard import Switchboard, User
 
@@ -199,7 +200,9 @@ def friends(friendships: Friendships) -> Blueprint:
     @feature.get("/friends")
     def listed() -> Response:
         """The user's friends, requests and blocks, for the page to build its list."""
-        return jsonify(friends=friendships.listed(required(friendships.db)))
+        user = required(friendships.db)
+        meter.count("friends", user)
+        return jsonify(friends=friendships.listed(user))
 
     @feature.post("/add_friends", defaults={"move": "ask"})
     @feature.post("/friends/<any(accept, decline, remove, block, unblock):move>")

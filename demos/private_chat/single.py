@@ -9,18 +9,20 @@ import gevent
 import pymysql
 from flask import Blueprint, Response, jsonify, render_template, request
 
-from demos.group_chat.bucket import Bucket
+from demos.group_chat.frames import Code
 from demos.group_chat.logs import log
 from demos.group_chat.messages import NotSaid, read_object, text_in
 from demos.pool_demo.mysqlhelp import MysqlHelp
 from demos.pool_demo.turnstile import PoolTimeout
 from demos.private_chat.accounts import close_ended, logged_in, required
+from demos.private_chat.metering import RATE, meter
 from demos.private_chat.post import Post
 from demos.private_chat.switchboard import ENDED, Connection, Switchboard, User
 
 P = ParamSpec("P")
 RICH = "im.v1"  # the subprotocol that asks for the rich format
-RATE, BURST = 20.0, 60.0  # messages a second from one page on average, and at once
+IDS = 100  # in one frame of marks; more of them count as several frames
+SLOW = 1.0  # seconds that somebody who sends too much has to wait, at most
 RECIPIENTS = 20  # of one message
 ID_LENGTH = 36  # characters of a client id: a UUID
 PAGE = 50  # messages in one page of a conversation
@@ -37,8 +39,9 @@ def single(db: MysqlHelp, board: Switchboard, post: Post, rate: float = RATE) ->
         db: for the session.
         board: notes who is connected.
         post: hands messages over.
-        rate: messages a second from one page.
+        rate: messages a second from one user.
     """
+    meter.set_rate(rate)
     feature = Blueprint("single", __name__)
 
     @feature.get("/single")
@@ -56,6 +59,7 @@ def single(db: MysqlHelp, board: Switchboard, post: Post, rate: float = RATE) ->
     def history() -> Response | tuple[Response, int]:
         """One page of a conversation, as JSON (docs/wire-formats.md)."""
         user = required(db)
+        meter.count("history", user)
         before = _argument("before", NO_ID)
         limit = max(1, min(_argument("limit", PAGE), PAGE))
         try:
@@ -74,7 +78,10 @@ def single(db: MysqlHelp, board: Switchboard, post: Post, rate: float = RATE) ->
         if not user:
             socket.close(ENDED, "log in first")
             return ""
-        connection = Connection(socket, user, rich, Bucket(rate, max(BURST, rate)))
+        connection = Connection(socket, user, rich, request.remote_addr or "")
+        if meter.wait("join", user, connection.address):
+            socket.close(Code.POLICY, "too many connections, one after the other")
+            return ""
         try:
             connection.hold()
             board.enter(connection)  # before the page asks who is online: it misses nobody
@@ -126,14 +133,10 @@ def _check_forever(db: MysqlHelp, board: Switchboard) -> None:
 
 def _hear(connection: Connection, post: Post, data: str | bytes) -> None:
     """Do what a page asks for, or tell it why not."""
-    wait = connection.bucket.wait()
     client_id = ""
     try:
-        frame = read_object(data)
+        frame = _metered(connection, data)
         client_id = _client_id(frame)
-        if wait:
-            gevent.sleep(wait)
-            raise NotSaid("too_fast", "Not so fast, please.")
         if "got" in frame:
             post.got(connection.user, _numbers(frame["got"]))
         elif "read" in frame:
@@ -152,7 +155,39 @@ def _hear(connection: Connection, post: Post, data: str | bytes) -> None:
             if not (post.keeps and connection.rich):
                 connection.letters.join()
     except NotSaid as error:
-        connection.complain(NotSaid(error.code, error.reason, client_id))
+        connection.complain(NotSaid(error.code, error.reason, error.client_id or client_id))
+
+
+def _metered(connection: Connection, data: str | bytes) -> dict[str, object]:
+    """Return a page's frame; a mark that comes too fast waits for its turn.
+
+    Raises:
+        NotSaid: it is no frame, or a message too many. That was counted as well.
+    """
+    problem, frame = None, {}
+    try:
+        frame = read_object(data)
+    except NotSaid as error:
+        problem = error
+    what, cost = _cost(frame)
+    wait = meter.wait(what, connection.user, connection.address, cost)
+    if wait:
+        gevent.sleep(min(wait, SLOW))  # the page is read slowly
+        if what == "message" or meter.wait(what, connection.user, connection.address, cost):
+            raise NotSaid("too_fast", "Not so fast, please.", _client_id(frame))
+    if problem:
+        raise problem
+    return frame
+
+
+def _cost(frame: dict[str, object]) -> tuple[str, int]:
+    """Return what a frame counts as, and how often: once for each recipient, or for IDS marks."""
+    if "got" in frame or "read" in frame:
+        ids = frame.get("got")
+        return "mark", 1 + (len(ids) // IDS if isinstance(ids, list) else 0)
+    names = frame.get("to_friend")
+    several = isinstance(names, list) and 0 < len(names) <= RECIPIENTS
+    return "message", len(names) if several and isinstance(names, list) else 1
 
 
 def _try(

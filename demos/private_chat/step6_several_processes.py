@@ -21,8 +21,9 @@ from demos.private_chat.app import create_app
 from demos.private_chat.database import MESSAGES, database
 from demos.private_chat.friends import Friendships, friends
 from demos.private_chat.mailbox import Mailbox
+from demos.private_chat.metering import RATE
 from demos.private_chat.serving import options, serve
-from demos.private_chat.single import RATE, single
+from demos.private_chat.single import single
 from demos.private_chat.switchboard import Switchboard
 
 
@@ -30,7 +31,7 @@ def main() -> None:
     """Serve the messenger until Ctrl-C."""
     parser = options("The finished messenger.")
     parser.add_argument("--redis", metavar="URL", help="work together with other processes")
-    parser.add_argument("--rate", type=float, default=RATE, help="messages a second and page")
+    parser.add_argument("--rate", type=float, default=RATE, help="messages a second and user")
     chosen = parser.parse_args()
     if not chosen.rate > 0:
         parser.error("argument --rate: has to be more than 0")

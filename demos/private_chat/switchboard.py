@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 import gevent
 from gevent.pool import Pool
 
-from demos.group_chat.bucket import Bucket
 from demos.group_chat.frames import TEXT, encode
 from demos.group_chat.messages import SERVER, NotSaid, frame_of
 from demos.group_chat.websocket import WebSocket
@@ -40,7 +39,7 @@ class Connection:
     socket: WebSocket
     user: User
     rich: bool
-    bucket: Bucket
+    address: str = ""  # where it comes from
     # Messages of the page that are being stored; it is not read on while there are too many.
     letters: Pool = field(default_factory=lambda: Pool(AT_WORK))
     # Called with the id of a stored message when it went to a page that cannot say that it has it.

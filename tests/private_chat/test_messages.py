@@ -248,7 +248,7 @@ FRAMES = st.one_of(
 def test_whatever_a_page_sends_it_is_answered_or_ignored(shared):
     """The connection stays, nobody hears anything of it, and the next message arrives."""
     server = shared("step5_offline")
-    ann, bob = friends(server, 2)
+    bob = newcomer(server)
     other = bob.page()
 
     @settings(
@@ -256,6 +256,8 @@ def test_whatever_a_page_sends_it_is_answered_or_ignored(shared):
     )
     @given(st.lists(FRAMES, min_size=5, max_size=25))
     def play(frames):
+        ann = newcomer(server)
+        befriend(ann, bob)
         page = ann.page()
         for frame in frames:
             page.send(

@@ -76,10 +76,13 @@ class Writer:
         self._arrived = set()
         self._answered = asyncio.Event()
         self._refused = False
+        self.over = False  # a connection that breaks while the task is cancelled may swallow that
 
     async def run(self, doors):
         """Stay connected until cancelled."""
         for door in itertools.cycle(doors[self.connections :] + doors[: self.connections]):
+            if self.over:
+                return
             try:
                 await self._converse(door)
             except* HINDRANCES:
@@ -199,7 +202,9 @@ async def turmoil(doors, writers, disasters):
         await asyncio.sleep(2.5)
     finally:
         pending, tries = set(running), 0
-        while pending:  # a connection that breaks at this moment swallows the cancellation
+        for writer in writers:
+            writer.over = True
+        while pending:
             for task in pending:
                 task.cancel()
             _, pending = await asyncio.wait(pending, timeout=1)

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import gevent
 import pymysql
 from gevent.event import AsyncResult
+from gevent.lock import Semaphore
 from gevent.queue import Queue
 
 from demos.group_chat.logs import log
@@ -29,11 +30,19 @@ GATHER = 0.05  # seconds in which marks of delivery gather: nobody waits for the
 SLOWLY = 0.25  # seconds between looks whether enough marks of delivery have been noted
 RETRY = 1.0  # seconds between attempts to note what was delivered
 BODY = 4000  # characters in one message
+READERS = 4  # connections for those who look back, or mark much; the others are for who writes
 
 _COLUMNS = """select m.id, m.sender_id, m.recipient_id, m.client_id, m.body, m.sent_at,
     m.delivered_at is not null delivered, m.read_at is not null seen from messages m """
-# Few messages are undelivered, however many there are. The server would often read them all.
+# The server often takes another index, or half of this one, and reads a conversation to its end.
 _UNDELIVERED = _COLUMNS + "force index (messages_undelivered) where "
+_PAST = (
+    _COLUMNS + "force index (messages_conversation) where m.low_id = %s and m.high_id = %s"
+    " and m.id < %s order by m.id desc limit %s"
+)
+_LAST = "select max(id) id from messages where low_id = %s and high_id = %s and id <= %s"
+_UNREAD = """select id from messages force index (messages_unread) where recipient_id = %s
+    and read_at is null and sender_id = %s and id <= %s order by id limit %s"""
 
 
 class _Letter(NamedTuple):
@@ -59,6 +68,7 @@ class Mailbox(Post):
         self._letters: Queue[_Letter] = Queue()
         self._got: Queue[tuple[int, int]] = Queue()  # recipient, message
         self._names: dict[int, str] = {}
+        self._reading = Semaphore(READERS)
         work = (self._store_forever, self._mark_forever, self._sweep_forever)
         self._greenlets = [gevent.spawn(each) for each in work]
 
@@ -110,19 +120,14 @@ class Mailbox(Post):
         """Note that a user has read a conversation up to a message; tell both what is new."""
         friend_id = self.id_of(name)
         pair, is_new = pair_of(user.id, friend_id), False
-        last = self.db.selectone(
-            "select id from messages where low_id = %s and high_id = %s and id <= %s"
-            " order by id desc limit 1",
-            (*pair, upto),
-        )
-        if not last:
-            return  # nothing has been written up to there
-        while unread := self._unread(user.id, friend_id, last["id"]):
-            if not self._mark_read(pair, unread):
+        (found,) = self._look(_LAST, (*pair, upto))
+        last = found["id"] or 0  # 0: nothing has been written up to there
+        while unread := self._look(_UNREAD, (user.id, friend_id, last, AT_ONCE)):
+            if not self._mark_read(pair, [row["id"] for row in unread]):
                 return
             is_new = True
         if is_new:
-            event = {"type": "read", "reader": user.name, "friend": name, "upto": last["id"]}
+            event = {"type": "read", "reader": user.name, "friend": name, "upto": last}
             self.board.send(event, {user.id, friend_id})
 
     def history(self, user: User, name: str, before: int, limit: int) -> list[Event]:
@@ -131,25 +136,17 @@ class Mailbox(Post):
         Raises:
             NotSaid: there is no such user.
         """
-        rows = self.db.selectall(
-            _COLUMNS + "where m.low_id = %s and m.high_id = %s and m.id < %s"
-            " order by m.id desc limit %s",
-            (*pair_of(user.id, self.id_of(name)), before, limit),
-        )
+        rows = self._look(_PAST, (*pair_of(user.id, self.id_of(name)), before, limit))
         return [self._event(row) for row in reversed(rows)]
 
-    def _unread(self, user_id: int, friend_id: int, upto: int) -> list[int]:
-        """Return ids of what a user has not read of another one's, some at a time."""
-        rows = self.db.selectall(
-            "select id from messages where recipient_id = %s and read_at is null"
-            " and sender_id = %s and id <= %s order by id limit %s",
-            (user_id, friend_id, upto, AT_ONCE),
-        )
-        return [row["id"] for row in rows]
+    def _look(self, sql: str, param: Sequence[object]) -> list[Row]:
+        """Ask for something of the past, in turn with others who do."""
+        with self._reading:
+            return self.db.selectall(sql, param)
 
     def _mark_read(self, pair: Pair, ids: list[int]) -> bool:
         """Note that messages were read; between those who are no friends nothing is noted."""
-        with self.db.transaction() as tx:
+        with self._reading, self.db.transaction() as tx:
             if not self._friends(tx, [pair]):
                 return False
             tx.execute(
@@ -271,7 +268,7 @@ class Mailbox(Post):
         """Yield messages in the order of their ids, fetched some at a time."""
         last = 0
         while True:
-            rows = self.db.selectall(
+            rows = self._look(
                 sql + " and m.id > %s order by m.id limit %s",
                 [*param, last, AT_ONCE],
             )

@@ -4,6 +4,9 @@ import threading
 
 import pytest
 
+from demos.private_chat.database import MESSAGES, database
+from demos.private_chat.mailbox import Mailbox
+from demos.private_chat.switchboard import Switchboard, User
 from tests.waiting import eventually
 
 from .conftest import Doors
@@ -475,6 +478,38 @@ def test_a_number_that_is_none_does_no_harm(friends):
         answer = ann.fetch(f"/history?friend={bob.name}&{bad}")
         assert answer.status == 200, bad
         assert len(answer.json["messages"]) <= 50, bad
+
+
+READS = "show session status where variable_name like 'Handler_read%%'"
+
+
+def test_a_page_of_the_past_and_a_mark_cost_the_same_however_long_the_conversation(server):
+    """Counted are the rows that the database looks at, with most of the conversation on either side."""
+    ann, bob = newcomer(server), newcomer(server)
+    befriend(ann, bob)
+    fill(ann.id, bob.id, 4000)
+    first, last = (
+        ask(f"select {m}(id) id from messages where sender_id = %s", ann.id)[0]["id"]
+        for m in ("min", "max")
+    )
+    db = database(MESSAGES)
+    post, reader = Mailbox(db, Switchboard()), User(bob.id, bob.name, "")
+
+    def rows_read(act, *arguments):
+        with db.transaction() as tx:  # all on one connection
+            before = sum(int(row["Value"]) for row in tx.selectall(READS))
+            act(reader, ann.name, *arguments)
+            return sum(int(row["Value"]) for row in tx.selectall(READS)) - before
+
+    try:
+        places = [first + 60, (first + last) // 2, last - 60]
+        history = [rows_read(post.history, number, 51) for number in [*places, 1 << 62]]
+        post.read(reader, ann.name, (first + last) // 2)
+        again = [rows_read(post.read, number) for number in (first, *places[:2])]
+    finally:
+        post.stop()
+    assert max(history) < 300, history
+    assert max(again) < 300, again
 
 
 # Many at once.

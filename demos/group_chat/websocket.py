@@ -6,7 +6,7 @@ docs/frame-layer.md lists what is mended here, and how that was measured.
 
 import contextlib
 import socket as plain
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -49,6 +49,7 @@ class WebSocket:
         "close_reason",
         "heard",
         "is_open",
+        "on_pong",
         "peer",
         "protocols",
     )
@@ -73,6 +74,8 @@ class WebSocket:
         self.accepted = False
         self.is_open = True
         self.heard = monotonic()  # when the client last showed that it lives
+        # Called with a pong's payload: the client has read all that was sent before that ping.
+        self.on_pong: Callable[[bytes], None] | None = None
         self.close_code: int = Code.ABNORMAL  # why it closed, once it has
         self.close_reason = ""
 
@@ -189,6 +192,9 @@ class WebSocket:
                 if opcode == frames.PING:
                     assert isinstance(payload, bytes)
                     self.send_frame(frames.encode(frames.PONG, payload))
+                elif opcode == frames.PONG and self.on_pong:
+                    assert isinstance(payload, bytes)
+                    self.on_pong(payload)
         except FrameError as error:
             self.close(error.code, error.reason)
         return None

@@ -7,6 +7,7 @@ message as for a hundred. While one is under way, the next gathers.
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from functools import partial
 from time import monotonic
 from typing import Any, NamedTuple
 
@@ -67,6 +68,7 @@ class Mailbox(Post):
         super().__init__(db, board, may_write)
         self._letters: Queue[_Letter] = Queue()
         self._got: Queue[tuple[int, int]] = Queue()  # recipient, message
+        self._noted: set[tuple[int, int]] = set()  # the same, until the database knows it
         self._names: dict[int, str] = {}
         self._reading = Semaphore(READERS)
         work = (self._store_forever, self._mark_forever, self._sweep_forever)
@@ -103,7 +105,7 @@ class Mailbox(Post):
     def connect(self, connection: Connection, since: int) -> None:
         """Show a new page, held since it entered, what it has missed, and let it hear the rest."""
         if not connection.rich:
-            connection.got = lambda number: self._got.put((connection.user.id, number))
+            connection.got = partial(self.got, connection.user)
         for row in self._missed(connection.user, since if connection.rich else 0):
             if not connection.show(self._event(row)):
                 return
@@ -112,6 +114,7 @@ class Mailbox(Post):
     def got(self, user: User, ids: list[int]) -> None:
         """Note that messages have reached a page of their recipient."""
         for number in ids:
+            self._noted.add((user.id, number))
             self._got.put((user.id, number))
         while len(self._got) > 10 * AT_ONCE:
             gevent.sleep(SLOWLY)  # the database is slow, so the page is read slowly
@@ -222,7 +225,9 @@ class Mailbox(Post):
         found = {_content(letter._asdict()) for letter in letters} & stored.keys()
         for content, row in stored.items():
             if content in found:
-                to = {row["sender_id"], row["recipient_id"]} if friends else {row["sender_id"]}
+                # What was delivered already, was sent again: its recipient has it.
+                to_both = friends and not row["delivered"]
+                to = {row["sender_id"], row["recipient_id"]} if to_both else {row["sender_id"]}
                 self.board.send(self._event(row), to)
         for letter in letters:
             if _content(letter._asdict()) in found:
@@ -278,12 +283,15 @@ class Mailbox(Post):
             last = rows[-1]["id"]
 
     def _wanted(self, rows: list[Row], me: int) -> list[Row]:
-        """Leave out what comes to somebody who has blocked its sender; it waits for an end of that.
+        """Leave out what was delivered a moment ago, and what comes from somebody who is blocked.
+
+        The latter waits for an end of the block.
 
         Args:
             rows: messages.
             me: who is shown them; their sender is shown them in any case. 0: only recipients are.
         """
+        rows = [row for row in rows if me or (row["recipient_id"], row["id"]) not in self._noted]
         if not self.may_write:
             return rows
         asked = {(row["recipient_id"], row["sender_id"]) for row in rows if row["sender_id"] != me}
@@ -309,6 +317,7 @@ class Mailbox(Post):
             pairs = set(_all_of(self._got))
             while not self._marked(pairs):
                 gevent.sleep(RETRY)
+            self._noted -= pairs
 
     def _marked(self, pairs: set[tuple[int, int]]) -> bool:
         try:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import gevent
 from gevent.pool import Pool
 
-from demos.group_chat.frames import TEXT, encode
+from demos.group_chat.frames import PING, TEXT, encode
 from demos.group_chat.messages import SERVER, NotSaid, frame_of
 from demos.group_chat.websocket import WebSocket
 
@@ -18,6 +18,8 @@ ENDED = 4401  # close code: the session has ended
 RELOAD_TIME = 1.0  # seconds in which a page may come back before its user counts as gone
 AT_WORK = 16  # messages of one page that are being stored at the same time
 HELD = 10_000  # events that wait for one page which reads slowly
+GATHER = 0.05  # seconds in which what goes to a page gathers, until it is asked whether it has it
+MARK = b"read so far"  # payload of that ping, and of its pong
 REMEMBERED = 10_000  # ids of messages that a connection remembers to have sent
 
 Event = Mapping[str, object]  # a frame of docs/wire-formats.md, before it is encoded
@@ -42,11 +44,14 @@ class Connection:
     address: str = ""  # where it comes from
     # Messages of the page that are being stored; it is not read on while there are too many.
     letters: Pool = field(default_factory=lambda: Pool(AT_WORK))
-    # Called with the id of a stored message when it went to a page that cannot say that it has it.
-    got: Callable[[int], None] | None = None
+    # Called with ids of stored messages that have reached a page which cannot say so itself.
+    got: Callable[[list[int]], None] | None = None
     # What waits until the past has been shown, by id: a message that comes twice waits once.
     _held: dict[object, Event] | None = None
     _shown: dict[object, None] = field(default_factory=dict)  # ids of messages, the newest last
+    # For a page of the source's format: ids that went to it, and those before the last ping.
+    _written: list[int] = field(default_factory=list)
+    _asked: list[int] = field(default_factory=list)
 
     def send(self, event: Event, frame: bytes = b"") -> None:
         """Send an event in the format that the page speaks.
@@ -107,7 +112,24 @@ class Connection:
         if self.socket.send_frame(encode(TEXT, text.encode())):
             self._remember(number)
             if self.got and isinstance(number, int):
-                self.got(number)
+                self._written.append(number)
+                if len(self._written) == 1 and not self._asked:
+                    gevent.spawn_later(GATHER, self._ping)
+
+    def _ping(self) -> None:
+        """Ask whether the page has read what was sent to it; whatever it is, it answers a ping."""
+        self._asked, self._written = self._written, []
+        self.socket.on_pong = self._pong
+        self.socket.send_frame(encode(PING, MARK))
+
+    def _pong(self, payload: bytes) -> None:
+        if payload != MARK:  # the answer to a ping that only asks whether somebody is there
+            return
+        if self.got:
+            self.got(self._asked)
+        self._asked = []
+        if self._written:
+            gevent.spawn_later(GATHER, self._ping)
 
     def _remember(self, number: object) -> None:
         if number is not None:

@@ -78,7 +78,7 @@ def accounts(db: MysqlHelp, board: Switchboard) -> Blueprint:
         except pymysql.IntegrityError as error:
             if error.args[0] != ER.DUP_ENTRY:
                 raise
-            form.username.errors = ["This name is taken."]
+            form.username.errors = ["This name is taken, or looks like one that is."]
             return _page("register.html", form)
         log("register", name=name)
         flash("Your account is there: log in.")

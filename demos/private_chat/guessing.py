@@ -120,7 +120,7 @@ def this_browser() -> Browser | None:
     """Return the browser that asks, if somebody has logged in there; nobody else can sign that."""
     try:
         token, *users = _signer().loads(
-            request.cookies.get(COOKIE, ""), max_age=LIFE.total_seconds()
+            request.cookies.get(COOKIE, ""), max_age=int(LIFE.total_seconds())
         )
     except BadData:
         return None

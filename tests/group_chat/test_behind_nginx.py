@@ -80,7 +80,7 @@ def test_a_nickname_reaches_the_room_unchanged(proxy, name):
 def test_a_refusal_and_a_close_code_reach_the_page(proxy):
     holder = join(proxy, fresh("bob"))
     assert refusal(proxy, holder.name.upper())[0] == 4409
-    assert refusal(proxy, "ws") == (4400, "This nickname is reserved.")
+    assert refusal(proxy, "ws") == (4400, "This nickname is reserved, or looks like one that is.")
     assert refusal(proxy, "a/b")[0] == 4400
     back = holder.again(proxy)
     assert holder.ended()[0] == 4001

@@ -8,11 +8,12 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from werkzeug.security import check_password_hash
 
+from demos.group_chat import names
 from tests.waiting import all_at_once, eventually
 
 from .people import Person, ask, new_name, newcomer, stranger
 
-TAKEN = "This name is taken."
+TAKEN = "This name is taken, or looks like one that is."
 ENDED = 4401
 
 
@@ -78,7 +79,23 @@ REFUSED = {
     "a\nb": "control characters",
     "a\0b": "control characters",
     "\u202eAnn": "control characters",
+    "Ann\ufe0f": "nobody sees",
+    "A\u200cnn": "nobody sees",
+    "An\u200dn": "nobody sees",
+    "Ann\u3164": "nobody sees",
+    "Ann\u115f\u1160": "nobody sees",
+    "An\u2800n": "nobody sees",
+    "\U000e0041Ann": "nobody sees",
+    "Ann\U000e0101": "nobody sees",
+    "Ann  Bo": "two in a row",
+    "Ann \u3000Bo": "two in a row",
+    "\u2ebc": "part of a character",
+    "\u2fa6木": "part of a character",
+    "\ue000": "Unicode does not know",
+    "Ann\u0378": "Unicode does not know",
     "服务器": "reserved",
+    "服务器\u0332": "reserved",
+    "服务器\u0323": "reserved",
     "我": "reserved",
     "服务器\u200d": "",
     "Ann:hello": "colon",  # 来自Ann:hello would read as if Ann had said hello
@@ -96,7 +113,25 @@ def test_names_that_are_refused(server, name):
 
 
 @pytest.mark.parametrize(
-    "name", ["n" * 32, "好" * 32, "👩‍👧 ❤️", "O'Brien & Söhne", "%s {{7*7}}", "ws"]
+    "name",
+    [
+        "n" * 32,
+        "好" * 32,
+        "👩‍👧 ❤️",
+        "O'Brien & Söhne",
+        "%s {{7*7}}",
+        "ws",
+        "🩷 1️⃣ 👨🏽‍💻",
+        "🇨🇳 🏴󠁧󠁢󠁳󠁣󠁴󠁿",
+        "\U00031350\U0002ebf0",
+        "علی\u200cرضا",
+        "أحمد",
+        "दीपक",
+        "Nguyễn Thị Ánh",
+        "Νίκος",
+        "張　三",
+    ],
+    ids=ascii,
 )
 def test_names_that_are_fine(server, name):
     person = Person(server, name)
@@ -106,7 +141,23 @@ def test_names_that_are_fine(server, name):
 
 @pytest.mark.parametrize(
     ("first", "second"),
-    [("Bob", "bob"), ("Eve", "ＥＶＥ"), ("ﬁn", "FIN"), ("ann\u0301", "anń"), ("Zoe", "Z\u200doe")],
+    [
+        ("Bob", "bob"),
+        ("Eve", "ＥＶＥ"),
+        ("ﬁn", "FIN"),
+        ("ann\u0301", "anń"),
+        ("Alice", "\u0410lice"),
+        ("alice", "\u0430lice"),
+        ("Helen", "\u041delen"),
+        ("Iris", "lris"),
+        ("iris", "IRlS"),
+        ("Bobo", "B0bo"),
+        ("Mamie", "Marnie"),
+        ("Ngan", "Ng\u1ea1n"),
+        ("韩雪梅", "韩雪梅\u0332"),
+        ("工人", "エ人"),
+        ("می\u200cنا", "مینا"),
+    ],
     ids=ascii,
 )
 def test_a_name_that_looks_like_a_taken_one_is_taken(server, first, second):
@@ -156,7 +207,7 @@ def test_two_who_register_the_same_name_at_once(server):
 
     results = all_at_once(4, register)
     assert sorted(results) == [(302, False)] + [(422, True)] * 3
-    assert len(ask("select id from userinfo where name_key = %s", name.lower())) == 1
+    assert len(ask("select id from userinfo where name_key = %s", names.key(name))) == 1
 
 
 def test_who_logs_in_does_not_wait_for_a_crowd_that_registers(server):

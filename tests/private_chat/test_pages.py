@@ -309,7 +309,7 @@ def test_accounts(shared, new_page):
     expect(password).to_be_focused()
     fill_form(page, "韩雪", "long enough")
     expect(page.get_by_text("taken")).to_be_visible()
-    assert wrong(page, "Name") == "This name is taken."
+    assert wrong(page, "Name") == "This name is taken, or looks like one that is."
     bad = [(text, contrast, size) for text, contrast, size in page.evaluate(CONTRASTS)]
     assert [each for each in bad if each[1] < 4.5 or each[2] < 18] == []
 

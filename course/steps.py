@@ -83,7 +83,7 @@ def run_module(module: str, arguments: list[str]) -> int:
     """Run a module of demos or bench as a process on the course's database; return its exit code.
 
     Raises:
-        CourseError: the database or Redis cannot be had, or the database has ended and does not start again.
+        CourseError: the database or Redis cannot be had.
     """
     with target.database() as database, redis_for(module) as settings:
         # Where the terminal lacks Chinese letters the module shows escapes.
@@ -105,17 +105,9 @@ def run_module(module: str, arguments: list[str]) -> int:
                 try:
                     return process.wait(0.5)
                 except subprocess.TimeoutExpired:
-                    _mend(database, process)
+                    database.mend()
                 except KeyboardInterrupt:  # Ctrl-C reaches it too; it ends, and then so do we
                     continue
-
-
-def _mend(database: target.Database, process: subprocess.Popen[bytes]) -> None:
-    try:
-        database.mend()
-    except CourseError:
-        process.terminate()
-        raise
 
 
 @contextmanager

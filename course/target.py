@@ -3,6 +3,7 @@
 import os
 import re
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ NAMES = (
     "MYSQL_PASSWORD",
     "MYSQL_DATABASE",
 )
+RETRY = 3.0  # seconds until a server that did not start is tried again
 
 
 def is_external() -> bool:
@@ -75,6 +77,8 @@ class Database:
     where: str  # one line for the user
     lease: server.Lease | None = None  # on the private server
     farewell: str = "The database is not ours; it stays as it is."  # what became of it in the end
+    trouble: str = ""  # why it did not start again, as it was said
+    next_try: float = 0.0  # when it is tried again, by time.monotonic()
 
     @property
     def environment(self) -> dict[str, str]:
@@ -84,19 +88,28 @@ class Database:
     def mend(self) -> None:
         """Start the private server again if it ended; leave it alone if somebody stopped it.
 
-        Raises:
-            CourseError: it does not start any more.
+        If it does not start, because the disk is full perhaps, the next call after RETRY seconds tries again: whatever
+        uses the database goes on meanwhile, and has it back once there is room.
         """
-        if not self.lease or self.lease.is_good():
+        if not self.lease or self.lease.is_good() or time.monotonic() < self.next_try:
             return
         if self.lease.was_stopped():
             say.note("The database was stopped. Start it again with: python3 -m course db start")
             self.lease = None  # said once
-        else:
+            return
+        try:
             self.lease.renew()
-            say.note(
-                "The database server had ended and was started again; committed rows are all there."
-            )
+        except CourseError as error:
+            self.next_try = time.monotonic() + RETRY
+            if str(error) != self.trouble:
+                self.trouble = str(error)
+                say.note(f"The database server has ended and does not start: {error}")
+                say.note(f"It is tried again every {RETRY:.0f} seconds.")
+            return
+        self.trouble = ""
+        say.note(
+            "The database server had ended and was started again; committed rows are all there."
+        )
 
 
 @contextmanager

@@ -3,18 +3,25 @@
 import ast
 import json
 import os
+import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
+from contextlib import closing, suppress
+from functools import partial
+from http.client import HTTPConnection
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from course import place
+from tests.private_chat.people import Person
 from tests.waiting import eventually
 
-from .conftest import Course, alive
+from .conftest import Course, alive, read_until
 
 
 def sentence(done: subprocess.CompletedProcess[str]) -> str:
@@ -140,6 +147,58 @@ def test_disk_full_at_a_later_start(course: Course, small_disk):
     filler.unlink()
     assert course.run("db", "start", COURSE_STATE_DIR=str(course.state)).returncode == 0
     assert course.run("db", "stop", COURSE_STATE_DIR=str(course.state)).returncode == 0
+
+
+def test_disk_full_while_a_step_runs(course: Course, small_disk):
+    """The messenger goes on without its database, and has it back once there is room."""
+    used = sum(file.stat().st_size for file in course.state.rglob("*"))
+    disk = small_disk((used >> 20) + 40)
+    course.state = shutil.copytree(course.state, disk / "state")
+    step = course.start(
+        "step",
+        "private_chat/step5",
+        "--port",
+        "0",
+        COURSE_STATE_DIR=str(course.state),
+        SECRET_KEY="the tests' own",
+    )
+    try:
+        found = re.search(r"Open (http://[^/]+)/login", read_until(step, "Open "))
+        pupil = Person(SimpleNamespace(get=partial(_get, found[1])), "韩雪").log_in()
+        filler = disk / "filler"
+        with filler.open("wb", buffering=0) as file, suppress(OSError):
+            while file.write(bytes(4096)):
+                pass
+        # Which statement ends a server on a full disk depends on the server; here it ends at once.
+        os.kill(course.status.server_pid, signal.SIGKILL)
+        heard = iter(step.stderr.readline, "")
+        said = next(line for line in heard if "does not start" in line)
+        assert "the disk is full" in said, said
+        assert pupil.get("/login").status == 200, "the messenger is there"
+        assert pupil.fetch("/friends").status == 503
+        assert pupil.post("/logout").status == 503
+        filler.unlink()
+        assert any("was started again" in line for line in heard)
+        assert eventually(lambda: pupil.fetch("/friends").status == 200)
+        copied = pupil.twin()
+        pupil.log_out()
+        assert copied.fetch("/friends").status == 401
+    finally:
+        step.terminate()
+        _, errors = step.communicate(timeout=60)
+    assert step.returncode == 0, errors
+    assert "Traceback" not in errors
+
+
+def _get(url: str, path: str, method: str = "GET", body: str | None = None, **headers: str):
+    """Ask a running step; a redirect is returned and not followed."""
+    connection = HTTPConnection(url.removeprefix("http://"), timeout=60)
+    with closing(connection):
+        names = {name.replace("_", "-"): value for name, value in headers.items()}
+        connection.request(method, path, body, names)
+        answer = connection.getresponse()
+        text = answer.read().decode()
+    return SimpleNamespace(status=answer.status, headers=answer.headers, body=text)
 
 
 def test_disk_full_while_packages_are_installed(small_disk):

@@ -17,7 +17,7 @@ RATE = 20.0  # messages a second of one user, on average
 TIMES = {
     "message": (RATE, 60.0),
     "mark": (20.0, 60.0),
-    "join": (1.0, 30.0),
+    "join": (1.0, 60.0),
     "history": (10.0, 100.0),
     "friends": (5.0, 60.0),
 }

@@ -13,7 +13,7 @@ from tests.waiting import eventually
 from .people import Page, ask, befriend, newcomer
 
 RARELY = 0.01
-AT_ONCE = {"message": 60, "mark": 60, "join": 30, "history": 100, "friends": 60}
+AT_ONCE = {"message": 60, "mark": 60, "join": 60, "history": 100, "friends": 60}
 
 
 @pytest.fixture

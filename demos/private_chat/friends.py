@@ -49,6 +49,14 @@ class Friendships:
         rows = _rows(tx, pairs, "state = 'accepted'", "lock in share mode")
         return {(row["low_id"], row["high_id"]) for row in rows}
 
+    def known(self, db: MysqlHelp, user_id: int) -> list[Pair]:
+        """Return all pairs of a user and somebody who is, was or wants to be a friend."""
+        rows = db.selectall(
+            "select low_id, high_id from friendships where low_id = %s or high_id = %s",
+            (user_id, user_id),
+        )
+        return [(row["low_id"], row["high_id"]) for row in rows]
+
     def blocked(self, db: MysqlHelp, asked: Iterable[Pair]) -> set[Pair]:
         """Return those of (user, other) where the user has blocked the other."""
         pairs = set(asked)

@@ -263,11 +263,20 @@ class Mailbox(Post):
             [user.id, start],
         )
         if since:
-            yield from self._paged(
-                _COLUMNS + "where m.id >= %s and (m.recipient_id = %s or m.sender_id = %s)",
-                [start, user.id, user.id],
-                user.id,
-            )
+            where, param = self._conversations(user)
+            yield from self._paged(f"{where} and m.id >= %s", [*param, start], user.id)
+
+    def _conversations(self, user: User) -> tuple[str, list[object]]:
+        """Return the beginning of a query for all messages of a user, and its parameters.
+
+        Each pair by itself: a page that was away for long would else read what all others wrote.
+        """
+        pairs = self.may_write.known(self.db, user.id) if self.may_write else ()
+        if not pairs:
+            return _COLUMNS + "where (m.recipient_id = %s or m.sender_id = %s)", [user.id] * 2
+        either = " or ".join(["m.low_id = %s and m.high_id = %s"] * len(pairs))
+        where = f"{_COLUMNS} force index (messages_conversation) where ({either})"
+        return where, [user_id for pair in pairs for user_id in pair]
 
     def _paged(self, sql: str, param: list[object], me: int = 0) -> Iterator[Row]:
         """Yield messages in the order of their ids, fetched some at a time."""

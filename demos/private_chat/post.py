@@ -22,6 +22,9 @@ class MayWrite(Protocol):
     def among(self, tx: MysqlHelp, pairs: Iterable[Pair]) -> set[Pair]:
         """Return those pairs that may, and see that they still may when the transaction ends."""
 
+    def known(self, db: MysqlHelp, user_id: int) -> list[Pair]:
+        """Return all pairs of a user and somebody who may write, or might have."""
+
     def blocked(self, db: MysqlHelp, asked: Iterable[Pair]) -> set[Pair]:
         """Return those of (user, other) where the user wants to hear nothing of the other."""
 

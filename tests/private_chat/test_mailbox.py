@@ -8,6 +8,7 @@ import pytest
 
 from demos.pool_demo.settings import connect_args
 from demos.private_chat.database import MESSAGES, database
+from demos.private_chat.friends import Friendships
 from demos.private_chat.mailbox import Mailbox
 from demos.private_chat.switchboard import Switchboard, User
 from tests.waiting import eventually
@@ -586,6 +587,51 @@ def test_a_page_of_the_past_and_a_mark_cost_the_same_however_long_the_conversati
         post.stop()
     assert max(history) < 300, history
     assert max(again) < 300, again
+
+
+class Screen:
+    """A page that keeps what it is shown, in place of a socket."""
+
+    rich = True
+
+    def __init__(self, user):
+        self.user, self.events = user, []
+
+    def show(self, event):
+        self.events.append(event)
+        return True
+
+    def release(self):
+        pass
+
+
+def test_a_page_that_comes_back_after_long_reads_nobody_elses_messages(server):
+    """However much the others have written since."""
+    ann, bob, eve = (newcomer(server) for _ in range(3))
+    befriend(ann, bob, eve)
+    befriend(bob, eve)
+    first = eve.page().say(bob, "before")["id"]
+    db, board = database(MESSAGES), Switchboard()
+    post = Mailbox(db, board, Friendships(db, board))
+
+    def come_back():
+        screen = Screen(User(eve.id, eve.name, ""))
+        with db.transaction() as tx:
+            before = sum(int(row["Value"]) for row in tx.selectall(READS))
+            post.connect(screen, first)
+            after = sum(int(row["Value"]) for row in tx.selectall(READS))
+        return after - before, {event["msg"] for event in screen.events}
+
+    try:
+        soon, shown = come_back()
+        assert shown == {"before"}
+        fill(ann.id, bob.id, 4000)
+        fill(bob.id, eve.id, 3)
+        late, shown = come_back()
+        assert shown == {"before", "0", "1", "2"}
+    finally:
+        post.stop()
+    assert late - soon < 100
 
 
 # Many at once.

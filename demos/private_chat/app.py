@@ -106,14 +106,13 @@ def create_app(*features: Blueprint, limits_at: str = "memory://") -> Flask:
     )
 
     @app.before_request
-    def start_the_clock() -> None:
+    def start() -> None:
         if "wsgi.websocket" not in request.environ:
-            g.deadline = gevent.Timeout.start_new(ANSWER_TIME, TooSlow)
+            start_the_clock()
 
     @app.teardown_request
-    def stop_the_clock(_: BaseException | None) -> None:
-        if "deadline" in g:
-            g.pop("deadline").close()
+    def stop(_: BaseException | None) -> None:
+        stop_the_clock()
 
     CSRFProtect(app)
     limiter.init_app(app)
@@ -135,6 +134,19 @@ def create_app(*features: Blueprint, limits_at: str = "memory://") -> Flask:
         app.register_error_handler(error, _database_away)
     app.register_error_handler(HTTPException, _refused)
     return app
+
+
+def start_the_clock() -> None:
+    """Give a request ANSWER_TIME from now on; then it is TooSlow."""
+    g.deadline = gevent.Timeout.start_new(ANSWER_TIME, TooSlow)
+
+
+def stop_the_clock() -> bool:
+    """Give a request all the time it takes; say whether the clock was running."""
+    running = g.pop("deadline", None)
+    if running:
+        running.close()
+    return running is not None
 
 
 def _limits_storage(limits_at: str) -> dict[str, object]:

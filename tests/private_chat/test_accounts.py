@@ -214,7 +214,7 @@ def test_who_logs_in_does_not_wait_for_a_crowd_that_registers(server):
     """From three addresses, one of which is the user's own; each hash takes its time, and they are made one by one."""
     user = Person(server, new_name(), "takes its time")
     assert user.register().status == 302
-    crowd = [Person(server, new_name()) for _ in range(36)]
+    crowd = [Person(server, new_name()) for _ in range(24)]
     for number, person in enumerate(crowd):
         person.address = (user.address, "10.250.0.1", "10.250.0.2")[number % 3]
         person.get("/register")
@@ -228,11 +228,9 @@ def test_who_logs_in_does_not_wait_for_a_crowd_that_registers(server):
         ]
         assert eventually(lambda: any(answer.done() for answer in answers))
         assert user.post("/login", username=user.name, password=user.password).status == 302
-        assert sum(answer.done() for answer in answers) < 18
+        assert sum(answer.done() for answer in answers) < 12
         statuses = [answer.result().status for answer in answers]
-    assert set(statuses) <= {302, 503}
-    assert statuses.count(302) >= 12
-    assert users() >= statuses.count(302)
+    assert statuses == [302] * len(crowd)
 
 
 # Log-in and log-out.

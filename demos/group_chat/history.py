@@ -5,20 +5,25 @@ from collections import deque
 from dataclasses import replace
 
 from demos.group_chat.logs import now
-from demos.group_chat.messages import Message, id_is_taken
+from demos.group_chat.messages import Format, Message, id_is_taken, message_frame
 
 NEWCOMER = 50  # messages that a newcomer is shown
 KEPT = 1000  # messages that somebody who comes back can catch up with
+KEPT_BYTES = 1024 * 1024  # and of how many bytes, as frames
 
 
 class History:
-    """The last KEPT messages. An id is `epoch-number`: which run of the room, and which message."""
+    """The last messages: KEPT, or fewer if they are long.
+
+    An id is `epoch-number`: which run of the room, and which message.
+    """
 
     def __init__(self, epoch: str = "") -> None:
         """Start an empty history; ids of an earlier epoch are not taken for its own."""
         self.epoch = epoch or secrets.token_hex(4)
         self.newest = 0  # number of the last message
         self._messages: deque[Message] = deque()
+        self._bytes = 0
         self._by_client_id: dict[tuple[str, str], Message] = {}
 
     def say(self, message: Message) -> Message:
@@ -28,12 +33,14 @@ class History:
         return said
 
     def keep(self, message: Message) -> None:
-        """Keep a message that has an id; forget the oldest one when there are too many."""
+        """Keep a message that has an id; forget the oldest ones when there are too many."""
         self.newest = self._number(message.id)
         self._messages.append(message)
+        self._bytes += len(message_frame(message, Format.RICH))
         self._by_client_id[message.username, message.client_id] = message
-        if len(self._messages) > KEPT:
+        while len(self._messages) > KEPT or self._bytes > KEPT_BYTES:
             old = self._messages.popleft()
+            self._bytes -= len(message_frame(old, Format.RICH))
             self._by_client_id.pop((old.username, old.client_id), None)
 
     def find(self, message: Message) -> Message | None:

@@ -8,7 +8,7 @@ was said meanwhile is added to the stream afterwards.
 import itertools
 import secrets
 from collections.abc import Iterable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from time import monotonic, time
 from typing import Any
 
@@ -150,8 +150,9 @@ class ManyProcesses(OneProcess):
         Raises:
             NotSaid: something else was said under its key.
         """
-        content = asdict(message) | {"time": message.time or now()}
-        del content["id"]  # the stream's number will be its id
+        # Without its id, which will be the stream's number.
+        content = {name: getattr(message, name) for name in ("username", "msg", "origin")}
+        content |= {"client_id": message.client_id, "time": message.time or now()}
         said = self._shared.say(key, content)
         if not said.repeated:
             return None

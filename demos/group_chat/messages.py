@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 from demos.group_chat import frames
@@ -34,6 +34,8 @@ class Message:
     client_id: str = ""
     id: str = ""
     time: str = ""
+    # Its frames, each made once, when the first client of its format hears it.
+    frames: dict[Format, bytes] = field(default_factory=dict, init=False, repr=False, compare=False)
 
 
 class NotSaid(Exception):
@@ -102,20 +104,24 @@ def text_in(frame: dict[str, object], name: str) -> str:
 
 def message_frame(message: Message, form: Format) -> bytes:
     """Return the WebSocket frame with which a client of this format hears the message."""
+    if form not in message.frames:
+        message.frames[form] = frame_of(_content(message, form))
+    return message.frames[form]
+
+
+def _content(message: Message, form: Format) -> dict[str, object]:
     if form is Format.NAMELESS:
-        return frame_of({"msg": message.msg})
+        return {"msg": message.msg}
     if form is Format.NAMED:
-        return frame_of({"username": message.username, "msg": message.msg})
-    return frame_of(
-        {
-            "type": "message",
-            "id": message.id,
-            "time": message.time,
-            "username": message.username,
-            "msg": message.msg,
-            "client_id": message.client_id,
-        }
-    )
+        return {"username": message.username, "msg": message.msg}
+    return {
+        "type": "message",
+        "id": message.id,
+        "time": message.time,
+        "username": message.username,
+        "msg": message.msg,
+        "client_id": message.client_id,
+    }
 
 
 def ack_frame(message: Message, form: Format = Format.RICH) -> bytes:

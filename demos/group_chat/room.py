@@ -2,12 +2,12 @@
 
 import itertools
 import secrets
-from dataclasses import dataclass
 
 import gevent
 
 from demos.group_chat import names
 from demos.group_chat.bucket import Bucket
+from demos.group_chat.fan_out import FanOut, Member, in_parts
 from demos.group_chat.frames import Code
 from demos.group_chat.logs import log
 from demos.group_chat.messages import (
@@ -22,28 +22,18 @@ from demos.group_chat.messages import (
     status_frame,
 )
 from demos.group_chat.one_process import OneProcess
+from demos.group_chat.turns import others_first
 from demos.group_chat.websocket import WebSocket
 
 RATE = 10.0  # messages a second that one client may send on average
 BURST = 30.0  # and at once
 PATIENCE = 100  # a message too many counts 2, one in time -1; beyond, the client has to leave
 PRESENCE_TIME = 0.1  # seconds in which joins and leaves are gathered; a thousand come as a few
+REPLAY_PART = 16 * 1024  # bytes of what was said before that are sent in one turn
 
 # Close codes of ours (4000 to 4999 are for applications).
 MOVED, BAD_NAME, NAME_IN_USE = 4001, 4400, 4409
 IN_USE = "This nickname is in use; choose another one."
-
-
-@dataclass(eq=False, slots=True)
-class Member:
-    """One connection in the room; `origin` names it, in all processes."""
-
-    socket: WebSocket
-    name: str
-    form: Format
-    origin: str
-    bucket: Bucket
-    strikes: int = 0
 
 
 class Room:
@@ -66,7 +56,7 @@ class Room:
         self._numbers = itertools.count(1)
         self._guests = itertools.count(1)
         self._sockets: dict[str, WebSocket] = {}  # by origin, those on their way in as well
-        self._to_deliver: list[Message] = []
+        self._fan_out = FanOut(self._members)
         self._announced: dict[str, None] = {}  # the roster that everybody knows, in its order
         self._changed = False  # it will be announced anew in a moment
         memory.start(self)
@@ -113,14 +103,13 @@ class Room:
         """Close the room; its members are told by `serving`."""
         self._heart.kill()
         self._memory.stop()
+        self._fan_out.stop()
 
     # What the memory tells the room (one_process.Listener).
 
     def deliver(self, message: Message) -> None:
         """Hand a message to everybody but its author, together with others of this moment."""
-        self._to_deliver.append(message)
-        if len(self._to_deliver) == 1:
-            gevent.get_hub().loop.run_callback(self._fan_out)
+        self._fan_out.pass_on(message)
 
     def presence(self) -> None:
         """Note that the roster has changed; everybody hears of it within PRESENCE_TIME."""
@@ -142,10 +131,7 @@ class Room:
 
     def status(self) -> None:
         """Tell everybody that the memory is in trouble, or well again."""
-        for form, members in self._members.items():
-            frame = status_frame(self._memory.trouble, form)
-            for member in list(members.values()):
-                member.socket.send_frame(frame)
+        self._fan_out.tell({form: status_frame(self._memory.trouble, form) for form in Format})
 
     # The room's own work.
 
@@ -182,19 +168,28 @@ class Room:
             }
             member.socket.send_frame(frame_of(content))
             while messages:
-                for message in messages:
-                    member.socket.send_frame(message_frame(message, Format.RICH))
-                    member.socket.wait_sent()
+                self._show(member, messages)
                 # What was said while it took its time to read.
-                messages, _ = self._memory.replay(messages[-1].id)
+                messages, missed = self._memory.replay(messages[-1].id)
+                if missed:  # some is gone again: when it comes back, its welcome says so
+                    log("too_slow", name=member.name, peer=member.socket.peer)
+                    member.socket.abort()
+                    return
         # From here to the end nothing switches to another greenlet: no message falls between the
         # last replay and the first delivery, and none comes twice.
-        self._fan_out()
+        self._fan_out.seal()
         if rich:
             self._catch_up(member, known)
         if self._memory.trouble:
             member.socket.send_frame(status_frame(self._memory.trouble, member.form))
         self._members[member.form][member.origin] = member
+
+    def _show(self, member: Member, messages: list[Message]) -> None:
+        """Send what was said before, in parts: between two of them it is the others' turn."""
+        for part in in_parts(messages, REPLAY_PART):
+            member.socket.send_frame(b"".join(message_frame(one, Format.RICH) for one in part))
+            member.socket.wait_sent()
+            others_first()
 
     def _catch_up(self, member: Member, known: dict[str, None]) -> None:
         """Tell a rich member what has no id yet, and who came or went during its replay."""
@@ -229,29 +224,6 @@ class Room:
             member.socket.close(Code.POLICY, "too many messages")
         gevent.sleep(wait)
 
-    def _fan_out(self) -> None:
-        """Send what has gathered: encoded once for each format, written once for each member."""
-        messages, self._to_deliver = self._to_deliver, []
-        if not messages:
-            return
-        authors = {message.origin for message in messages}
-        for form, members in self._members.items():
-            if not members:
-                continue
-            parts = [message_frame(message, form) for message in messages]
-            everything = b"".join(parts)
-            for origin, member in list(members.items()):
-                if origin not in authors:
-                    member.socket.send_frame(everything)
-                    continue
-                # The author's own messages come back to it as acknowledgements, in their place.
-                own = b"".join(
-                    part if message.origin != origin else ack_frame(message, form)
-                    for message, part in zip(messages, parts, strict=True)
-                )
-                if own:
-                    member.socket.send_frame(own)
-
     def _announce(self) -> None:
         """Tell the difference; who left and came back, such as a page reloaded, did neither."""
         before, self._announced = self._announced, dict.fromkeys(self._memory.roster())
@@ -265,9 +237,7 @@ class Room:
             self._tell({"type": "beat"})
 
     def _tell(self, content: dict[str, object]) -> None:
-        frame = frame_of(content)
-        for member in list(self._members[Format.RICH].values()):
-            member.socket.send_frame(frame)
+        self._fan_out.tell({Format.RICH: frame_of(content)})
 
 
 def _change(before: dict[str, None], after: dict[str, None]) -> dict[str, object] | None:

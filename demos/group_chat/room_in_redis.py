@@ -22,6 +22,7 @@ REMEMBERED = 600  # seconds in which a message that is sent again is recognised
 ANSWER_TIME = 2.0  # seconds; a Redis that takes longer counts as lost
 NEWS_TIME = 1.0  # seconds to wait for news
 _AT_ONCE = 200  # calls in one round trip
+_NEWS_AT_ONCE = 32  # messages; long ones take a millisecond then, and the others wait for it
 
 # Which run of the room this is, and after which number it began. A Redis that was emptied, or put
 # back to an older state, begins a new one.
@@ -143,7 +144,7 @@ class RoomInRedis:
     def messages_after(self, number: int) -> list[tuple[int, dict[str, str]]]:
         """Return messages after a number; if there are none yet, wait for some up to NEWS_TIME."""
         wait = int(NEWS_TIME * 1000)
-        news: Any = self._redis.xread({MESSAGES: f"{number}-0"}, count=500, block=wait)
+        news: Any = self._redis.xread({MESSAGES: f"{number}-0"}, count=_NEWS_AT_ONCE, block=wait)
         return [_numbered(*entry) for _, entries in news or () for entry in entries]
 
     # Names.

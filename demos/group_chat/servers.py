@@ -6,7 +6,7 @@ with running("naive.chat", "step4_nicknames") as (theirs, ours):
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from threading import Timer
 
@@ -15,15 +15,19 @@ STOP_TIME = 10.0  # seconds
 
 
 @contextmanager
-def running(*modules: str, demo: str = "group_chat") -> Iterator[list[str]]:
+def running(
+    *modules: str, demo: str = "group_chat", options: Sequence[str] = ()
+) -> Iterator[list[str]]:
     """Run each `python -m demos.<demo>.<module>` on a free port and yield their addresses.
+
+    `options` are for each of them, such as ["--rate", "100"].
 
     Raises:
         RuntimeError: one of them ended, or did not start in time, and said no address.
     """
     processes: list[subprocess.Popen[str]] = []
     try:
-        processes += [_start(f"{demo}.{module}") for module in modules]
+        processes += [_start(f"{demo}.{module}", options) for module in modules]
         yield [_address(process) for process in processes]
     finally:
         for process in processes:
@@ -32,8 +36,8 @@ def running(*modules: str, demo: str = "group_chat") -> Iterator[list[str]]:
             _end(process)
 
 
-def _start(module: str) -> "subprocess.Popen[str]":
-    command = [sys.executable, "-m", f"demos.{module}", "--port", "0"]
+def _start(module: str, options: Sequence[str]) -> "subprocess.Popen[str]":
+    command = [sys.executable, "-m", f"demos.{module}", "--port", "0", *options]
     return subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, encoding="utf-8"
     )

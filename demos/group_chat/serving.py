@@ -25,6 +25,7 @@ from demos.group_chat.frames import Code
 from demos.group_chat.handler import WebSocketHandler
 from demos.group_chat.headers import protect
 from demos.group_chat.logs import log
+from demos.group_chat.turns import Turn
 from demos.group_chat.websocket import WebSocket
 
 PORT = 5000  # the source's
@@ -126,7 +127,9 @@ def _keep_alive(connections: set[WebSocket], limit: float) -> None:
     """Ping everybody three times in `limit` seconds; cut off who has been silent for two thirds."""
     while True:
         gevent.sleep(limit / 3)
+        turn = Turn()
         for connection in list(connections):
+            turn.share()
             if not connection.accepted:
                 continue
             silent = monotonic() - connection.heard

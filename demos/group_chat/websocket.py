@@ -16,6 +16,7 @@ from gevent.socket import wait_read
 from demos.group_chat import frames
 from demos.group_chat.bucket import Bucket
 from demos.group_chat.frames import Code, FrameError, FrameReader
+from demos.group_chat.turns import Turn, others_first
 
 if TYPE_CHECKING:
     from demos.group_chat.handler import WebSocketHandler
@@ -175,10 +176,11 @@ class WebSocket:
         with contextlib.suppress(OSError):
             self._sock.shutdown(plain.SHUT_WR)
             while self._sock.recv(READ_AT_ONCE):
-                gevent.sleep(0)  # what still comes, however fast, stops nobody else
+                others_first()  # what still comes, however fast, stops nobody else
 
     def _next(self) -> str | bytes | None:
         """Return the next message that is here already; answer the control frames before it."""
+        turn = Turn()
         try:
             for opcode, payload in self._arrived:
                 if opcode in (frames.TEXT, frames.BINARY):
@@ -195,6 +197,9 @@ class WebSocket:
                 elif opcode == frames.PONG and self.on_pong:
                     assert isinstance(payload, bytes)
                     self.on_pong(payload)
+                turn.share()
+                if not self.is_open:  # somebody has closed it meanwhile
+                    return None
         except FrameError as error:
             self.close(error.code, error.reason)
         return None

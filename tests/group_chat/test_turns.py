@@ -1,0 +1,142 @@
+"""Nobody stops the room: whatever is long, the replay for a newcomer among it, is done in turns with everybody else.
+
+One server of its own tells in the end what it wrote in each turn of its event loop (traced.py).
+"""
+
+import json
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+from course import place, tether
+from tests.group_chat import hostile
+from tests.group_chat.rich import RICH, Page, fresh
+from tests.waiting import eventually
+
+LINES, LENGTH = 100, 15_000  # together more than the room keeps
+KEPT = 1024 * 1024  # bytes of frames that it keeps
+PINGS = 900  # nearly as many at once as are allowed
+CROWD, FEW = 200, 3  # people who hear so many lines
+
+
+@pytest.fixture(scope="module")
+def seen(tmp_path_factory):
+    """What was said and done in a room, and what its server wrote."""
+    folder = tmp_path_factory.mktemp("traced")
+    with (folder / "out").open("w+") as out:
+        server = tether.start(
+            [
+                sys.executable,
+                "-m",
+                "tests.group_chat.traced",
+                folder / "trace",
+                "--port",
+                "0",
+                "--rate",
+                "10000",
+            ],
+            cwd=place.ROOT,
+            stdout=out,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            address = eventually(lambda: _address(folder / "out"))
+            found = _play(
+                SimpleNamespace(url=address, ws=lambda path, **more: _open(address, path, **more))
+            )
+            server.terminate()
+            assert server.wait(60) == 0
+        finally:
+            server.kill()
+            server.wait()
+    found.trace = json.loads((folder / "trace").read_text())
+    return found
+
+
+def _address(file):
+    said = file.read_text()
+    return (
+        said[said.index("http") :].split()[0].rpartition("/")[0]
+        if "http" in said and "\n" in said
+        else None
+    )
+
+
+def _open(address, path, **options):
+    from course.demo import open_ws
+
+    return open_ws(address, path, **options)
+
+
+def _play(door):
+    speaker = Page.join(door, fresh())
+    said = _say(speaker, LINES)
+    newcomers = []
+    for _ in range(3):
+        with hostile.Client(
+            door.url, f"/{fresh()}?since=x", Sec_WebSocket_Protocol=RICH
+        ) as newcomer:
+            welcome = json.loads(newcomer.receive()[1])
+            replay = [json.loads(newcomer.receive()[1]) for _ in range(welcome["replay"])]
+            newcomers.append(SimpleNamespace(port=newcomer.port, welcome=welcome, replay=replay))
+    with hostile.Client(door.url, f"/{fresh()}") as pinger:
+        pinger.send(hostile.frame(hostile.PING) * PINGS)
+        for _ in range(PINGS):
+            assert pinger.receive() == (hostile.PONG, b"")
+    crowd = [hostile.Client(door.url, "/ql") for _ in range(CROWD)]
+    for client in crowd:  # who answers a ping is in the room
+        client.send(hostile.frame(hostile.PING))
+        assert client.receive() == (hostile.PONG, b"")
+    _say(speaker, FEW)
+    for client in crowd:
+        for _ in range(FEW):
+            assert client.receive()[0] == hostile.TEXT
+        client.reset()
+    return SimpleNamespace(
+        said=said, newcomers=newcomers, pinger=pinger.port, crowd={client.port for client in crowd}
+    )
+
+
+def _say(speaker, count):
+    said = [speaker.send("x" * LENGTH) for _ in range(count)]
+    assert [speaker.next("ack")["client_id"] for _ in said] == said
+    return said
+
+
+def _turns(seen, ports):
+    """Return the bytes that were written to these clients, by turn of the event loop."""
+    found = {}
+    for turn, port, size in seen.trace["writes"]:
+        if port in ports:
+            found[turn] = found.get(turn, 0) + size
+    return found
+
+
+def test_a_replay_is_bounded_in_bytes_and_tells_what_it_leaves_out(seen):
+    for newcomer in seen.newcomers:
+        texts = [frame["client_id"] for frame in newcomer.replay]
+        assert texts == seen.said[-len(texts) :]
+        assert KEPT - 2 * LENGTH < len(texts) * LENGTH < KEPT
+
+
+def test_a_replay_is_written_in_parts_with_a_turn_for_the_others_between(seen):
+    for newcomer in seen.newcomers:
+        turns = _turns(seen, {newcomer.port})
+        assert sum(turns.values()) < KEPT + 2000
+        assert max(turns.values()) <= LENGTH + 2000
+
+
+def test_a_line_is_encoded_once_for_each_format_however_many_hear_it(seen):
+    assert seen.trace["encoded"] == LINES + 2 * FEW  # rich for the history; nameless for the crowd
+
+
+def test_a_flood_of_pings_is_answered_in_turns(seen):
+    assert len(_turns(seen, {seen.pinger})) > 1
+
+
+def test_a_line_for_many_people_is_written_in_turns(seen):
+    turns = _turns(seen, seen.crowd)
+    assert sum(turns.values()) > CROWD * FEW * LENGTH
+    assert max(turns.values()) < CROWD * LENGTH

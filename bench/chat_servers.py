@@ -174,7 +174,9 @@ def _complaint(output: int) -> str:
 def room(*arguments: str, name: str = ROOM, dialect: str = "named") -> Contender:
     """Return the finished room, with further arguments for its command line."""
     # Clients here say more in a second than a person does in an hour.
-    command = _python("demos.group_chat.chat", "--rate", "1000000", *arguments)
+    command = _python(
+        "demos.group_chat.chat", "--rate", "1000000", "--people", "1000000", *arguments
+    )
     return Contender(name, command, dialect, ("gevent", "gevent-websocket", "Flask"))
 
 

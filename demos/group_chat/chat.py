@@ -13,13 +13,16 @@ from flask import Flask, Response, jsonify, redirect, render_template, request
 from werkzeug.wrappers import Response as BaseResponse
 
 from demos.group_chat import names
+from demos.group_chat.limits import PEOPLE
 from demos.group_chat.messages import RICH, SERVER, Format
 from demos.group_chat.one_process import OneProcess
 from demos.group_chat.room import RATE, Room
-from demos.group_chat.serving import options, serve
+from demos.group_chat.serving import limit_addresses, options, serve
 
 
-def create_app(memory: OneProcess, rate: float = RATE, beat: float = 8.0) -> tuple[Flask, Room]:
+def create_app(
+    memory: OneProcess, rate: float = RATE, beat: float = 8.0, people: int = PEOPLE
+) -> tuple[Flask, Room]:
     """Make the application and its room."""
     app = Flask(__name__)
     app.url_map.converters["anything"] = names.Anything
@@ -68,20 +71,21 @@ def create_app(memory: OneProcess, rate: float = RATE, beat: float = 8.0) -> tup
     # Nobody may be called like an address, or like the server.
     addresses = {rule.rule.split("/")[1] for rule in app.url_map.iter_rules()}
     reserved = frozenset(names.key(word) for word in {*addresses, SERVER, "我", "favicon.ico"})
-    room = Room(memory, reserved, rate, beat)
+    room = Room(memory, reserved, rate, beat, people)
     return app, room
 
 
 def main() -> None:
     """Serve the room until Ctrl-C."""
     parser = options("The finished group chat.")
-    parser.add_argument("--rate", type=float, default=RATE, help="messages a second and client")
+    parser.add_argument("--rate", type=float, default=RATE, help="messages a second and person")
+    limit_addresses(parser)
     parser.add_argument("--redis", metavar="URL", help="share the room with other processes")
     chosen = parser.parse_args()
     if not chosen.rate > 0:
         parser.error("argument --rate: has to be more than 0")
     memory = _shared(chosen.redis, chosen.heartbeat) if chosen.redis else OneProcess()
-    app, room = create_app(memory, chosen.rate, chosen.heartbeat / 3)
+    app, room = create_app(memory, chosen.rate, chosen.heartbeat / 3, chosen.people)
     serve(app, "ws", chosen, room.stop)
 
 

@@ -28,7 +28,8 @@ class Member:
     name: str
     form: Format
     origin: str
-    bucket: Bucket
+    person: Bucket  # what this person may say, on whatever connection
+    neighbours: Bucket  # what all behind the same address may say, this one included
     strikes: int = 0
 
 

@@ -22,6 +22,7 @@ from geventwebsocket.handler import WebSocketHandler as PrescribedHandler
 
 from demos.group_chat.frames import Code
 from demos.group_chat.headers import HEADERS
+from demos.group_chat.limits import Gate, network
 from demos.group_chat.logs import log
 from demos.group_chat.websocket import MESSAGE_LIMIT, WebSocket
 
@@ -44,6 +45,12 @@ class WebSocketHandler(PrescribedHandler):  # type: ignore[misc]  # it ships no 
     message_limit = MESSAGE_LIMIT
     # Pages of these origins may connect besides our own, such as "https://chat.example.org".
     origins: frozenset[str] = frozenset()
+
+    # How many connections an address may have; None: any number.
+    gate: Gate | None = None
+
+    # So many proxies of ours stand in front, and say where a request comes from.
+    proxies = 0
 
     # Who is connected at the moment; `serving` keeps them alive and says goodbye to them.
     connections: ClassVar[set[WebSocket]] = set()
@@ -101,6 +108,28 @@ class WebSocketHandler(PrescribedHandler):  # type: ignore[misc]  # it ships no 
         if refusal:
             self._refuse(*refusal)
             return
+        address = self.visitor()
+        if self.gate and not self.gate.enter(address):
+            log("too_many", address=address, peer=self._peer())
+            self._refuse("429 Too Many Requests", "Too many connections from your address.")
+            return
+        try:
+            self._serve_websocket()
+        finally:
+            if self.gate:
+                self.gate.leave(address)
+
+    def visitor(self) -> str:
+        """Return the address that a visitor's limits belong to.
+
+        Without a proxy everybody could write the header, and be somebody else each time.
+        """
+        claimed = self.environ.get("HTTP_X_FORWARDED_FOR", "").split(",")
+        if self.proxies and len(claimed) >= self.proxies:
+            return network(claimed[-self.proxies].strip())
+        return network(self.environ["REMOTE_ADDR"])
+
+    def _serve_websocket(self) -> None:
         connection = self.environ["wsgi.websocket"] = WebSocket(self)
         self.connections.add(connection)
         try:

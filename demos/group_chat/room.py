@@ -6,9 +6,9 @@ import secrets
 import gevent
 
 from demos.group_chat import names
-from demos.group_chat.bucket import Bucket
 from demos.group_chat.fan_out import FanOut, Member, in_parts
 from demos.group_chat.frames import Code
+from demos.group_chat.limits import PEOPLE, TABS, Limits
 from demos.group_chat.logs import log
 from demos.group_chat.messages import (
     Format,
@@ -25,7 +25,7 @@ from demos.group_chat.one_process import OneProcess
 from demos.group_chat.turns import others_first
 from demos.group_chat.websocket import WebSocket
 
-RATE = 10.0  # messages a second that one client may send on average
+RATE = 10.0  # messages a second that one person may send on average
 BURST = 30.0  # and at once
 PATIENCE = 100  # a message too many counts 2, one in time -1; beyond, the client has to leave
 PRESENCE_TIME = 0.1  # seconds in which joins and leaves are gathered; a thousand come as a few
@@ -40,15 +40,21 @@ class Room:
     """Everybody hears what one says. Nobody waits for anybody."""
 
     def __init__(
-        self, memory: OneProcess, reserved: frozenset[str], rate: float, beat: float
+        self,
+        memory: OneProcess,
+        reserved: frozenset[str],
+        rate: float,
+        beat: float,
+        people: int = PEOPLE,
     ) -> None:
         """Open the room.
 
         Args:
             memory: keeps names and history, for one process or for many.
             reserved: keys of nicknames that nobody may take.
-            rate: messages a second for one client.
+            rate: messages a second for one person.
             beat: seconds after which a rich page hears something, even if nothing happens.
+            people: how many there may be behind one address; not all of them speak all the time.
         """
         self._memory, self._reserved, self._rate, self._beat = memory, reserved, rate, beat
         self._members: dict[Format, dict[str, Member]] = {form: {} for form in Format}
@@ -59,6 +65,9 @@ class Room:
         self._fan_out = FanOut(self._members)
         self._announced: dict[str, None] = {}  # the roster that everybody knows, in its order
         self._changed = False  # it will be announced anew in a moment
+        self._by_name = Limits(rate, max(BURST, rate))
+        of_class = people * rate / 10
+        self._by_address = Limits(of_class, TABS * max(people, of_class))
         memory.start(self)
         self._heart = gevent.spawn(self._beat_forever)
 
@@ -90,8 +99,11 @@ class Room:
                 log("refused", name=name, reason=refusal[1], peer=socket.peer)
                 socket.close(*refusal)
                 return
-            bucket = Bucket(self._rate, max(BURST, self._rate))
-            self._stay(Member(socket, name, form, origin, bucket), token, since)
+            # The nameless have a new name each time, so they have nothing but their address.
+            is_known = form is not Format.NAMELESS
+            person = names.key(name) if is_known else origin
+            buckets = self._by_name.of(person), self._by_address.of(socket.address)
+            self._stay(Member(socket, name, form, origin, *buckets), token, since)
         finally:
             del self._sockets[origin]
 
@@ -201,14 +213,18 @@ class Room:
 
     def _hear(self, member: Member, data: str | bytes) -> None:
         """Say what a member has sent, or tell it why not."""
-        wait = member.bucket.wait()
-        if wait:
+        too_fast = ""
+        if wait := member.person.wait():
+            too_fast = f"At most {self._rate:g} messages a second."
             self._slow_down(member, wait)
+        elif wait := member.neighbours.wait():
+            too_fast = "Too many messages from your address."
+            gevent.sleep(wait)
         member.strikes = max(0, member.strikes - 1)
         try:
             msg, client_id = read(data)
-            if wait:
-                raise NotSaid("too_fast", f"At most {self._rate:g} messages a second.", client_id)
+            if too_fast:
+                raise NotSaid("too_fast", too_fast, client_id)
             message = Message(member.name, msg, member.origin, client_id)
             before = self._memory.say(message)
             if before and member.form is Format.RICH:

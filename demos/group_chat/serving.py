@@ -24,6 +24,7 @@ from demos.group_chat import frames
 from demos.group_chat.frames import Code
 from demos.group_chat.handler import WebSocketHandler
 from demos.group_chat.headers import protect
+from demos.group_chat.limits import PEOPLE, Gate
 from demos.group_chat.logs import log
 from demos.group_chat.turns import Turn
 from demos.group_chat.websocket import WebSocket
@@ -50,6 +51,21 @@ def options(description: str) -> argparse.ArgumentParser:
     return parser
 
 
+def limit_addresses(parser: argparse.ArgumentParser) -> None:
+    """Add the options of a chat that limits how much comes from one address."""
+    parser.add_argument(
+        "--people", type=_count, default=PEOPLE, help=f"that share one address: {PEOPLE}"
+    )
+    parser.add_argument(
+        "--proxies",
+        type=int,
+        choices=range(10),
+        default=0,
+        metavar="N",
+        help="so many proxies of ours stand in front; they say where a request comes from",
+    )
+
+
 def serve(
     app: Flask,
     page: str,
@@ -70,7 +86,12 @@ def serve(
     app.register_error_handler(WebsocketMismatch, _not_a_page)
     protect(app)
     connections: set[WebSocket] = set()
-    settings = {"origins": frozenset(chosen.origin), "connections": connections}
+    settings = {
+        "origins": frozenset(chosen.origin),
+        "connections": connections,
+        "proxies": getattr(chosen, "proxies", 0),
+        "gate": Gate(chosen.people) if "people" in chosen else None,
+    }
     handler = type("Handler", (handler,), settings)
     listener = _listen(chosen.host, chosen.port)
     server = WSGIServer(listener, app, handler_class=handler, log=None)
@@ -92,6 +113,12 @@ def serve(
 def _port(text: str) -> int:
     if not text.isdecimal() or int(text) > 65535:
         raise argparse.ArgumentTypeError("a port is a number from 0 to 65535")
+    return int(text)
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or not 0 < int(text) <= 1_000_000:
+        raise argparse.ArgumentTypeError("a count is a number from 1 to 1000000")
     return int(text)
 
 

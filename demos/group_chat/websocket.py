@@ -27,7 +27,7 @@ READ_AT_ONCE = 16 * 1024  # bytes; a flood comes in turns with everybody else's 
 GOODBYE_TIME = 2.0  # seconds to wait for the answer to our close frame
 
 # Pings and fragments that a client may send: per second, and at once.
-SMALL_FRAMES = (200.0, 1000.0)
+SMALL_FRAMES = (200.0, 500.0)
 
 
 class WebSocket:
@@ -46,6 +46,7 @@ class WebSocket:
         "_sock",
         "_write",
         "accepted",
+        "address",
         "close_code",
         "close_reason",
         "heard",
@@ -71,6 +72,7 @@ class WebSocket:
         self._small = Bucket(*SMALL_FRAMES)
         asked_for = handler.environ.get("HTTP_SEC_WEBSOCKET_PROTOCOL", "")
         self.protocols = [name.strip() for name in asked_for.split(",") if name.strip()]
+        self.address = handler.visitor()  # whose limits count
         self.peer = "{REMOTE_ADDR}:{REMOTE_PORT}".format_map(handler.environ)
         self.accepted = False
         self.is_open = True

@@ -21,7 +21,7 @@ from tests.servers import Servers
 from tests.tools import tool
 from tests.waiting import eventually
 
-FAST = ("--rate", "1000")  # tests speak faster than people
+FAST = ("--rate", "1000", "--people", "1000")  # tests speak faster than people, and come in crowds
 LIFE = ("--heartbeat", "3")  # a process that is silent for so long counts as dead
 MOVED, NAME_IN_USE = 4001, 4409
 APART = "Other processes cannot be reached; you hear only those who are here."

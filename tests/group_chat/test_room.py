@@ -18,7 +18,7 @@ from tests.servers import Servers
 from tests.tools import tool
 from tests.waiting import eventually
 
-FAST = ("--rate", "1000")  # tests speak faster than people
+FAST = ("--rate", "1000", "--people", "1000")  # tests speak faster than people, and come in crowds
 NEWCOMER, KEPT = 50, 1000  # messages shown to a newcomer; messages kept for those who come back
 MOVED, BAD_NAME, NAME_IN_USE = 4001, 4400, 4409
 

@@ -18,7 +18,7 @@ from tests.group_chat.endings import endings_of_main
 from tests.group_chat.rich import PATIENCE, RICH, Page, crowd, log_fields, refusal
 from tests.waiting import eventually
 
-FAST = ("--rate", "1000")  # tests speak faster than people
+FAST = ("--rate", "1000", "--people", "1000")  # tests speak faster than people, and come in crowds
 LIMIT = 16 * 1024  # bytes in a message
 POLICY, TOO_BIG, RESTART = 1008, 1009, 1012
 

@@ -17,7 +17,7 @@ from tests.waiting import eventually
 
 LINES, LENGTH = 100, 15_000  # together more than the room keeps
 KEPT = 1024 * 1024  # bytes of frames that it keeps
-PINGS = 900  # nearly as many at once as are allowed
+PINGS = 450  # nearly as many at once as are allowed
 CROWD, FEW = 200, 3  # people who hear so many lines
 
 
@@ -36,6 +36,8 @@ def seen(tmp_path_factory):
                 "0",
                 "--rate",
                 "10000",
+                "--people",
+                "100",
             ],
             cwd=place.ROOT,
             stdout=out,

@@ -61,25 +61,31 @@ class Proxy:
 
         `prefix` says which of the two chats it is, `doors` are the two servers of that chat. Nobody asks for the other.
         """
+        self._run(nginx, folder, prefix, lambda: _adapted(self._changes(folder, prefix, doors)))
+
+    def _changes(self, folder, prefix, doors):
+        return {
+            **_servers(prefix, doors),
+            "listen 443 ssl": f"listen 127.0.0.1:{self.port} ssl",
+            "listen 80": f"listen 127.0.0.1:{self.plain_port}",
+            "/etc/ssl/certs/chat.example.org.pem": f"{folder}/certificate.pem",
+            "/etc/ssl/private/chat.example.org.key": f"{folder}/key.pem",
+            "proxy_read_timeout 60s": f"proxy_read_timeout {IDLE:g}s",
+        }
+
+    def _run(self, nginx, folder, prefix, configuration):
+        """Start nginx with what `configuration()` returns, on free ports: `port` and `plain_port`."""
         self.tls = ssl.create_default_context(cafile=_make_certificate(folder))
         (folder / "nginx.conf").write_text(MAIN.format(folder=folder))
         for _ in range(5):  # somebody may take a free port between the question and the start
-            port, self.plain_port = free_port(), free_port()
-            changes = {
-                **_servers(prefix, doors),
-                "listen 443 ssl": f"listen 127.0.0.1:{port} ssl",
-                "listen 80": f"listen 127.0.0.1:{self.plain_port}",
-                "/etc/ssl/certs/chat.example.org.pem": f"{folder}/certificate.pem",
-                "/etc/ssl/private/chat.example.org.key": f"{folder}/key.pem",
-                "proxy_read_timeout 60s": f"proxy_read_timeout {IDLE:g}s",
-            }
-            (folder / "chats.conf").write_text(_adapted(changes))
+            self.port, self.plain_port = free_port(), free_port()
+            (folder / "chats.conf").write_text(configuration())
             self.process = subprocess.Popen(
                 [nginx.path, "-e", "stderr", "-p", folder, "-c", folder / "nginx.conf"],
                 env={**os.environ, **nginx.environment},
             )
-            self.origin = f"https://127.0.0.1:{port}"
-            self.url = f"{self.origin}/{prefix}"
+            self.origin = f"https://127.0.0.1:{self.port}"
+            self.url = f"{self.origin}/{prefix}".rstrip("/")
             if eventually(self._is_settled) and self.process.poll() is None:
                 return
         raise AssertionError("nginx does not start")
@@ -126,6 +132,51 @@ class Proxy:
         with suppress(OSError), socket.create_connection(address, 1):
             return True
         return self.process.poll() is not None
+
+
+# How proxies of others show a port: what they make of Host, and what else they send.
+CODESPACE = {"Host": "localhost:{port}", "X-Forwarded-Host": "{name}", "X-Forwarded-Proto": "https"}
+CODESPACE_WITHOUT = {"Host": "localhost:{port}"}  # as it does at times
+HUB = {"Host": "{name}:443", "X-Forwarded-Proto": "https"}
+HUB_WITHIN = {"Host": "{name}:80", "X-Forwarded-Proto": "http"}  # TLS ended in front of it
+
+TUNNEL = """
+map $http_upgrade $tunnel_connection {{ default upgrade; "" ""; }}
+server {{
+    listen 127.0.0.1:{port} ssl;
+    ssl_certificate     {folder}/certificate.pem;
+    ssl_certificate_key {folder}/key.pem;
+    absolute_redirect off;
+    proxy_http_version 1.1;
+    proxy_buffering off;
+    proxy_set_header Upgrade    $http_upgrade;
+    proxy_set_header Connection $tunnel_connection;
+    {headers}
+    location /{prefix} {{ proxy_pass {url}/; }}
+}}
+"""
+
+
+class Tunnel(Proxy):
+    """Somebody else's proxy, which shows a server of ours under another name; `name` is that one."""
+
+    def __init__(self, nginx, folder, door, kind, name, prefix=""):
+        """Start it in front of a server; `kind` is one of those above."""
+
+        def configuration():
+            fields = {
+                header: value.format(port=urlsplit(door.url).port, name=name)
+                for header, value in kind.items()
+            }
+            headers = "\n    ".join(
+                f"proxy_set_header {one} {value};" for one, value in fields.items()
+            )
+            return TUNNEL.format(
+                port=self.port, folder=folder, headers=headers, prefix=prefix, url=door.url
+            )
+
+        self._run(nginx, folder, prefix, configuration)
+        self.origin = f"https://{name}"
 
 
 def _servers(prefix, doors):

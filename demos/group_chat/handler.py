@@ -25,10 +25,13 @@ from demos.group_chat.headers import HEADERS
 from demos.group_chat.limits import Gate, network
 from demos.group_chat.logs import log
 from demos.group_chat.websocket import MESSAGE_LIMIT, WebSocket
+from demos.instruments import hosts
 
 HEADER_TIME = 20.0  # seconds for a client to send its request
+UNREAD = 200  # connections that have sent no whole request; a real one takes a moment
 KERNEL_BUFFER = 128 * 1024  # bytes the kernel may hold for one client, besides its backlog
 
+_CURE = "If it should be one, start it with --origin and the address of its page."
 _FAULT = Code.INTERNAL_ERROR, "a fault in the server"
 _LINES = "".join(f"{name}: {value}\r\n" for name, value in HEADERS.items())
 _BAD_REQUEST = (
@@ -46,6 +49,9 @@ class WebSocketHandler(PrescribedHandler):  # type: ignore[misc]  # it ships no 
     # Pages of these origins may connect besides our own, such as "https://chat.example.org".
     origins: frozenset[str] = frozenset()
 
+    # Names by which we may be asked for besides this machine's own; hosts.ANY: any name.
+    hosts: frozenset[str] = frozenset()
+
     # How many connections an address may have; None: any number.
     gate: Gate | None = None
 
@@ -54,6 +60,9 @@ class WebSocketHandler(PrescribedHandler):  # type: ignore[misc]  # it ships no 
 
     # Who is connected at the moment; `serving` keeps them alive and says goodbye to them.
     connections: ClassVar[set[WebSocket]] = set()
+
+    # Who has sent no whole request yet, the one who has taken longest first.
+    unread: ClassVar[dict["WebSocketHandler", None]] = {}
 
     # Who hangs up, or does not read its answer in time, is no fault of the server's.
     ignored_socket_errors = (*PrescribedHandler.ignored_socket_errors, "timed out")
@@ -65,8 +74,11 @@ class WebSocketHandler(PrescribedHandler):  # type: ignore[misc]  # it ships no 
         """Serve one connection. Small frames leave at once, and a silent client does not stay."""
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.socket.settimeout(HEADER_TIME)
-        with contextlib.suppress(ConnectionError):  # it did not wait for our answer
-            super().handle()
+        try:
+            with contextlib.suppress(ConnectionError):  # it did not wait for our answer
+                super().handle()
+        finally:
+            self.unread.pop(self, None)
 
     def handle_one_request(self) -> Any:  # noqa: ANN401
         """Read and answer one request; its log line holds nothing of the one before."""
@@ -75,6 +87,7 @@ class WebSocketHandler(PrescribedHandler):  # type: ignore[misc]  # it ships no 
 
     def read_requestline(self) -> str:
         """Read the first line of a request; a client that takes too long is gone (OSError)."""
+        self._wait_in_line()
         with gevent.Timeout(HEADER_TIME, TimeoutError("no request came")):
             line: str = super().read_requestline()
             return line
@@ -82,7 +95,18 @@ class WebSocketHandler(PrescribedHandler):  # type: ignore[misc]  # it ships no 
     def read_request(self, raw_requestline: str) -> bool:
         """Read the headers; a client that takes too long gets a 400."""
         with gevent.Timeout(HEADER_TIME, ValueError("the headers took too long")):
-            return bool(super().read_request(raw_requestline))
+            is_read = bool(super().read_request(raw_requestline))
+        self.unread.pop(self, None)
+        return is_read
+
+    def _wait_in_line(self) -> None:
+        """Count among those who have sent no whole request; the one who takes longest has to go."""
+        self.unread[self] = None
+        if len(self.unread) > UNREAD:
+            slowest = next(iter(self.unread))
+            del self.unread[slowest]
+            with contextlib.suppress(OSError):
+                slowest.socket.shutdown(socket.SHUT_RDWR)
 
     def MessageClass(self, *args: Any) -> Any:  # noqa: ANN401  # gevent's name
         """Return the headers of a request; ValueError if they say twice how long its body is.
@@ -100,6 +124,12 @@ class WebSocketHandler(PrescribedHandler):  # type: ignore[misc]  # it ships no 
 
     def run_application(self) -> None:
         """Let the application answer, over the socket or in plain HTTP."""
+        host = self.environ.get("HTTP_HOST", "")
+        if host and not hosts.is_known(host, self.environ["SERVER_PORT"], self.hosts):
+            log("foreign_host", host=host, peer=self._peer())
+            self.close_connection = True
+            self._refuse("421 Misdirected Request", f"{host} is not a name of this server. {_CURE}")
+            return
         if not self._asks_for_websocket():
             WSGIHandler.run_application(self)
             return
@@ -223,12 +253,9 @@ class WebSocketHandler(PrescribedHandler):  # type: ignore[misc]  # it ships no 
         return "403 Forbidden", "Pages of other sites may not connect here."
 
     def _is_ours(self, origin: str) -> bool:
-        """Compare host and port, and not the scheme.
-
-        Behind a proxy that does TLS the page's is https, and the request that we get is http.
-        """
-        host: str = self.environ.get("HTTP_HOST", "")
-        return host != "" and origin.lower().partition("://")[2] == host.lower()
+        asked = self.environ.get
+        forwarded = asked("HTTP_X_FORWARDED_HOST", "")
+        return hosts.is_ours(origin, asked("HTTP_HOST", ""), asked("SERVER_PORT"), forwarded)
 
     def _refuse(self, status: str, sentence: str) -> None:
         body = f"{sentence}\n".encode()

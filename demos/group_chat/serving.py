@@ -12,6 +12,7 @@ import socket
 import sys
 from collections.abc import Callable
 from time import monotonic
+from urllib.parse import urlsplit
 
 import gevent
 from flask import Flask, request
@@ -28,8 +29,10 @@ from demos.group_chat.limits import PEOPLE, Gate
 from demos.group_chat.logs import log
 from demos.group_chat.turns import Turn
 from demos.group_chat.websocket import WebSocket
+from demos.instruments import hosts
 
 PORT = 5000  # the source's
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
 HEARTBEAT = 25.0  # seconds after which a client that answers nothing is gone; proxies cut at 60
 STOP_TIME = 5.0  # seconds for everybody to say goodbye
 _PING = frames.encode(frames.PING, b"")
@@ -46,7 +49,8 @@ def options(description: str) -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="URL",
-        help="pages of this site may connect as well, such as https://chat.example.org",
+        help="our own address behind a proxy, or a site whose pages may connect as well,"
+        " such as https://chat.example.org",
     )
     return parser
 
@@ -88,7 +92,9 @@ def serve(
     connections: set[WebSocket] = set()
     settings = {
         "origins": frozenset(chosen.origin),
+        "hosts": _hosts(chosen),
         "connections": connections,
+        "unread": {},
         "proxies": getattr(chosen, "proxies", 0),
         "gate": Gate(chosen.people) if "people" in chosen else None,
     }
@@ -108,6 +114,13 @@ def serve(
     heart.kill()
     _say_goodbye(server, connections)
     at_end()
+
+
+def _hosts(chosen: argparse.Namespace) -> frozenset[str]:
+    """Return the names by which we may be asked for."""
+    if chosen.host not in LOOPBACK:  # in a network we cannot know all the names that we have
+        return frozenset({hosts.ANY})
+    return frozenset(urlsplit(origin).hostname or "" for origin in chosen.origin)
 
 
 def _port(text: str) -> int:

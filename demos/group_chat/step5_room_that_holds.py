@@ -10,7 +10,7 @@ Try: end this program with Ctrl-C and start it again while pages are open. Send 
 `python -m websockets ws://127.0.0.1:5000/Eve`. Stop a page's process with kill -STOP.
 
 New: step 4 held as long as its visitors were kind. chat.py is the program, room.py the room,
-websocket.py the connection that waits for nobody, fan_out.py who hears what, and limits.py how much.
+websocket.py the connection that waits for nobody, fan_out.py who hears what, limits.py how much.
 Options: --host, --port, --origin, --rate, --people, --proxies.
 """
 

@@ -7,11 +7,11 @@ import socket
 import sys
 from collections.abc import Callable, Iterator
 from functools import partial
-from urllib.parse import urlsplit
 
 from flask import Flask, Response, abort, jsonify, render_template, request
 from werkzeug.serving import WSGIRequestHandler, make_server
 
+from demos.instruments import hosts
 from demos.pool_demo.load_choice import LIMITS, WAYS, Choice, Refused
 from demos.pool_demo.observer import Observer
 from demos.pool_demo.picture import STATES
@@ -97,10 +97,14 @@ def _sent() -> dict[str, object]:
 
 def _stay_here() -> None:
     """Refuse names that others could point to this machine, and pages of others that call here."""
-    host = urlsplit(f"//{request.host}").hostname or ""
-    if host not in ("127.0.0.1", "localhost", "::1") and not host.endswith(".localhost"):
+    port = request.environ["SERVER_PORT"]
+    if not hosts.is_known(request.host, port):
         abort(403, "Open the page at the address that the step prints.")
-    if request.method != "GET" and request.origin not in (None, f"http://{request.host}"):
+    forwarded = request.headers.get("X-Forwarded-Host", "")
+    origin = request.origin
+    if request.method == "GET" or origin is None:
+        return
+    if not hosts.is_ours(origin, request.host, port, forwarded):
         abort(403, "Only the page itself may press these buttons.")
 
 

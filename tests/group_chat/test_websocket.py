@@ -37,6 +37,7 @@ from tests.group_chat.hostile import (
 from tests.group_chat.views import LONG, SINGERS, SONGS
 from tests.waiting import eventually
 
+UNREAD = 200  # connections without a whole request that a server keeps
 QUIET = ("--heartbeat", "600")  # no ping comes between what a test counts
 PIECE = frame(BINARY, bytes(16_000))
 
@@ -211,7 +212,7 @@ def test_what_is_no_request_is_refused_without_a_traceback(server, plain, sent):
 
 
 def test_a_line_of_the_log_tells_of_its_own_request(server, plain):
-    plain.ask(b"GET /no-such-page HTTP/1.1\r\nHost: x\r\n\r\n")
+    plain.ask(b"GET /no-such-page HTTP/1.1\r\nHost: localhost\r\n\r\n")
     plain.ask(b"garbage\r\n\r\n")
     assert eventually(lambda: plain.port not in peers(server.process.pid))
     first, second = about(server, plain)
@@ -310,8 +311,44 @@ def test_our_own_page_programs_and_friends_may_connect(with_friends):
     host = with_friends.url.removeprefix("http://")
     for origin in (f"http://{host}", None, "https://chat.example.org", "http://b"):
         assert handshake(with_friends, Origin=origin).status == 101
-    proxied = {"Host": "Course.Example.org", "Origin": "https://course.example.ORG"}
-    assert handshake(with_friends, **proxied).status == 101
+    # Behind a proxy that passes on the name; a port that need not be said may be said.
+    for name in ("Chat.Example.org", "chat.example.org:443"):
+        proxied = {"Host": name, "Origin": "https://chat.example.org"}
+        assert handshake(with_friends, **proxied).status == 101
+
+
+@pytest.mark.parametrize("path", ["/", "/echo", "/static/echo.js"])
+@pytest.mark.parametrize(
+    "name", ["evil.example", "evil.example:{port}", "127.0.0.1.evil.example", "localhost.", "["]
+)
+def test_a_strangers_name_for_this_machine_is_refused(with_friends, path, name):
+    """DNS rebinding: Host and Origin are alike, and foreign."""
+    host = name.format(port=with_friends.url.rpartition(":")[2])
+    answer = handshake(with_friends, path=path, Host=host, Origin=f"http://{host}")
+    assert answer.status == 421
+    assert b"is not a name of this server" in answer.body
+
+
+@pytest.mark.parametrize(
+    "name", ["localhost:{port}", "127.0.0.1:{port}", "[::1]:{port}", "ann.course.localhost:{port}"]
+)
+def test_this_machine_has_several_names(with_friends, name):
+    host = name.format(port=with_friends.url.rpartition(":")[2])
+    assert handshake(with_friends, Host=host, Origin=f"http://{host}").status == 101
+
+
+def test_half_sent_requests_keep_nobody_out(server):
+    """However many there are, a newcomer is answered: who has taken longest to send a request has to go."""
+    half = [Client(server.url, upgrade=False) for _ in range(UNREAD + 50)]
+    for client in half:
+        client.send(b"GET / HTTP/1.1\r\nHost: ")
+    assert handshake(server).status == 101
+    for client in half[:50]:
+        assert client.socket.recv(100) == b""
+    half[-1].send(b"localhost\r\n\r\n")
+    assert half[-1].socket.recv(12) == b"HTTP/1.1 200"
+    for client in half:
+        client.reset()
 
 
 def test_a_page_without_a_site_is_nobodys(server):

@@ -161,12 +161,12 @@ def hand_shake(client, step, early=b""):
 # --- Pages ---
 
 REQUESTS = [
-    b"GET /ws HTTP/1.1\r\nHost: x\r\n\r\n",
-    b"HEAD /ws HTTP/1.1\r\nHost: x\r\n\r\n",
-    b"GET /static/many_people.js HTTP/1.1\r\nHost: x\r\n\r\n",
-    b"GET /no/such/page HTTP/1.1\r\nHost: x\r\n\r\n",
-    b"POST /ws HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello",
-    b"POST /ws HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+    b"GET /ws HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    b"HEAD /ws HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    b"GET /static/many_people.js HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    b"GET /no/such/page HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    b"POST /ws HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nhello",
+    b"POST /ws HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
     b"GET /healthz HTTP/1.0\r\n\r\n",
     b"nonsense\r\n\r\n",
     hostile.request("x", "/ws"),  # a page, and no socket
@@ -216,7 +216,7 @@ def test_several_requests_on_one_connection(chat):
 def test_a_page_that_has_not_changed(chat):
     server, tap = chat
     etag = server.get("/static/chat.css").headers["ETag"]
-    asking = f"GET /static/chat.css HTTP/1.1\r\nHost: x\r\nIf-None-Match: {etag}\r\n\r\n".encode()
+    asking = f"GET /static/chat.css HTTP/1.1\r\nHost: localhost\r\nIf-None-Match: {etag}\r\n\r\n".encode()
     found = answers(tap, asking, REQUESTS[0])
     assert found == answers(server, asking, REQUESTS[0])
     assert b"304 NOT MODIFIED" in found.upper()

@@ -471,6 +471,22 @@ def test_pages_of_other_origins_open_no_socket(server):
     assert person.page(origin=server.url).is_open()
 
 
+def test_a_strangers_name_for_this_machine_is_refused(server):
+    """DNS rebinding: a stranger's name leads to 127.0.0.1, so that Host and Origin are alike, and foreign."""
+    port = server.url.rpartition(":")[2]
+    for name in ("evil.example", f"evil.example:{port}", f"127.0.0.1.evil.example:{port}"):
+        for path, method in (
+            ("/login", "GET"),
+            ("/login", "POST"),
+            ("/friends", "GET"),
+            ("/static/chat.css", "GET"),
+        ):
+            answer = server.get(path, method, Host=name, Origin=f"http://{name}")
+            assert answer.status == 421, (name, path)
+            assert "csrf" not in answer.body
+    assert server.get("/login", Host=f"localhost:{port}").status == 200
+
+
 # Input that is no input.
 
 INJECTIONS = [

@@ -1,5 +1,6 @@
 """The stage's web application: one page, what it reads and what it asks for. It serves this machine alone."""
 
+import json
 import secrets
 import signal
 import socket
@@ -12,9 +13,9 @@ from gevent.event import Event
 from gevent.pywsgi import WSGIServer
 from werkzeug.wrappers import Response as WerkzeugResponse
 
-from course import optionfile, place, stage_code, steps, target
+from course import optionfile, place, stage_code, stage_names, steps, target
 from course.errors import CourseError
-from course.stage_feed import stream
+from course.stage_feed import Bell, stream
 from course.stage_map import CourseMap, notes, words
 from course.stage_runs import CLIENTS, SITE, Run, Runs
 
@@ -42,7 +43,9 @@ def create_app(port: int) -> tuple[Flask, Runs]:
     home = f"{TITLE}.{SITE}:{port}"
     hosts = {home, f"{HOST}:{port}", f"localhost:{port}"}
     token, begun = secrets.token_urlsafe(24), secrets.token_hex(4)
-    runs = Runs(f"http://{home}", f"http://{home}/?key={key}")
+    is_outside = bool(stage_names.outside(port))
+    shown = stage_names.outside(port).replace(stage_names.ANY, "") or f"http://{home}"
+    runs = Runs(f"http://{home}", f"{shown}/?key={key}")
 
     def is_key(given: str | None) -> bool:
         return secrets.compare_digest((given or "").encode(), key.encode())
@@ -50,7 +53,7 @@ def create_app(port: int) -> tuple[Flask, Runs]:
     @app.before_request
     def guard() -> None:
         """Let in only who has the key, and our own pages; a name that a stranger's DNS leads here is none of ours."""
-        if request.host not in hosts:
+        if request.host not in hosts and not stage_names.is_known(request.host, port):
             raise Refused(
                 f"This is the stage at http://{home}/, and {request.host} is not its name."
             )
@@ -60,7 +63,8 @@ def create_app(port: int) -> tuple[Flask, Runs]:
                 "Open the address that the stage has printed in the terminal: it has the key."
             )
         origin = request.headers.get("Origin")
-        if origin is not None and origin != f"http://{request.host}":
+        forwarded = request.headers.get("X-Forwarded-Host", "")
+        if origin is not None and not stage_names.is_ours(origin, request.host, forwarded, port):
             raise Refused("Pages of other origins cannot use the stage.")
         if (
             request.headers.get("Sec-Fetch-Site") in ("cross-site", "same-site")
@@ -76,7 +80,7 @@ def create_app(port: int) -> tuple[Flask, Runs]:
     def protect(response: Response) -> Response:
         response.headers["Content-Security-Policy"] = (
             "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
-            f"frame-src http://*.{SITE}:*"
+            f"frame-src http://*.{SITE}:* {stage_names.frames(port)}"
         )
         response.headers["X-Content-Type-Options"] = "nosniff"
         response.headers["Referrer-Policy"] = "no-referrer"
@@ -100,7 +104,10 @@ def create_app(port: int) -> tuple[Flask, Runs]:
             answer.set_cookie(cookie, key, httponly=True, samesite="Lax")
             return answer
         return render_template(
-            "stage.html", token=token, home=home, clients=[name for _, name in CLIENTS]
+            "stage.html",
+            token=token,
+            home="" if is_outside else home,
+            clients=[name for _, name in CLIENTS],
         )
 
     @app.get("/notes")
@@ -131,11 +138,18 @@ def create_app(port: int) -> tuple[Flask, Runs]:
     def wire(number: int) -> Response:
         return _stream(_frames(_run(number)))
 
+    @app.get("/wires")
+    def wires() -> Response:
+        numbers = request.args.getlist("run", type=int)
+        watched = {number: run for number in numbers if (run := runs.get(number))}
+        return _stream(_frames_of_all(watched, runs.wires))
+
     @app.post("/runs")
     def start() -> tuple[Response, int]:
         asked = _asked()
         step = _find(CourseMap(), str(asked.get("step")))
-        run = runs.start(step, str(asked.get("options", "")), _count(asked))
+        ancestor = request.headers.get("Origin", "") if is_outside else ""
+        run = runs.start(step, str(asked.get("options", "")), _count(asked), ancestor)
         return jsonify(run.as_json()), 201
 
     @app.post("/runs/<int:number>/stop")
@@ -218,6 +232,20 @@ def _frames(run: Run) -> Iterator[str]:
         events, seen = run.wire.since(seen)
         yield "".join(f"data: {event}\n\n" for event in events) or ": here\n\n"
         heard = run.wire.bell.wait(heard, 10)
+
+
+def _frames_of_all(watched: dict[int, Run], bell: Bell) -> Iterator[str]:
+    """Yield what passes on several wires: [number of a run, its events] for each that has some."""
+    seen = dict.fromkeys(watched, 0)
+    heard = -1
+    while True:
+        found = []
+        for number, run in watched.items():
+            events, seen[number] = run.wire.since(seen[number])
+            if events:
+                found.append([number, events])
+        yield f"data: {json.dumps(found, ensure_ascii=False)}\n\n" if found else ": here\n\n"
+        heard = bell.wait(heard, 10)
 
 
 def _stream(chunks: Iterator[str]) -> Response:

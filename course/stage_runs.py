@@ -22,7 +22,7 @@ import gevent
 from gevent.lock import RLock
 from gevent.os import nb_read
 
-from course import place, stage_code, steps, tether
+from course import place, stage_code, stage_names, steps, tether
 from course.errors import CourseError
 from course.stage_feed import Bell
 from course.stage_output import Lines, Output
@@ -46,9 +46,9 @@ STEP_TIME, TAP_TIME = 10.0, 2.0  # seconds between asking to stop and ending
 class Wire:
     """What the taps of a run have seen: the newest events."""
 
-    def __init__(self) -> None:
-        """Begin with nothing."""
-        self.bell = Bell()
+    def __init__(self, bell: Bell) -> None:
+        """Begin with nothing; the bell rings at each change."""
+        self.bell = bell
         self._events: deque[tuple[int, str]] = deque(maxlen=FRAMES)
         self._counters: dict[
             str, tuple[int, str]
@@ -74,7 +74,14 @@ class Run:
     """One step, from Run to Stop: its processes, their output, and its clients."""
 
     def __init__(
-        self, number: int, step: steps.Step, options: str, wanted: int, ancestor: str, bell: Bell
+        self,
+        number: int,
+        step: steps.Step,
+        options: str,
+        wanted: int,
+        ancestor: str,
+        bell: Bell,
+        wires: Bell,
     ) -> None:
         """Prepare a run; `start` starts it.
 
@@ -85,6 +92,7 @@ class Run:
             wanted: how many clients to open once it serves.
             ancestor: origin of the page that shows the clients.
             bell: rung at every change.
+            wires: rung at everything that passes on its wire.
         """
         self.number, self.step, self.options, self.bell = number, step, options, bell
         self.wanted, self.ancestor = wanted, ancestor
@@ -94,7 +102,7 @@ class Run:
         self.addresses: list[str] = []
         self.plots: list[Path] = []
         self.output = Output()
-        self.wire = Wire()
+        self.wire = Wire(wires)
         self.processes: list[subprocess.Popen[bytes]] = []
         self.clients: list[Client] = []
         self._needs = ExitStack()
@@ -273,7 +281,10 @@ class Client:
                 if line.startswith("{"):
                     self.run.wire.add(line)
                 elif found := re.match(r"Open http://127\.0\.0\.1:(\d+)/", line):
-                    self.url = f"http://{self.host}.{SITE}:{found[1]}/{self.page}"
+                    port = int(found[1])
+                    self.url = f"http://{self.host}.{SITE}:{port}/{self.page}"
+                    if stage_names.outside(port):
+                        self.url = stage_names.client(port, self.page)
                     self.run.change()
             self.run.wire.bell.ring()
             gevent.sleep(READ)
@@ -299,12 +310,12 @@ class Runs:
             address: where that page is opened.
         """
         self.ancestor, self.address = ancestor, address
-        self.bell = Bell()
+        self.bell, self.wires = Bell(), Bell()
         self.by_step: dict[str, Run] = {}
         self._number = 0
 
-    def start(self, step: steps.Step, options: str, clients: int) -> Run:
-        """Run a step.
+    def start(self, step: steps.Step, options: str, clients: int, ancestor: str = "") -> Run:
+        """Run a step; `ancestor` is the origin of the page that shows its clients, if it is not the usual one.
 
         Raises:
             CourseError: it runs already, or cannot be started.
@@ -313,7 +324,8 @@ class Runs:
         if former and former.runs:
             raise CourseError(f"{step.path} runs already: stop it first.")
         self._number += 1
-        run = Run(self._number, step, options, clients, self.ancestor, self.bell)
+        ancestor = ancestor or self.ancestor
+        run = Run(self._number, step, options, clients, ancestor, self.bell, self.wires)
         self.by_step[step.path] = run  # from now on nobody else starts it
         try:
             run.start()

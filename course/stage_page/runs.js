@@ -10,7 +10,7 @@ let start = ""; // which start of the stage we talk to
 
 /** Hear from the stage what runs. The browser asks again by itself when the stream breaks. */
 function listen() {
-  const stream = new EventSource("events");
+  const stream = SharedStream.open("events");
   stream.addEventListener("open", () => {
     $("connection").textContent = "";
   });

@@ -118,5 +118,5 @@ loadMap()
     listen();
     const { home } = document.body.dataset;
     // Under another name the frames are of another site, and get no cookies.
-    if (location.host !== home) complain(`Clients side by side need the address that the terminal shows: http://${home}/…`);
+    if (home && location.host !== home) complain(`Clients side by side need the address that the terminal shows: http://${home}/…`);
   });

@@ -27,7 +27,7 @@
   class WirePanel extends HTMLElement {
     connectedCallback() {
       if (!this.firstChild) this.build();
-      // A page may have six streams at a time, so a panel that nobody sees has none.
+      // A panel that nobody sees has no stream.
       this.watcher = new ResizeObserver(() => this.connect());
       this.watcher.observe(this);
     }
@@ -69,7 +69,10 @@
       if (!this.parts.details.open || !this.offsetWidth) {
         this.disconnect();
       } else if (!this.stream) {
-        this.stream = new EventSource(this.dataset.source);
+        const { source } = this.dataset;
+        // The stage's tabs share one (streams.js); another page has its own.
+        const shares = typeof SharedStream !== "undefined";
+        this.stream = shares ? SharedStream.open(source) : new EventSource(source);
         // Each begins with what the stage has kept, also when it comes back after a break.
         this.stream.addEventListener("open", () => this.forget());
         this.stream.addEventListener("message", ({ data }) => this.hear(JSON.parse(data)));

@@ -393,6 +393,27 @@ def test_three_and_four_clients_and_one_in_a_tab_with_the_same_session(presenter
 # --- Keys, type, colours, reset ---
 
 
+def test_seven_tabs_share_their_connections_and_the_first_one_s_buttons_work(presenter, stage):
+    """A browser has six connections to a host. What runs, and what passes on its wire, is seen in each tab."""
+    first = presenter("group_chat/step3_nameless_room").start(clients=1)
+    first.clients(1)
+    first.view.locator("wire-panel summary").first.click()
+    tabs = [Presenter(first.page.context.new_page(), stage) for _ in range(6)]
+    for tab in tabs:
+        tab.show("group_chat/step3_nameless_room")
+        expect(tab.run).to_have_text("Stop")
+        tab.view.locator("wire-panel summary").first.click()
+    (frame,) = tabs[-1].clients(1)
+    frame.get_by_role("textbox").fill("in every tab")
+    frame.get_by_role("button").click()
+    for tab in (first, *tabs):
+        expect(tab.view.locator(".wire-lines")).to_contain_text("in every tab")
+    first.stop()
+    for tab in tabs:
+        tab.has_become("was stopped")
+        tab.page.close()
+
+
 def test_keys_turn_steps_but_not_while_somebody_types(presenter):
     entered = presenter("pool_demo/step1_raw_pymysql")
     page, title = entered.page, entered.title.inner_text()

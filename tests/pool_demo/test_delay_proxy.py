@@ -21,14 +21,18 @@ from tests.waiting import eventually, within
 
 TRIP = 0.05
 
+# What goes wrong in a thread of these tests is a failure, and not a line that nobody reads.
+pytestmark = pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
+
 
 @pytest.fixture
 def echo():
     """The settings of a server that says hello, and then whatever it hears."""
+    threads = []
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def serve(connection):
-            with connection:
+            with connection, suppress(OSError):  # the other side may break off at any moment
                 connection.sendall(b"hello")
                 while data := connection.recv(65536):
                     connection.sendall(data)
@@ -39,11 +43,15 @@ def echo():
                     connection, _ = server.accept()
                 except OSError:
                     return
-                threading.Thread(target=serve, args=(connection,), daemon=True).start()
+                threads.append(threading.Thread(target=serve, args=(connection,), daemon=True))
+                threads[-1].start()
 
-        threading.Thread(target=accept, daemon=True).start()
+        threads.append(threading.Thread(target=accept, daemon=True))
+        threads[0].start()
         yield Settings(port=server.getsockname()[1])
         server.shutdown(socket.SHUT_RDWR)
+        for thread in threads:
+            within(60, thread.join)
 
 
 def dial(proxy):
@@ -93,6 +101,16 @@ def test_bytes_are_intact_and_many_may_be_under_way(echo):
         sender.start()
         assert read(connection, len(data)) == data
         within(60, sender.join)
+
+
+def test_who_breaks_off_in_the_middle_leaves_nothing_behind(echo):
+    with DelayProxy(echo, TRIP) as proxy:
+        for _ in range(3):
+            with dial(proxy) as connection:
+                assert read(connection, 5) == b"hello"
+                connection.sendall(b"x" * 1_000_000)  # the answer to which nobody reads
+        with dial(proxy) as connection:
+            assert read(connection, 5) == b"hello"
 
 
 def test_small_messages_arrive_in_order(echo):

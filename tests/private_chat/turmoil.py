@@ -76,18 +76,22 @@ class Writer:
         self._arrived = set()
         self._answered = asyncio.Event()
         self._refused = False
-        self.over = False  # a connection that breaks while the task is cancelled may swallow that
+        self._is_over = False
 
     async def run(self, doors):
-        """Stay connected until cancelled."""
+        """Stay connected until `end`."""
         for door in itertools.cycle(doors[self.connections :] + doors[: self.connections]):
-            if self.over:
+            if self._is_over:
                 return
             try:
                 await self._converse(door)
             except* HINDRANCES:
                 pass
             await asyncio.sleep(self._chance.uniform(0.05, 0.3))
+
+    def end(self):
+        """Come back no more; a cancellation alone may be lost in the connection that breaks at the same moment."""
+        self._is_over = True
 
     async def _converse(self, door):
         address = f"{door.url}/single_ws".replace("http", "ws", 1) + (
@@ -201,18 +205,19 @@ async def turmoil(doors, writers, disasters):
             await asyncio.sleep(0.1)
         await asyncio.sleep(2.5)
     finally:
-        pending, tries = set(running), 0
-        for writer in writers:
-            writer.over = True
-        while pending:
-            for task in pending:
-                task.cancel()
-            _, pending = await asyncio.wait(pending, timeout=1)
-            tries += 1
-            assert tries < 60, f"{len(pending)} writers do not end"
+        await end(writers, running)
     seen = judge(writers, expected)
     seen.seconds = time.monotonic() - began
     return seen
+
+
+async def end(writers, running):
+    """End the tasks in which writers run, also if a cancellation is swallowed."""
+    for writer, task in zip(writers, running, strict=True):
+        writer.end()
+        task.cancel()
+    _, pending = await asyncio.wait(running, timeout=60)
+    assert not pending, f"{len(pending)} writers do not end"
 
 
 def judge(writers, expected):

@@ -26,6 +26,7 @@ from course.locks import Lock
 START_LIMIT = 60.0  # seconds until a server that does not answer is given up
 STOP_LIMIT = 5.0  # seconds between asking it to stop and ending it
 PORT_TRIES = 5
+SILENCE = 3  # seconds until somebody who connects and says nothing has to go; 10 is the server's own choice
 LOG_LIMIT = 4 * 2**20  # bytes of server log after which a new file is begun
 
 
@@ -80,13 +81,14 @@ class Keeper:
     def _end_orphan(self) -> None:
         """End a server that an earlier keeper left behind, and remove its socket."""
         record = read_record(self.state)
-        pid = record.get("server_pid")
-        data = os.fsencode(self.state / "data")
-        if pid and data in _command_line(pid):  # the number may belong to another program by now
+        pid, began = record.get("server_pid", 0), record.get("server_began")
+        # The number may belong to another program by now: then that one has begun later.
+        if pid and began and began_at(pid) == began:
             for number in (signal.SIGTERM, signal.SIGKILL):
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, number)
-                wait_until(lambda: data not in _command_line(pid), STOP_LIMIT)
+                if began_at(pid) == began:
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(pid, number)
+                wait_until(lambda: began_at(pid) != began, STOP_LIMIT)
         if record.get("sockets"):
             shutil.rmtree(record["sockets"], ignore_errors=True)
 
@@ -149,6 +151,9 @@ class Keeper:
             f"--init-file={init_file}",
             "--character-set-server=utf8mb4",
             "--max-connections=400",
+            # Other users of this machine can reach the port. Who is silent there has a place for so long, and a
+            # program that logs in needs some milliseconds.
+            f"--connect-timeout={SILENCE}",
             "--innodb-buffer-pool-size=16M",
             "--skip-log-bin",
         ]
@@ -178,9 +183,11 @@ class Keeper:
         return server.poll() is None
 
     def _record(self, ready: bool = False) -> None:
-        record: dict[str, object] = {"pid": os.getpid(), "ready": ready}
+        pid = os.getpid()
+        record: dict[str, object] = {"pid": pid, "began": began_at(pid), "ready": ready}
         if self.server:
-            record |= {"server_pid": self.server.pid, "sockets": str(self.sockets)}
+            record |= {"server_pid": self.server.pid, "server_began": began_at(self.server.pid)}
+            record |= {"sockets": str(self.sockets)}
         optionfile.write_private(self.state / "keeper.json", json.dumps(record))
 
     def _stay(self) -> None:
@@ -262,7 +269,10 @@ def wait_until(condition: Callable[[], bool], limit: float) -> bool:
 
 
 def read_record(state: Path) -> dict:  # type: ignore[type-arg]  # JSON
-    """Return the keeper's note of itself: `pid`, `ready`, `server_pid`, `sockets`, or after its end `told_to_stop`."""
+    """Return the keeper's note of itself: `pid`, `began`, `ready`, and `server_pid`, `server_began`, `sockets`.
+
+    After its end it is `told_to_stop`.
+    """
     with contextlib.suppress(OSError, ValueError):
         found = json.loads((state / "keeper.json").read_text("utf-8"))
         if isinstance(found, dict):
@@ -276,15 +286,27 @@ def report(message: dict[str, object]) -> None:
         print(json.dumps(message), flush=True)
 
 
-def _command_line(pid: int) -> bytes:
-    if Path("/proc/self").exists():
-        with contextlib.suppress(OSError):
-            return Path(f"/proc/{pid}/cmdline").read_bytes()
-        return b""
-    done = subprocess.run(
-        ["ps", "-ww", "-o", "command=", "-p", str(pid)], capture_output=True, check=False
-    )
-    return done.stdout
+def began_at(pid: int) -> str:
+    """Return when a process began; "" if there is none, or if it has ended and nobody has asked how yet.
+
+    Number and time together name a process; the number alone is given again to others. Within one start of the
+    machine, that is, hence its name as well.
+    """
+    if not Path("/proc/self").exists():
+        done = subprocess.run(
+            ["ps", "-o", "stat=,lstart=", "-p", str(pid)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        state, _, began = done.stdout.strip().partition(" ")
+        return "" if state.startswith("Z") else began.strip()
+    try:
+        state, *fields = Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()
+        machine = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+    return "" if state == "Z" else f"{fields[18]} {machine}"  # starttime, in clock ticks
 
 
 def main(arguments: list[str]) -> int:

@@ -162,8 +162,10 @@ def stop(state: Path) -> bool:
     """Stop the server whoever uses it; say whether there was one."""
     if not is_running(state):
         return False
-    pid = keeper.read_record(state).get("pid")
-    if pid:
+    record = keeper.read_record(state)
+    pid = record.get("pid")
+    # A keeper that has just begun has not written its own number yet; the one before may be anybody's by now.
+    if pid and keeper.began_at(pid) == record.get("began"):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGTERM)
     if not keeper.wait_until(lambda: not is_running(state), keeper.STOP_LIMIT + 5):

@@ -1,5 +1,6 @@
 """The private server's life: started once, shared, gone with its last user, and no committed row lost."""
 
+import json
 import random
 import signal
 import stat
@@ -175,6 +176,46 @@ def test_kill_9_of_the_keeper_takes_the_server_with_it(course: Course, kill):
     assert eventually(lambda: not alive(status.server_pid))
     assert course.sql("select name from stu") == "小甜甜"
     assert not Path(status.socket).parent.exists(), "the next command tidies up"
+
+
+def test_a_stranger_with_the_number_of_a_server_that_is_gone_is_left_alone(course: Course, kill):
+    """The record of an earlier start holds a number that another program has now, whose command line has our path."""
+    course.run("db", "start")
+    status = course.status
+    kill(status.keeper_pid)
+    assert eventually(lambda: not alive(status.server_pid))
+    options = [f"--datadir={course.state / 'data'}", str(course.state / "data")]
+    with subprocess.Popen(
+        [sys.executable, "-c", "input()", *options], stdin=subprocess.PIPE
+    ) as stranger:
+        record = keeper.read_record(course.state) | {
+            "pid": stranger.pid,
+            "server_pid": stranger.pid,
+        }
+        (course.state / "keeper.json").write_text(json.dumps(record))
+        assert course.sql("select 1") == "1"
+        course.run("db", "stop")
+        assert stranger.poll() is None
+        stranger.communicate(b"\n", timeout=60)
+        assert stranger.returncode == 0
+
+
+def test_a_server_that_its_keeper_left_behind_is_ended(course: Course, kill, tmp_path):
+    """Where no kernel ends it with the keeper; here another process stands for it, recorded as that server would be."""
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as orphan:
+        record = {
+            "server_pid": orphan.pid,
+            "server_began": keeper.began_at(orphan.pid),
+            "sockets": str(tmp_path / "gone"),
+        }
+        (course.state / "keeper.json").write_text(json.dumps(record))
+        assert course.sql("select 1") == "1"
+        assert orphan.wait(60) == -signal.SIGTERM
+
+
+def test_who_connects_and_says_nothing_soon_loses_the_place(course: Course):
+    """Other users of the machine reach the port, and can take all 400 places."""
+    assert course.sql("select @@connect_timeout") == "3"
 
 
 def test_kill_9_of_the_server_is_mended_by_the_next_command(course: Course, kill):

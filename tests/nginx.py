@@ -140,6 +140,19 @@ CODESPACE_WITHOUT = {"Host": "localhost:{port}"}  # as it does at times
 HUB = {"Host": "{name}:443", "X-Forwarded-Proto": "https"}
 HUB_WITHIN = {"Host": "{name}:80", "X-Forwarded-Proto": "http"}  # TLS ended in front of it
 
+# What the files for a dev container and for Binder set there.
+CODESPACES = {
+    "COURSE_PROXY": "https://$CODESPACE_NAME-{port}.app.github.dev",
+    "CODESPACE_NAME": "fuzzy-space",
+}
+BINDER = {"COURSE_PROXY": "*"}
+THERE = {
+    "codespace": (CODESPACES, CODESPACE),
+    "codespace without X-Forwarded-Host": (CODESPACES, CODESPACE_WITHOUT),
+    "hub": (BINDER, HUB),
+    "hub behind TLS": (BINDER, HUB_WITHIN),
+}
+
 TUNNEL = """
 map $http_upgrade $tunnel_connection {{ default upgrade; "" ""; }}
 server {{

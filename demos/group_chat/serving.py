@@ -90,7 +90,7 @@ def serve(
     app.register_error_handler(WebsocketMismatch, _not_a_page)
     protect(app)
     connections: set[WebSocket] = set()
-    settings = {
+    settings: dict[str, object] = {
         "origins": frozenset(chosen.origin),
         "hosts": _hosts(chosen),
         "connections": connections,

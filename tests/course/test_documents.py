@@ -12,6 +12,7 @@ import yaml
 
 from course import cli, lab, place, stage_app
 from tests.course.conftest import Course
+from tests.nginx import BINDER, CODESPACES
 
 SECTIONS = [f"A{number}" for number in range(13)] + [f"B{number}" for number in range(1, 8)]
 
@@ -70,7 +71,8 @@ def test_dev_container_uses_what_is_there():
         cli._parser().parse_args(arguments)
     assert set(container["forwardPorts"]) == {lab.USUAL_PORT, stage_app.USUAL_PORT, 5000}
     settings = container["customizations"]["vscode"]["settings"]
-    assert container["containerEnv"].keys() == {"COURSE_STATE_DIR", "COURSE_VENV"}
+    assert container["containerEnv"].keys() == {"COURSE_STATE_DIR", "COURSE_VENV", "COURSE_PROXY"}
+    assert container["containerEnv"]["COURSE_PROXY"] == CODESPACES["COURSE_PROXY"]
     python = Path(settings["python.defaultInterpreterPath"])
     assert python.parent.parent == Path(container["containerEnv"]["COURSE_VENV"])
 
@@ -100,6 +102,7 @@ def test_binder_builds_and_starts(course: Course, tmp_path: Path):
     run(home / ".binder/postBuild")
     assert list((home / "lessons/mine").glob("*.ipynb"))
     kernel = json.loads((prefix / "share/jupyter/kernels/python3/kernel.json").read_text("utf-8"))
+    assert f"export COURSE_PROXY='{BINDER['COURSE_PROXY']}'" in read(".binder/start").splitlines()
     # What a notebook would run in that kernel, once Binder has started its own server.
     code = "from course.lesson import ready; ready(); print('ready')"
     said = run(home / ".binder/start", kernel["argv"][0], "-c", code)
@@ -123,3 +126,14 @@ def test_every_dependency_says_why():
     for line in read("pyproject.toml").splitlines():
         if re.match(r'    "[A-Za-z][\w.\[\]-]*>=', line):
             assert re.search(r"# \w+", line), line
+
+
+def test_promises_name_tests_that_are_there():
+    known = {
+        name
+        for file in (place.ROOT / "tests").rglob("test_*.py")
+        for name in re.findall(r"^def (test_\w+)", file.read_text("utf-8"), re.MULTILINE)
+    }
+    for page in (place.ROOT / "docs").glob("promises*.md"):
+        named = set(re.findall(r"`(test_\w+)`", page.read_text("utf-8")))
+        assert named and named <= known, (page.name, named - known)

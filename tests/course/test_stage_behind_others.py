@@ -11,15 +11,10 @@ from types import SimpleNamespace
 import pytest
 
 from course import keeper, place, tether
-from tests.nginx import CODESPACE, CODESPACE_WITHOUT, HUB, HUB_WITHIN, Tunnel
+from tests.nginx import BINDER, THERE, Tunnel
 from tests.waiting import eventually
 
 STEP = "group_chat/step3_nameless_room"
-CODESPACES = {
-    "COURSE_PROXY": "https://$CODESPACE_NAME-{port}.app.github.dev",
-    "CODESPACE_NAME": "fuzzy-space",
-}
-BINDER = {"COURSE_PROXY": "*"}
 
 
 @contextmanager
@@ -41,11 +36,7 @@ def stage(folder, surroundings):
         server.stdout.close()
 
 
-@pytest.mark.parametrize(
-    ("surroundings", "kind"),
-    [(CODESPACES, CODESPACE), (CODESPACES, CODESPACE_WITHOUT), (BINDER, HUB), (BINDER, HUB_WITHIN)],
-    ids=["codespace", "codespace without X-Forwarded-Host", "hub", "hub behind TLS"],
-)
+@pytest.mark.parametrize(("surroundings", "kind"), THERE.values(), ids=THERE)
 def test_its_page_runs_a_step_there(nginx, tmp_path, surroundings, kind):
     with stage(tmp_path, surroundings) as server:
         at_hub = surroundings is BINDER

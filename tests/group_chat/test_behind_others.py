@@ -7,13 +7,7 @@ import pytest
 from websockets.exceptions import InvalidStatus
 
 from tests.group_chat.rich import Page, fresh
-from tests.nginx import CODESPACE, CODESPACE_WITHOUT, HUB, HUB_WITHIN, Tunnel
-
-CODESPACES = {
-    "COURSE_PROXY": "https://$CODESPACE_NAME-{port}.app.github.dev",
-    "CODESPACE_NAME": "fuzzy-space",
-}
-BINDER = {"COURSE_PROXY": "*"}
+from tests.nginx import BINDER, CODESPACES, HUB, THERE, Tunnel
 
 
 @pytest.fixture(scope="module")
@@ -37,11 +31,7 @@ def name_of(server, surroundings):
     return f"fuzzy-space-{port}.app.github.dev" if surroundings is CODESPACES else "hub.example.org"
 
 
-@pytest.mark.parametrize(
-    ("surroundings", "kind"),
-    [(CODESPACES, CODESPACE), (CODESPACES, CODESPACE_WITHOUT), (BINDER, HUB), (BINDER, HUB_WITHIN)],
-    ids=["codespace", "codespace without X-Forwarded-Host", "hub", "hub behind TLS"],
-)
+@pytest.mark.parametrize(("surroundings", "kind"), THERE.values(), ids=THERE)
 def test_its_page_and_its_socket_work_there(nginx, tmp_path, at, surroundings, kind):
     server = at(surroundings)
     name = name_of(server, surroundings)

@@ -324,9 +324,9 @@ def markdown(found: Mapping[str, list[Delays]], busy: float, quick: bool) -> str
                     [line(which) for which in found],
                 ),
                 f"Before, {HISTORY:,} lines of {LONG:,} bytes were said, in a room that limits"
-                " connections but not lines; the last kind meets all the usual limits. Those who disturb are a"
-                " process of their own on the same machine, so they take processor time from the"
-                " server and from those who measure as well.",
+                " connections but not lines; the last kind meets all the usual limits. Those who"
+                " disturb are a process of their own on the same machine, so they take processor"
+                " time from the server and from those who measure as well.",
                 f"Python {platform.python_version()}. {platform.system()}, {os.cpu_count()} cores."
                 f" Load before the run: {busy:.1f} (0 is an idle machine, {os.cpu_count()} a busy"
                 " one)." + (" A quick run: too short to believe." if quick else ""),

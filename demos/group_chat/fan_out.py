@@ -88,7 +88,7 @@ class FanOut:
         while True:
             self._there_is_work.wait()
             self._there_is_work.clear()
-            turn = Turn()
+            turn = Turn(is_urgent=True)
             self.seal()
             while self._jobs:
                 job, here = self._jobs.popleft()

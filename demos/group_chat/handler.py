@@ -24,6 +24,7 @@ from demos.group_chat.frames import Code
 from demos.group_chat.headers import HEADERS
 from demos.group_chat.limits import Gate, network
 from demos.group_chat.logs import log
+from demos.group_chat.turns import others_first
 from demos.group_chat.websocket import MESSAGE_LIMIT, WebSocket
 from demos.instruments import hosts
 
@@ -124,6 +125,7 @@ class WebSocketHandler(PrescribedHandler):  # type: ignore[misc]  # it ships no 
 
     def run_application(self) -> None:
         """Let the application answer, over the socket or in plain HTTP."""
+        others_first()  # many who come at once do so one after the other
         host = self.environ.get("HTTP_HOST", "")
         if host and not hosts.is_known(host, self.environ["SERVER_PORT"], self.hosts):
             log("foreign_host", host=host, peer=self._peer())

@@ -10,27 +10,37 @@ turns. Three greenlets at work for a millisecond each delayed an answer by 230 m
 from time import monotonic
 
 import gevent
+from gevent.lock import Semaphore
 
 LENGTH = 0.001  # seconds of work in one turn
 _SHORTEST = 1e-6  # seconds; it is not 0, so it goes by way of the event loop
+_in_line = Semaphore(1)
 
 
 def others_first() -> None:
-    """Let everybody else have a turn: whoever is ready, and whoever has got something to read."""
-    gevent.sleep(_SHORTEST)
+    """Let everybody else have a turn: whoever is ready, and whoever has got something to read.
+
+    All who call this form a line: however many there are, one of them works at a time, and between
+    two of them everybody else has a turn.
+    """
+    with _in_line:
+        gevent.sleep(_SHORTEST)
 
 
 class Turn:
     """The turn of one greenlet. Call `share` in each round of a loop that may be long."""
 
-    __slots__ = ("_ends",)
+    __slots__ = ("_ends", "_is_urgent")
 
-    def __init__(self) -> None:
-        """Begin now."""
-        self._ends = monotonic() + LENGTH
+    def __init__(self, is_urgent: bool = False) -> None:
+        """Begin now. `is_urgent`: what everybody waits for does not wait in line."""
+        self._ends, self._is_urgent = monotonic() + LENGTH, is_urgent
 
     def share(self) -> None:
         """Let the others have theirs, if this one has had LENGTH."""
         if monotonic() > self._ends:
-            others_first()
+            if self._is_urgent:
+                gevent.sleep(_SHORTEST)
+            else:
+                others_first()
             self._ends = monotonic() + LENGTH

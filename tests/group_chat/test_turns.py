@@ -4,13 +4,16 @@ One server of its own tells in the end what it wrote in each turn of its event l
 """
 
 import json
+import signal
 import subprocess
 import sys
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
 
 from course import place, tether
+from course.demo import open_ws
 from tests.group_chat import hostile
 from tests.group_chat.rich import RICH, Page, fresh
 from tests.waiting import eventually
@@ -18,6 +21,7 @@ from tests.waiting import eventually
 LINES, LENGTH = 100, 15_000  # together more than the room keeps
 KEPT = 1024 * 1024  # bytes of frames that it keeps
 PINGS = 450  # nearly as many at once as are allowed
+AT_ONCE = 20  # pages that come in the same moment
 CROWD, FEW = 200, 3  # people who hear so many lines
 
 
@@ -45,9 +49,7 @@ def seen(tmp_path_factory):
         )
         try:
             address = eventually(lambda: _address(folder / "out"))
-            found = _play(
-                SimpleNamespace(url=address, ws=lambda path, **more: _open(address, path, **more))
-            )
+            found = _play(SimpleNamespace(url=address, ws=partial(open_ws, address), server=server))
             server.terminate()
             assert server.wait(60) == 0
         finally:
@@ -66,12 +68,6 @@ def _address(file):
     )
 
 
-def _open(address, path, **options):
-    from course.demo import open_ws
-
-    return open_ws(address, path, **options)
-
-
 def _play(door):
     speaker = Page.join(door, fresh())
     said = _say(speaker, LINES)
@@ -87,6 +83,7 @@ def _play(door):
         pinger.send(hostile.frame(hostile.PING) * PINGS)
         for _ in range(PINGS):
             assert pinger.receive() == (hostile.PONG, b"")
+    at_once = _come_at_once(door, newcomers[-1].replay[-1]["id"])
     crowd = [hostile.Client(door.url, "/ql") for _ in range(CROWD)]
     for client in crowd:  # who answers a ping is in the room
         client.send(hostile.frame(hostile.PING))
@@ -97,8 +94,27 @@ def _play(door):
             assert client.receive()[0] == hostile.TEXT
         client.reset()
     return SimpleNamespace(
-        said=said, newcomers=newcomers, pinger=pinger.port, crowd={client.port for client in crowd}
+        said=said,
+        newcomers=newcomers,
+        pinger=pinger.port,
+        at_once=at_once,
+        crowd={client.port for client in crowd},
     )
+
+
+def _come_at_once(door, since):
+    """Let many pages in, which have missed nothing; the server finds them all in the same moment."""
+    pages = [hostile.Client(door.url, upgrade=False) for _ in range(AT_ONCE)]
+    door.server.send_signal(signal.SIGSTOP)
+    for page in pages:
+        path = f"/{fresh()}?since={since}"
+        page.send(hostile.request(page.host, path, Sec_WebSocket_Protocol=RICH))
+    door.server.send_signal(signal.SIGCONT)
+    for page in pages:
+        assert page.ask(b"").status == 101
+        assert json.loads(page.hear())["type"] == "welcome"
+        page.reset()
+    return {page.port for page in pages}
 
 
 def _say(speaker, count):
@@ -142,3 +158,12 @@ def test_a_line_for_many_people_is_written_in_turns(seen):
     turns = _turns(seen, seen.crowd)
     assert sum(turns.values()) > CROWD * FEW * LENGTH
     assert max(turns.values()) < CROWD * LENGTH
+
+
+def test_many_who_come_at_once_come_one_after_the_other(seen):
+    """So each welcome, the first that is written to a page, has a turn of its own."""
+    first = {}
+    for turn, port, _ in seen.trace["writes"]:
+        first.setdefault(port, turn)
+    turns = [first[port] for port in seen.at_once]
+    assert len(set(turns)) == len(turns) == AT_ONCE

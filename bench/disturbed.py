@@ -42,7 +42,7 @@ HISTORY, LONG = 1000, 15_000  # lines that are there before, and letters in each
 PATIENCE = 30.0  # seconds for whatever has to come
 MOST = 1.5  # times the undisturbed p99
 FULL_ROOM, USUAL_ROOM = "nobody disturbs", "nobody disturbs a room with its usual limits"
-ELSEWHERE = "127.0.0.2"  # where those come from who meet the usual limits
+ELSEWHERE = "127.0.0.2"  # where those who disturb come from
 MASK = bytes(4)  # which leaves the payload as it is
 
 
@@ -140,9 +140,7 @@ async def fill(url: str) -> str:
 # Those who disturb, in a process of their own.
 
 
-async def open_raw(
-    url: str, path: str, window: int = 0, address: str = "127.0.0.1"
-) -> socket.socket:
+async def open_raw(url: str, path: str, window: int = 0, address: str = ELSEWHERE) -> socket.socket:
     """Open a WebSocket on a plain socket; what comes is not looked at."""
     parts = urlsplit(url)
     plain = socket.socket()
@@ -207,7 +205,7 @@ async def talk_and_leave(url: str, number: int) -> None:
     while True:
         turn += 1
         path = f"talk{number}-{turn}"
-        with contextlib.suppress(OSError), await open_raw(url, path, address=ELSEWHERE) as plain:
+        with contextlib.suppress(OSError), await open_raw(url, path) as plain:
             await loop.sock_sendall(plain, line * 30)
             await asyncio.sleep(0.05)
             await loop.sock_sendall(plain, client_frame(frames.CLOSE, b""))

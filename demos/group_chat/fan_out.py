@@ -75,6 +75,12 @@ class FanOut:
         self._jobs.append((frames, self._here()))
         self._there_is_work.set()
 
+    def tell_one(self, member: Member, frame: bytes) -> None:
+        """Send a frame to one member, after all that was said and told before."""
+        self.seal()
+        self._jobs.append(({member.form: frame}, [(member.form, [member])]))
+        self._there_is_work.set()
+
     def seal(self) -> None:
         """Settle who hears what was said up to now: whoever is in the room at this moment."""
         if self._gathered:

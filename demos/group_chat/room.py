@@ -139,7 +139,7 @@ class Room:
         """Tell the author of a message that had to wait that it is said now."""
         member = self._members[Format.RICH].get(message.origin)
         if member:
-            member.socket.send_frame(ack_frame(message))
+            self._fan_out.tell_one(member, ack_frame(message))
 
     def status(self) -> None:
         """Tell everybody that the memory is in trouble, or well again."""

@@ -12,7 +12,7 @@ from time import monotonic
 import gevent
 from gevent.lock import Semaphore
 
-LENGTH = 0.001  # seconds of work in one turn
+LENGTH = 0.0005  # seconds of work in one turn
 _SHORTEST = 1e-6  # seconds; it is not 0, so it goes by way of the event loop
 _in_line = Semaphore(1)
 

@@ -14,6 +14,7 @@ from flask import Blueprint, Flask, Response, current_app, g, jsonify, render_te
 from flask.json.provider import DefaultJSONProvider
 from flask_limiter import Limiter
 from flask_wtf.csrf import CSRFError, CSRFProtect
+from limits.errors import StorageError
 from pymysql.constants import ER
 from werkzeug.exceptions import HTTPException, ServiceUnavailable, TooManyRequests
 
@@ -132,6 +133,7 @@ def create_app(*features: Blueprint, limits_at: str = "memory://") -> Flask:
 
     for error in (pymysql.MySQLError, PoolTimeout, TooSlow):
         app.register_error_handler(error, _database_away)
+    app.register_error_handler(StorageError, _counts_away)
     app.register_error_handler(HTTPException, _refused)
     return app
 
@@ -154,7 +156,7 @@ def _limits_storage(limits_at: str) -> dict[str, object]:
         return {}
     from demos.private_chat.redis_pool import redis_pool  # without Redis nobody needs it
 
-    return {"connection_pool": redis_pool(limits_at, REDIS_TIME)}
+    return {"connection_pool": redis_pool(limits_at, REDIS_TIME), "wrap_exceptions": True}
 
 
 def secret_key() -> str:
@@ -183,6 +185,12 @@ def _database_away(error: Exception) -> tuple[str | Response, int]:
     if error.args and error.args[0] in (ER.BAD_FIELD_ERROR, ER.NO_SUCH_TABLE):
         return _answer(_OTHER_TABLES, 503)
     return _answer("The database does not answer at the moment. Try again soon.", 503)
+
+
+def _counts_away(error: StorageError) -> tuple[str | Response, int]:
+    # The limiter counts here from the first such error on; those who asked Redis meanwhile come again.
+    log("counts", error=repr(error.storage_error), path=request.path)
+    return _answer(_REASONS[503], 503)
 
 
 def _refused(error: HTTPException) -> tuple[str | Response, int, dict[str, str]]:

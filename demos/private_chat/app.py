@@ -188,7 +188,7 @@ def _database_away(error: Exception) -> tuple[str | Response, int]:
 
 
 def _counts_away(error: StorageError) -> tuple[str | Response, int]:
-    # The limiter counts here from the first such error on; those who asked Redis meanwhile come again.
+    # From the first such error on, it is counted here; who asked Redis meanwhile comes again.
     log("counts", error=repr(error.storage_error), path=request.path)
     return _answer(_REASONS[503], 503)
 

@@ -21,6 +21,7 @@ from demos.private_chat.switchboard import ENDED, Connection, Switchboard, User
 
 P = ParamSpec("P")
 RICH = "im.v1"  # the subprotocol that asks for the rich format
+PAGES_OF_ONE = 50  # that one user may have open
 IDS = 100  # in one frame of marks; more of them count as several frames
 SLOW = 1.0  # seconds that somebody who sends too much has to wait, at most
 RECIPIENTS = 20  # of one message
@@ -81,6 +82,9 @@ def single(db: MysqlHelp, board: Switchboard, post: Post, rate: float = RATE) ->
         connection = Connection(socket, user, rich, request.remote_addr or "")
         if meter.wait("join", user, connection.address):
             socket.close(Code.POLICY, "too many connections, one after the other")
+            return ""
+        if board.pages(user.id) >= PAGES_OF_ONE:
+            socket.close(Code.POLICY, "too many open pages")
             return ""
         try:
             connection.hold()

@@ -179,6 +179,10 @@ class Switchboard:
         """Return the users who have a page open in this process."""
         return list(self._pages)
 
+    def pages(self, user_id: int) -> int:
+        """Return how many pages of a user this process serves."""
+        return len(self._pages.get(user_id, ()))
+
     def send(self, event: Event, to: Iterable[int]) -> None:
         """Send an event to all pages of these users, anywhere."""
         self.send_here(event, to)

@@ -126,6 +126,16 @@ def test_joins_belong_to_the_user(server):
     assert newcomer(server).page().is_open()
 
 
+def test_a_user_has_a_bounded_number_of_pages(server):
+    ann = newcomer(server)
+    pages = [ann.page() for _ in range(50)]
+    assert Page(ann).ended() == (1008, "too many open pages")
+    assert all(page.is_open() for page in pages)
+    pages.pop().close()
+    assert eventually(lambda: Page(ann).is_open())
+    assert newcomer(server).page().is_open()
+
+
 @pytest.mark.parametrize(
     ("what", "path"), [("history", "/history?friend=x"), ("friends", "/friends")]
 )

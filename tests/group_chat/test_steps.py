@@ -184,7 +184,9 @@ def exchange(url, *parts, until):
             plain.sendall(part)
             before = len(got)
             while end(got[before:]):
-                got += plain.recv(65536)
+                more = plain.recv(65536)
+                assert more, got
+                got += more
     return sum(map(len, parts)), got
 
 
@@ -199,7 +201,7 @@ def test_step2_counts_bytes_as_they_are(shared):
 
     # Three requests on one connection, of which two are for the lane.
     def ask(path):
-        return f"GET {path} HTTP/1.1\r\nHost: here\r\nX-Padding: {'x' * 500}\r\n\r\n".encode()
+        return f"GET {path} HTTP/1.1\r\nHost: localhost\r\nX-Padding: {'x' * 500}\r\n\r\n".encode()
 
     requests = [ask("/poll/b1/999999"), ask("/"), ask("/poll/b1/999999")]
     sent, got = exchange(server.url, *requests, until=[unfinished] * 3)
@@ -213,7 +215,7 @@ def test_step2_counts_bytes_as_they_are(shared):
 
     # A handshake, one frame that comes, a close frame there and back.
     handshake = (
-        b"GET /socket/b2/0 HTTP/1.1\r\nHost: here\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+        b"GET /socket/b2/0 HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
         b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: MDEyMzQ1Njc4OTAxMjM0NQ==\r\n\r\n"
     )
     close = b"\x88\x82\x00\x00\x00\x00\x03\xe8"

@@ -167,8 +167,8 @@ def _says(is_well: Callable[[str], bool], address: str, what: str) -> Any:  # no
 @exercise(
     "11.3",
     hints=(
-        "Two headers decide. With which one does the process compare `Origin`, and with which one "
-        "does it count attempts?",
+        "Two headers decide. Which one names the site, as `Origin` does, and by which one does the "
+        "process count attempts?",
         "Keep all headers of the visitor, also `Host`; put the address into `X-Forwarded-For`.",
     ),
     why="The process believes its proxy, so the proxy must not pass on what a visitor made up.",
@@ -176,8 +176,8 @@ def _says(is_well: Callable[[str], bool], address: str, what: str) -> Any:  # no
         "return dict(headers)": "made up another address",
         'return {**headers, "X-Forwarded-For": "127.0.0.1"}': "somebody else",
         """
-        return {"X-Forwarded-For": address, "Origin": headers["Origin"]}
-        """: "403",
+        return {**headers, "Host": "messenger", "X-Forwarded-For": address}
+        """: "421",
         """
         return {"X-Forwarded-For": address, **headers}
         """: "made up another address",
@@ -187,7 +187,7 @@ def check_pass_on(pass_on: Callable[[Mapping[str, str], str], Mapping[str, str]]
     """Stand between visitors and a messenger that trusts one proxy, with the student's headers."""
     site = {"Host": "chat.example.org", "Origin": "https://chat.example.org"}
     step = "private_chat.step6_several_processes"
-    with scene(*TABLES), running(step, "--proxies", "1") as demo:
+    with scene(*TABLES), running(step, "--proxies", "1", "--origin", site["Origin"]) as demo:
         handshake = {
             "Connection": "Upgrade",
             "Upgrade": "websocket",

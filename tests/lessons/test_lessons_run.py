@@ -190,7 +190,11 @@ FACTS = {
         "kill-back": ["舒畅 hears: 你还在吗？\n"],
         "outage-run": ["舒畅 hears:   没有 Redis 呢？\n"],
         "stop-run": ["healthz: 200", "exit code: 0\n", "received 1012"],
-        "nginx-host": ["sent it:  101\n", "process:          403"],
+        "nginx-host": [
+            "sent it: 421 chat.example.org is not a name",
+            "process:         403",
+            "--origin:      101",
+        ],
         "show-count": ["200 messages on the screen\nlost: 0\ntwice: 0  in order: True\n"],
     },
 }

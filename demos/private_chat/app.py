@@ -27,7 +27,7 @@ from demos.private_chat.look import look
 ANSWER_TIME = 4.5  # seconds; whatever the database does, a page has its answer by then
 REDIS_TIME = 1.0  # seconds; a Redis that takes longer is not asked how often somebody tried
 
-SLOTS = 8192  # of each kind there are so many counts, however many names somebody thinks up
+SLOTS = 131_072  # of each kind there are so many counts, however many names somebody thinks up
 
 
 def slot(*what: str) -> str:

@@ -1,12 +1,13 @@
 """The rules of frames (RFC 6455, section 5), kept by a server that a hostile client talks to."""
 
 from contextlib import suppress
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from demos.group_chat.websocket import SMALL_FRAMES
 from tests.group_chat.hostile import (
     BINARY,
     CLOSE,
@@ -310,7 +311,7 @@ OFTEN = settings(
 
 @st.composite
 def message(draw):
-    """Return a message in up to three fragments, perhaps with a ping in it, and the answers to it."""
+    """Return a message in up to three fragments, perhaps with pings, the answers, and how many small frames it has."""
     content = draw(st.text(max_size=30) | st.binary(max_size=130))
     opcode, whole = (TEXT, content.encode()) if isinstance(content, str) else (BINARY, content)
     edges = draw(st.lists(st.integers(0, len(whole)), max_size=2).map(sorted))
@@ -323,12 +324,9 @@ def message(draw):
     ]
     ping = draw(st.none() | st.binary(max_size=125))
     if ping is None:
-        return b"".join(pieces), [(opcode, whole)]
-    return frame(PING, ping).join([*pieces, b""]), [
-        *[(PONG, ping)] * len(edges),
-        (opcode, whole),
-        (PONG, ping),
-    ]
+        return b"".join(pieces), [(opcode, whole)], len(edges)
+    answers = [*[(PONG, ping)] * len(edges), (opcode, whole), (PONG, ping)]
+    return frame(PING, ping).join([*pieces, b""]), answers, 2 * len(edges) + 1
 
 
 @st.composite
@@ -342,10 +340,13 @@ def segments(draw, stream):
 def conversation(draw):
     """Return what a client sends, the answers, and the code at the end.
 
-    It sends 250 times one of ten messages. Somewhere in between it may break a rule.
+    It sends up to 250 times one of ten messages. Somewhere in between it may break a rule. There are no more small
+    frames than one may send at once, however quick the machine is.
     """
     ten = draw(st.lists(message(), min_size=10, max_size=10))
-    said = draw(st.lists(st.sampled_from(ten), min_size=250, max_size=250))
+    drawn = draw(st.lists(st.sampled_from(ten), min_size=250, max_size=250))
+    small = accumulate(count for *_, count in drawn)
+    said = [one[:2] for one, so_far in zip(drawn, small, strict=True) if so_far < SMALL_FRAMES[1]]
     at = draw(st.none() | st.integers(0, len(said)))
     broken, end = (b"", NO_CLOSE) if at is None else draw(VIOLATION)
     sent = [piece for piece, _ in said]

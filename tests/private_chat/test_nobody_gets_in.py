@@ -142,8 +142,8 @@ def test_an_ipv6_customer_is_one_address(server):
 def test_what_is_counted_takes_no_more_room_however_many_names_there_are():
     app = create_app()
     with app.app_context():
-        names = {slot("name", str(number)) for number in range(10 * SLOTS)}
-        assert SLOTS * 0.99 < len(names) <= SLOTS
+        names = {slot("name", str(number)) for number in range(2 * SLOTS)}
+        assert SLOTS * 0.8 < len(names) <= SLOTS
         assert slot("name", "Ann") == slot("name", "Ann") != slot("pair", "Ann")
         before = [slot("name", str(number)) for number in range(9)]
         app.secret_key = "another key"
@@ -721,8 +721,10 @@ def test_there_is_no_open_redirect(server):
             **{query: evil},
         )
         assert (answer.status, answer.headers["Location"]) == (302, "single")
-    answer = stranger(server).get(f"/single?next={evil}", Host="elsewhere.example")
+    answer = stranger(server).get(f"/single?next={evil}")
     assert answer.headers["Location"] == "login"
+    answer = stranger(server).get(f"/single?next={evil}", Host="elsewhere.example")
+    assert (answer.status, answer.headers["Location"]) == (421, None)
 
 
 SECRETS = ("Traceback", 'File "', "pymysql", "werkzeug", "select ", str(ROOT))

@@ -17,9 +17,9 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
-from demos.pool_demo.measure import Sample
+from demos.instruments.rounds import Sample
+from demos.instruments.screen import conclude, run
 from demos.pool_demo.settings import ROOT
-from demos.pool_demo.show import conclude, run
 
 FULL, QUICK = 5, 1  # rounds
 LIMIT = 600.0  # seconds for one start

@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TypeVar
 
-from bench.chat_load.joining import LoadError
-from bench.chat_servers import Contender, ServerError
-from demos.pool_demo.measure import interleave
+from bench.chat.load.joining import LoadError
+from bench.chat.servers import Contender, ServerError
+from demos.instruments.rounds import interleave
 
 Found = TypeVar("Found")
 

@@ -2,29 +2,31 @@
 
 import argparse
 import os
-import shlex
 import signal
 import sys
-from pathlib import Path
 
-from course import (
+from course.database import target
+from course.ground import commandline, debian, environment, language, say, surroundings
+from course.ground.errors import CourseError, explain
+from course.notebooks import readme_map
+from course.translations import wanted
+from course.verbs import (
     benches,
+    build,
     checks,
-    debian,
+    db,
     doctor,
-    environment,
     exercises,
     lab,
     lessons,
-    place,
-    say,
-    server,
     stage,
     steps,
-    surroundings,
-    target,
+    translations,
 )
-from course.errors import CourseError, explain
+
+# Verbs that show lessons and exercises, each in the reader's language; and those that write the English ones.
+FOR_READERS = {None, "exercises", "build", "lessons", "stage"}
+FOR_AUTHORS = {"map", "translations"}
 
 
 def main(arguments: list[str]) -> int:
@@ -38,14 +40,27 @@ def main(arguments: list[str]) -> int:
             signal.signal(number, signal.default_int_handler)
     try:
         # What follows `test` and `db shell` is for another program, which knows its own options.
+        spoken, words_after = _language_of(arguments)
+        if spoken:
+            language.choose(spoken)
         for verb, run in (("test", checks.run), ("db shell", target.shell)):
             words = verb.split()
-            if arguments[: len(words)] == words and arguments[len(words) :][:1] not in (
+            if words_after[: len(words)] == words and words_after[len(words) :][:1] not in (
                 ["-h"],
                 ["--help"],
             ):
-                return run(arguments[len(words) :])
-        return _dispatch(_parser().parse_args(arguments))
+                return run(words_after[len(words) :])
+        chosen = _parser().parse_args(arguments)
+        if chosen.lang:
+            language.choose(chosen.lang)
+        if sentence := language.refused():
+            raise CourseError(sentence)
+        if chosen.verb in FOR_READERS:
+            for sentence in wanted.make():
+                say.note(sentence)
+        elif chosen.verb in FOR_AUTHORS:
+            language.choose(language.USUAL)
+        return _dispatch(chosen)
     except CourseError as error:
         say.failure(error)
         return 1
@@ -60,19 +75,35 @@ def main(arguments: list[str]) -> int:
         return 130
 
 
+def _language_of(arguments: list[str]) -> tuple[str, list[str]]:
+    """Return the language that a command line begins with, "" if none, and the words after it."""
+    option, is_one_word, name = "".join(arguments[:1]).partition("=")
+    after = 1 if is_one_word else 2
+    name = name or "".join(arguments[1:2])
+    if option == "--lang" and name in language.NAMES:
+        return name, arguments[after:]
+    return "", arguments
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python3 -m course", description=__doc__, epilog="Without a verb it runs the course."
-    )
+    parser = commandline.Parser(prog="python3 -m course")
+    parser.description = language.translated("Lessons, exercises and demos of the course.")
+    parser.epilog = language.translated("Without a verb it opens the lessons in JupyterLab.")
     parser.add_argument(
         "--port",
         type=_port,
         default=0,
         help="JupyterLab's port (8888, or a free one if that is taken)",
     )
+    parser.add_argument(
+        "--lang",
+        choices=[*language.NAMES],
+        default="",
+        help="the language of lessons and sentences (default: COURSE_LANG, else that of the locale)",
+    )
     verbs = parser.add_subparsers(dest="verb", metavar="VERB")
 
-    verbs.add_parser("setup", help="set up only: packages, server, seed").add_argument(
+    verbs.add_parser("setup", help="only make ready: packages, server and seed").add_argument(
         "--test", action="store_true", help="also what the tests need"
     )
     verbs.add_parser(
@@ -89,54 +120,32 @@ def _parser() -> argparse.ArgumentParser:
     bench = verbs.add_parser("bench", help="list the benchmarks, or run one")
     bench.add_argument("name", nargs="?", help="such as pool")
     bench.add_argument("arguments", nargs=argparse.REMAINDER, help="passed on to the benchmark")
-    practice = verbs.add_parser("exercises", help="say how far you are, and hand out what is new")
+    practice = verbs.add_parser(
+        "exercises", help="say how far you are and what comes next, or check at each save"
+    )
     practice.add_argument(
         "action",
         nargs="?",
-        choices=["generate"],
-        help="for authors: write lessons/exercises/ from lessons/solutions/",
+        choices=[*exercises.ACTIONS],
+        help="; ".join(
+            f"{one}: {language.translated(does)}" for one, does in exercises.ACTIONS.items()
+        ),
     )
-    _add_lessons(
+    making = verbs.add_parser("build", help="list what you can build, or judge what you have built")
+    making.add_argument("name", nargs="?", help="such as group_chat")
+    making.add_argument("--hint", action="store_true", help="a hint for the goal that comes next")
+    making.add_argument("--watch", action="store_true", help="judge again whenever you save")
+    lessons.add_actions(
         verbs.add_parser("lessons", help="list the lessons, run them anew, or make copies")
+    )
+    verbs.add_parser("map", help="for authors: write the course map of course.toml into README.md")
+    translations.add_actions(
+        verbs.add_parser("translations", help="for authors: what the Chinese edition lacks")
     )
     verbs.add_parser("doctor", help="say what is here, what is missing and what mends it")
 
-    database = verbs.add_parser("db", help="the private database server").add_subparsers(
-        dest="action", metavar="ACTION", required=True
-    )
-    start = database.add_parser("start", help="start it and let it run until `db stop`")
-    start.add_argument("--port", type=_port, default=0, help="its TCP port (a free one)")
-    database.add_parser("stop", help="stop it, whoever uses it")
-    database.add_parser("status", help="say where it is; exit code 1 if it is not running")
-    database.add_parser("reset", help="restore the seed")
-    database.add_parser("shell", help="an SQL shell on it; arguments go to the client")
-    database.add_parser("env", help="print its MYSQL_* settings as shell exports")
+    db.add_actions(verbs.add_parser("db", help="the private database server"), _port)
     return parser
-
-
-def _add_lessons(parser: argparse.ArgumentParser) -> None:
-    actions = parser.add_subparsers(dest="action", metavar="ACTION")
-    run = actions.add_parser("run", help="execute lessons on the seed and keep their outputs")
-    clean = actions.add_parser("clean", help="copies without outputs, for class")
-    run.add_argument(
-        lessons.MEASURE,
-        action="store_true",
-        help="keep the new figures also where only they differ; else such cells stay as they are",
-    )
-    for action in (run, clean):
-        action.add_argument("names", nargs="*", metavar="NAME", help="such as 03; default: all")
-    site = actions.add_parser("html", help="all lessons as pages that need no network")
-    slides = actions.add_parser("slides", help="one lesson as slides that need no network")
-    slides.add_argument("name", metavar="NAME", help="such as 03")
-    figures = actions.add_parser("figures", help="make the lessons' pictures anew, with a browser")
-    for action, folder in (
-        (clean, lessons.CLEAN),
-        (site, lessons.SITE),
-        (slides, lessons.SLIDES),
-        (figures, lessons.FIGURES),
-    ):
-        where = folder.relative_to(place.ROOT)
-        action.add_argument("--out", type=Path, metavar="DIR", help=f"where to; default: {where}/")
 
 
 def _port(text: str) -> int:
@@ -164,15 +173,24 @@ def _dispatch(chosen: argparse.Namespace) -> int:
             return benches.run(chosen.name, chosen.arguments)
         benches.show()
         return 0
+    if chosen.verb == "build":
+        if chosen.name:
+            return build.run(chosen.name, chosen.hint, chosen.watch)
+        build.show()
+        return 0
     if chosen.verb == "lessons":
         return lessons.dispatch(chosen)
     if chosen.verb == "exercises":
         return exercises.run(chosen.action)
+    if chosen.verb == "translations":
+        return translations.dispatch(chosen)
     if chosen.verb == "doctor":
         return doctor.run()
-    return {"start": _start, "stop": _stop, "status": _status, "reset": _reset, "env": _env}[
-        chosen.action
-    ](chosen)
+    if chosen.verb == "map":
+        readme_map.write()
+        say.line("README.md has the course map of course.toml.")
+        return 0
+    return db.run(chosen)
 
 
 def _setup(with_tests: bool) -> int:
@@ -182,69 +200,6 @@ def _setup(with_tests: bool) -> int:
             checks.ensure_tools()
         say.line(f"Set up: {database.where}. Run the course with: python3 -m course")
     return 0
-
-
-def _start(chosen: argparse.Namespace) -> int:
-    _refuse_external()
-    before = server.status(place.state())
-    if before and chosen.port not in (0, before.port):
-        raise CourseError(
-            f"the server is running on port {before.port}: stop it with python3 -m course db stop, then start it on "
-            f"{chosen.port}."
-        )
-    lease = target.start(chosen.port)
-    lease.release()
-    say.line(f"{lease.status.where}. Stop it with: python3 -m course db stop")
-    return 0
-
-
-def _stop(chosen: argparse.Namespace) -> int:
-    _refuse_external()
-    say.line("Stopped." if server.stop(place.state()) else "It was not running.")
-    return 0
-
-
-def _status(chosen: argparse.Namespace) -> int:
-    if target.is_external():
-        environment.ensure()
-        say.line(f"{target.check_external()}, as MYSQL_* in the environment says.")
-        return 0
-    status = server.status(place.state())
-    if status is None:
-        say.line("Not running. Start it with: python3 -m course db start")
-        return 1
-    say.line(f"Running at {status.where}, process {status.server_pid}, socket {status.socket}.")
-    say.line(
-        "It runs until `db stop`."
-        if status.stays
-        else "It ends with the last course command that uses it."
-    )
-    return 0
-
-
-def _reset(chosen: argparse.Namespace) -> int:
-    say.line(target.reset())
-    return 0
-
-
-def _env(chosen: argparse.Namespace) -> int:
-    _refuse_external()
-    status = server.status(place.state())
-    if status is None:
-        raise CourseError(
-            "the private server is not running: start it with python3 -m course db start."
-        )
-    for name, value in status.as_environment().items():
-        say.line(f"export {name}={shlex.quote(value)}")
-    return 0
-
-
-def _refuse_external() -> None:
-    if target.is_external() and not target.names_ours():
-        raise CourseError(
-            "MYSQL_* in the environment names a server that is not ours to start or stop; to use the course's own: "
-            f"{target.unset()}"
-        )
 
 
 if __name__ == "__main__":

@@ -20,12 +20,14 @@ import tempfile
 import weakref
 from dataclasses import dataclass
 from email.message import Message
+from html import escape
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
-from course import keeper, place, redis_server, tether
-from course.errors import CourseError
+from course.database import keeper, redis_server
+from course.ground import kernel, place, tether
+from course.ground.errors import CourseError
 from course.lesson import LessonError
 
 if TYPE_CHECKING:
@@ -125,13 +127,7 @@ class Demo:
         self, path: str, method: str = "GET", body: str | None = None, **headers: str
     ) -> Answer:
         """Send one plain request; `_` in a header's name stands for `-`."""
-        with contextlib.ExitStack() as stack:
-            connection = http.client.HTTPConnection(urlsplit(self.url).netloc, timeout=ANSWER_LIMIT)
-            stack.callback(connection.close)
-            fields = {name.replace("_", "-"): value for name, value in headers.items()}
-            connection.request(method, quote(path, safe="/?&=%"), body, fields)
-            answer = connection.getresponse()
-            return Answer(answer.status, answer.headers, answer.read().decode())
+        return ask(self.url, path, method, body, **headers)
 
     def stop(self, seconds: float = 20.0) -> int:
         """Ask it to stop (SIGTERM) and return its exit code.
@@ -186,6 +182,44 @@ def open_ws(url: str, path: str, **options: Any) -> ClientConnection:  # noqa: A
     return opened
 
 
+def two_addresses(demo: Demo, first: str, second: str) -> None:
+    """Display a demo's page for two people, each under another name of this machine.
+
+    A browser keeps cookies by the name of the server. So both people can be logged in in one browser, in two tabs. The
+    links hold a port, which is another one next time: a notebook that is kept has only the text below them.
+
+    Args:
+        demo: what runs, with a page to log in.
+        first: a name for the link to 127.0.0.1.
+        second: a name for the link to localhost.
+    """
+    pages = {first: demo.page, second: demo.page.replace("//127.0.0.1:", "//localhost:", 1)}
+    if kernel.shell() is None:
+        print(*(f"{who}: {page}" for who, page in pages.items()), sep="\n")
+        return
+    from IPython.display import display
+
+    links = [
+        f'<p>{escape(who)}: <a href="{escape(page)}" target="_blank">{escape(page)}</a></p>'
+        for who, page in pages.items()
+    ]
+    plain = [f"{who}: {re.sub(r':[0-9]+/', ':…/', page)}" for who, page in pages.items()]
+    display({"text/html": "".join(links), "text/plain": "\n".join(plain)}, raw=True)  # type: ignore[no-untyped-call]
+
+
+def ask(
+    url: str, path: str, method: str = "GET", body: str | None = None, **headers: str
+) -> Answer:
+    """Send one plain request to a server; `_` in a header's name stands for `-`."""
+    with contextlib.ExitStack() as stack:
+        connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=ANSWER_LIMIT)
+        stack.callback(connection.close)
+        fields = {name.replace("_", "-"): value for name, value in headers.items()}
+        connection.request(method, quote(path, safe="/?&=%"), body, fields)
+        answer = connection.getresponse()
+        return Answer(answer.status, answer.headers, answer.read().decode())
+
+
 _running: dict[str, Demo] = {}
 _redis: list[redis_server.RedisServer] = []
 
@@ -235,7 +269,7 @@ def private_redis() -> redis_server.RedisServer:
         LessonError: there is none on this machine and none can be fetched.
     """
     if not _redis:
-        from course import tools
+        from course.ground import tools
 
         try:
             server = redis_server.RedisServer(tools.ensure("redis-server"))

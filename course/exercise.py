@@ -1,9 +1,16 @@
-"""The exercises' engine. A notebook calls `check`, `hint` and `progress`; lessons/checks/ uses the rest.
+"""The exercises' engine. A notebook calls `check`, `hint`, `progress` and `sample_of`; lessons/authors/checks/ uses the rest.
 
-    @exercise("3.2", hints=("first", "second"), why="…", wrong={"size = 1": "waited"})
-    def check_size(size: int) -> None:
-        waits = ...
-        expect(max(waits) < 0.15, f"expected no wait over 150 ms, the longest was {max(waits):.2f} s")
+    @exercise(
+        "2.1",
+        hints=("where to look", "what to do", "nearly the answer"),
+        why="…",
+        wrong={"insert(name)": "others see 0 rows"},
+        also_right=("with connect() as connection: …",),
+    )
+    def check_commit(enrol: Callable[[str], object]) -> None:
+        enrol("赵丽颖")
+        rows = ask("select name from stu")
+        expect(len(rows) == 1, f"after one call others see {len(rows)} rows in stu, expected 1")
 
 The parameters are the names that the student's cell defines. A check that returns says: right.
 """
@@ -26,12 +33,13 @@ from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any, NoReturn
 
-from course import exercises
-from course import progress as kept
+from course.ground import kernel, language, place
 from course.lesson import LessonError, ready
+from course.notebooks import exercises, next_up, start_page
+from course.notebooks import progress as kept
 
 NOT_ATTEMPTED, WRONG, RIGHT = "not attempted", "wrong", "right"
-LIMIT = 60.0  # seconds that a check may take; some start processes, and machines are slow
+LIMIT = 10.0  # seconds that a check may take, without the starts of processes: see `not_counted`
 NUDGE = 5.0  # seconds until one that goes on regardless is interrupted again
 
 Check = Callable[..., None]
@@ -41,7 +49,7 @@ class Wrong(Exception):
     """The answer is wrong; the message says what was expected and what was observed."""
 
 
-class _TimeIsUp(BaseException):
+class TimeIsUp(BaseException):
     """The check has taken too long. Not an Exception, so that no `except Exception` swallows it."""
 
 
@@ -60,15 +68,22 @@ class Exercise:
 
     number: str
     check: Check
-    hints: tuple[str, str]
-    why: str  # one sentence, said when the answer is right
+    hints: tuple[str, ...]  # two or more, each of which tells more than the one before
+    why: str  # a sentence or two, said when the answer is right
     wrong: Mapping[str, str]  # plausible wrong answers, and words of what the check says to each
+    also_right: tuple[str, ...]  # right answers that are written differently from the solution
     limit: float  # seconds
+    sample: Callable[[], Any] | None = None  # makes an example of what the answer is called with
 
     @property
     def answer(self) -> list[str]:
         """The names that the student's cell defines."""
         return list(inspect.signature(self.check).parameters)
+
+    @property
+    def minutes(self) -> int:
+        """What it takes a student who has just read the lesson; its notebook says so."""
+        return exercises.minutes(self.book)[self.number]
 
     @property
     def book(self) -> Path:
@@ -78,7 +93,7 @@ class Exercise:
     @property
     def cell(self) -> str:
         """The source of the cell that is handed out."""
-        return exercises.source_of(self.book, f"ex-{self.number.replace('.', '-')}-code")
+        return exercises.source_of(self.book, f"{exercises.task_id(self.number)}-code")
 
 
 _known: dict[str, Exercise] = {}
@@ -87,30 +102,36 @@ _known: dict[str, Exercise] = {}
 def exercise(
     number: str,
     *,
-    hints: tuple[str, str],
+    hints: tuple[str, ...],
     why: str,
     wrong: Mapping[str, str],
+    also_right: tuple[str, ...] = (),
     limit: float = LIMIT,
+    sample: Callable[[], Any] | None = None,
 ) -> Callable[[Check], Check]:
     """Register a check.
 
     Args:
         number: lesson and place, such as `3.2`.
-        hints: the first says where to look, the second nearly tells.
-        why: one sentence on why it matters, said after "right".
+        hints: where to look, what to do, and nearly the answer.
+        why: a sentence or two on why it matters, said after "right": true of every right answer.
         wrong: plausible wrong answers, each as it would stand between the marks of the cell, with
             words that the check must say to it.
+        also_right: right answers, too, which are written differently from the solution.
         limit: seconds until the check is given up.
+        sample: makes an example of what the answer is called with, for the student to look at.
 
     Raises:
-        ValueError: another check has this number.
+        ValueError: another check has this number, or there is only one hint.
     """
 
     def register(check: Check) -> Check:
         other = _known.get(number)
         if other and other.check.__qualname__ != check.__qualname__:
             raise ValueError(f"two checks have the number {number}")
-        _known[number] = Exercise(number, check, hints, why, wrong, limit)
+        if len(hints) < 2:
+            raise ValueError(f"{number} has {len(hints)} hints, and two are the least")
+        _known[number] = Exercise(number, check, hints, why, wrong, also_right, limit, sample)
         return check
 
     return register
@@ -140,11 +161,11 @@ def find(number: str) -> Exercise:
     if number not in _known:
         lesson = number.partition(".")[0]
         if lesson.isdecimal():
-            name = f"lessons.checks.exercises_{int(lesson):02}"
+            name = f"lessons.authors.checks.exercises_{int(lesson):02}"
             try:
                 importlib.import_module(name)
             except ModuleNotFoundError as error:
-                if error.name not in (name, "lessons.checks", "lessons"):
+                if error.name not in (name, "lessons.authors.checks", "lessons"):
                     raise
     if number not in _known:
         every = [one for book in exercises.books() for one in exercises.numbers(book)]
@@ -156,7 +177,7 @@ def find(number: str) -> Exercise:
 
 
 def check(number: str) -> None:
-    """Judge your answer to an exercise and print the verdict.
+    """Judge your answer to an exercise; print the verdict and, if it is right, what comes next.
 
     Args:
         number: in quotes, such as "3.2".
@@ -165,13 +186,29 @@ def check(number: str) -> None:
         LessonError: there is no such exercise, or no server to judge it with.
     """
     verdict = judge(str(number), _notebook())
-    print(verdict.said)
+    _say(verdict.said)
+    _print_if_any(keep(verdict))
     if verdict.outcome == RIGHT:
-        _print_if_any(kept.save(verdict.number, right=True))
+        _say(next_up.in_one_line(kept.load()[0], verdict.number))
+
+
+def sample_of(number: str) -> Callable[[], Any]:
+    """Return a function that makes an example of what your answer to an exercise is called with.
+
+    Args:
+        number: in quotes, such as "6.4".
+
+    Raises:
+        LessonError: there is no such exercise, or it has no example.
+    """
+    found = find(str(number)).sample
+    if found is None:
+        raise LessonError(f"Exercise {number} has no example to look at.")
+    return found
 
 
 def hint(number: str) -> None:
-    """Print the next hint for an exercise: there are two.
+    """Print the next hint for an exercise: where to look, what to do, nearly the answer.
 
     Args:
         number: in quotes, such as "3.2".
@@ -182,13 +219,15 @@ def hint(number: str) -> None:
     one = find(str(number))
     given = kept.entry_of(one.number)["hints"]
     if given < len(one.hints):
-        print(f"Hint {given + 1} of {len(one.hints)}: {one.hints[given]}")
+        _say(f"Hint {given + 1} of {len(one.hints)}: {one.hints[given]}")
         _print_if_any(kept.save(one.number, hints=1))
         return
-    print(f"There are no more hints for {one.number}. They were:")
+    _say(f"There are no more hints for {one.number}. They were:")
     for text in one.hints:
-        print(f"- {text}")
-    print(f"The solution is in lessons/solutions/{one.book.name}.")
+        print(f"- {language.translated(text)}")
+    solution = exercises.folder("solutions") / one.book.name
+    _say(f"The solution is in {solution.relative_to(place.ROOT).as_posix()}.")
+    _say(f"JupyterLab opens it: menu File, Open from Path, authors/solutions/{one.book.name}")
 
 
 def progress() -> None:
@@ -203,13 +242,36 @@ def judge(number: str, namespace: dict[str, Any]) -> Verdict:
         LessonError: there is no such exercise, or no server to judge it with.
     """
     one = find(number)
-    missing = _not_attempted(one, namespace)
+    # Each part by itself: an entry that begins with a value's place would take the words before it for that value.
+    missing = language.translated(_not_attempted(one, namespace))
     if missing:
         return Verdict(number, NOT_ATTEMPTED, f"{number} not attempted: {missing}")
-    observed = _observe(one, namespace)
+    observed = language.translated(_observe(one, namespace))
     if observed:
         return Verdict(number, WRONG, f'{number} wrong: {observed}. For help: hint("{number}")')
-    return Verdict(number, RIGHT, f"{number} right. {one.why}")
+    return Verdict(number, RIGHT, f"{number} right. {language.translated(one.why)}")
+
+
+def keep(verdict: Verdict) -> str:
+    """Keep in the progress and on the start page what was tried, and whether it was right.
+
+    Returns:
+        A sentence if that was not possible, else "".
+    """
+    if verdict.outcome == NOT_ATTEMPTED:
+        return ""
+    return kept.save(verdict.number, right=verdict.outcome == RIGHT) or start_page.write()
+
+
+def explained(number: str, error: BaseException, namespace: dict[str, Any]) -> str:
+    """Say what an error that a student's cell raised has to do with the answer, as words that end a sentence.
+
+    Raises:
+        LessonError: it has nothing to do with it, as the database cannot be used.
+    """
+    if isinstance(error, SyntaxError):
+        return f"line {error.lineno} of its cell is not valid Python: {error.msg}"
+    return _explain(error, find(number), namespace)
 
 
 # -- not attempted ---------------------------------------------------------------------------------
@@ -269,12 +331,12 @@ def _essence(code: CodeType) -> tuple[object, ...]:
 def _observe(one: Exercise, namespace: dict[str, Any]) -> str:
     """Run the check; return what is wrong with the answer, or "" if it is right."""
     try:
-        with _time_limit(one.limit):
+        with time_limit(one.limit):
             one.check(*(namespace[name] for name in one.answer))
     except Wrong as found:
         return str(found)
-    except _TimeIsUp:
-        return f"not done after {one.limit:g} s, so something in it waits for what never comes"
+    except TimeIsUp:
+        return f"not done after {one.limit:g} s, so something in it waits for ever"
     except LessonError:
         raise
     except (Exception, SystemExit) as error:
@@ -302,7 +364,7 @@ def _explain(error: BaseException, one: Exercise, namespace: dict[str, Any]) -> 
         return f"your answer cannot be used. Trying it raised {words}"
     frame, line = lines[-1]
     code = linecache.getline(frame.f_code.co_filename, line).strip()
-    where = f"in line {line} of its cell" + (f", `{code}`" if code else "")
+    where = f"in line {line} of its cell, `{code}`" if code else f"in line {line} of its cell"
     if isinstance(error, NameError) and error.name in _set_up_names(one.book):
         return f"your code raised {words}: run the set-up cell at the top, then this one again"
     return f"your code raised {words}, {where}"
@@ -313,14 +375,14 @@ def _set_up_names(book: Path) -> tuple[str, ...]:
 
 
 @contextmanager
-def _time_limit(seconds: float) -> Iterator[None]:
+def time_limit(seconds: float) -> Iterator[None]:
     """Interrupt a block that takes longer. Only the main thread can be, and there a kernel runs cells."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
     def ring(_number: int, _frame: FrameType | None) -> NoReturn:
-        raise _TimeIsUp
+        raise TimeIsUp
 
     former = signal.signal(signal.SIGALRM, ring)
     signal.setitimer(signal.ITIMER_REAL, seconds, NUDGE)
@@ -329,6 +391,20 @@ def _time_limit(seconds: float) -> Iterator[None]:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, former)
+
+
+@contextmanager
+def not_counted() -> Iterator[None]:
+    """Stop the clock of the time limit for a block in which the check is slow, and not the answer.
+
+    A process that starts on a busy machine takes as long as it takes.
+    """
+    left, again = signal.setitimer(signal.ITIMER_REAL, 0)
+    try:
+        yield
+    finally:
+        if left:
+            signal.setitimer(signal.ITIMER_REAL, left, again)
 
 
 # -- the notebook ----------------------------------------------------------------------------------
@@ -340,12 +416,7 @@ def _notebook() -> dict[str, Any]:
     Raises:
         LessonError: no notebook does.
     """
-    try:
-        from IPython import get_ipython
-    except ModuleNotFoundError:
-        shell = None
-    else:
-        shell = get_ipython()
+    shell = kernel.shell()
     if shell is None:
         raise LessonError(
             "Exercises are checked in a notebook: python3 -m course opens them, in mine/."
@@ -359,9 +430,13 @@ def _book(number: str) -> Path:
     for book in exercises.books():
         if book.stem.startswith(f"{lesson:02}_"):
             return book
-    raise LessonError(f"Lesson {lesson} has no notebook in lessons/exercises/.")
+    raise LessonError(f"Lesson {lesson} has no notebook in lessons/authors/exercises/.")
 
 
 def _print_if_any(sentence: str) -> None:
     if sentence:
-        print(sentence)
+        _say(sentence)
+
+
+def _say(sentence: str) -> None:
+    print(language.translated(sentence))

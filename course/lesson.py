@@ -15,8 +15,8 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
-from course import kernel, place
-from course.errors import LessonError as LessonError
+from course.ground import kernel, language, place
+from course.ground.errors import LessonError as LessonError
 
 SET_UP = "end JupyterLab, and start it in a terminal with: python3 -m course"
 RUN_LIMIT = 300.0  # seconds for a step that a cell runs
@@ -35,7 +35,7 @@ def ready() -> None:
     import pymysql
 
     kernel.watch(pymysql.MySQLError, OSError)
-    print("Ready: the database answers.")
+    _say("Ready: the database answers.")
 
 
 def restore(*tables: str) -> None:
@@ -47,7 +47,7 @@ def restore(*tables: str) -> None:
     done = _run("demos.pool_demo.seed", *tables)
     if done.returncode != 0:
         raise _failure("The tables cannot be restored", done.stderr)
-    print(f"restored: {', '.join(tables)}")
+    _say(f"restored: {', '.join(tables)}")
 
 
 def show(path: str, name: str | None = None) -> None:
@@ -148,7 +148,7 @@ def claim(holds: bool, words: str) -> None:
         holds: whether the figures bear the words out.
         words: a sentence without digits: a test compares it with the one that the notebook keeps.
     """
-    print(words if holds else f"{NOT_THIS_TIME}{words}")
+    _say(words if holds else f"{NOT_THIS_TIME}{words}")
 
 
 @contextmanager
@@ -160,7 +160,7 @@ def show_error() -> Iterator[None]:
         words = str(error)
         print(f"{type(error).__name__}: {words}" if words else type(error).__name__)
     else:
-        print("No error.")
+        _say("No error.")
 
 
 def check_python() -> None:
@@ -236,20 +236,27 @@ def check_port() -> None:
 
 
 def _report(good: bool, fact: str, cure: str) -> None:
-    print(f"ok      {fact}" if good else f"NOT OK  {cure}")
+    word = "ok      " if good else "NOT OK  "
+    print(word + language.translated(fact if good else cure))
+
+
+def _say(sentence: str) -> None:
+    """Print in the reader's language. Who listens to a cell for the answer to a guess hears English."""
+    shown = language.translated(sentence)
+    hear = getattr(sys.stdout, "hear", None)
+    if hear is None:
+        print(shown)
+    else:
+        hear(sentence, shown)
 
 
 def _display(plain: str, markdown: str) -> None:
     """Display Markdown, which follows the reader's light or dark theme; outside a notebook, print."""
-    try:
-        from IPython import get_ipython
-        from IPython.display import display
-    except ModuleNotFoundError:
-        print(plain)
-        return
-    if get_ipython() is None:
+    if kernel.shell() is None:
         print(plain)
     else:
+        from IPython.display import display
+
         display({"text/markdown": markdown, "text/plain": plain}, raw=True)  # type: ignore[no-untyped-call]
 
 

@@ -38,7 +38,7 @@ CREATE TABLE `stu` (
 
 -- B3: accounts. Names compare by code point: two names that differ are two users. This collation ignores
 -- blanks at the end when it compares, so a name may not start or end with one.
--- `name_key` is what names that look alike have in common (demos/group_chat/names.py): registration keeps it unique.
+-- `name_key` is what names that look alike have in common (demos/group_chat/rules/names.py): registration keeps it unique.
 -- A password is stored as a scrypt hash only; a clear one is refused (E14).
 CREATE TABLE `userinfo` (
     id       INT          NOT NULL AUTO_INCREMENT,

@@ -16,17 +16,25 @@ import pymysql
 import pytest
 from pymysql.cursors import Cursor
 
-from course import place, server, target
-from demos.pool_demo.lender import tls_arguments
+from course.database import server, target
+from course.ground import place
+from demos.pool_demo.lending.lender import tls_arguments
 from demos.pool_demo.seed import restore
 from demos.pool_demo.settings import connect_args, load
-from tests import fork_server
-from tests.longer import LONGER, is_longer
+from tests.support import fork_server
+from tests.support.longer import LONGER, is_longer
 
+# The suite reads what the course says: in English, whatever the machine speaks.
+os.environ["COURSE_LANG"] = "en"
 # Started in the background, a shell's children ignore Ctrl-C; the processes under test must not inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-pytest_plugins = ["tests.tools", "tests.browser", "tests.servers", "tests.pages"]
+pytest_plugins = [
+    "tests.support.tools",
+    "tests.support.browser",
+    "tests.support.servers",
+    "tests.support.pages",
+]
 
 Tables = dict[str, list[tuple[object, ...]]]
 RunStep = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -58,13 +66,13 @@ LONG = [
     "group_chat/test_many_people.py",
     "private_chat/test_nothing_is_lost.py",
     "private_chat/test_switchboards.py",
-    "bench/test_private.py",
+    "bench/test_messenger.py",
     "bench/test_chat.py",
 ]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--all", action="store_true", help="also what tests/longer.py names")
+    parser.addoption("--all", action="store_true", help="also what tests/support/longer.py names")
 
 
 @pytest.hookimpl(wrapper=True)
@@ -94,7 +102,7 @@ def pytest_terminal_summary(
     left = terminalreporter.stats.get("deselected", [])
     if left and _leaves_out(config):
         terminalreporter.write_line(
-            f"{len(LONGER)} tests that take longest are left to `python3 -m course test --all`; tests/longer.py says why."
+            f"{len(LONGER)} tests that take longest are left to `python3 -m course test --all`; tests/support/longer.py says why."
         )
 
 
@@ -107,7 +115,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _forked_demos(worker_id: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Only the first start of each demo of a run is a start of Python: tests/fork_server.py."""
+    """Only the first start of each demo of a run is a start of Python: tests/support/fork_server.py."""
     base = tmp_path_factory.getbasetemp()
     fork_server.install((base if worker_id == "master" else base.parent) / "started")
     yield

@@ -1,4 +1,4 @@
-"""A0: what hangs on the board: each notice by its number, `nid`."""
+"""A0: the notices of the board, each with its number, `nid`."""
 
 NOTICES = {
     1: "Welcome. 欢迎。",

@@ -1,4 +1,4 @@
-"""A0: three ways to prepare an app, in the place of the hook that Flask 2.3 has removed."""
+"""A0: three ways to prepare an app, instead of the hook that Flask 2.3 removed."""
 
 from collections.abc import Callable
 from threading import Lock
@@ -9,7 +9,7 @@ Setup = Callable[[], None]
 
 
 def with_a_flag(app: Flask, setup: Setup) -> None:
-    """Look before each request. Who comes while the first one still prepares, prepares too."""
+    """Check before each request. Requests that come during the first preparation prepare too."""
     ready = False
 
     @app.before_request
@@ -21,7 +21,7 @@ def with_a_flag(app: Flask, setup: Setup) -> None:
 
 
 def with_a_lock(app: Flask, setup: Setup) -> None:
-    """Look before each request, one after the other: for what cannot be done any sooner."""
+    """Check before each request, one at a time. For work that cannot be done earlier."""
     ready, lock = False, Lock()
 
     @app.before_request
@@ -34,5 +34,5 @@ def with_a_lock(app: Flask, setup: Setup) -> None:
 
 
 def at_creation(app: Flask, setup: Setup) -> None:
-    """Prepare before the app is served at all: what Flask's own documentation advises."""
+    """Prepare before the app is served. Flask's documentation advises this."""
     setup()

@@ -4,9 +4,9 @@ import secrets
 
 
 class Settings:
-    """What holds everywhere. `from_object` takes the names in capitals, and no others."""
+    """The settings of the app. `from_object` takes only names in capitals."""
 
-    # Signs the cookie with the session. New at each start, so a restart logs everybody out.
+    # This key signs the session cookie. It is new at each start, which logs everybody out.
     SECRET_KEY = secrets.token_hex()
-    SESSION_COOKIE_SAMESITE = "Lax"  # a form on another site is sent without our cookie
+    SESSION_COOKIE_SAMESITE = "Lax"  # a form on another site does not send our cookie
     colour = "green"  # not in capitals: the app does not get it

@@ -1,16 +1,16 @@
-"""A0: Seven heads of Flask in one small app.
+"""A0: Seven topics of Flask in one small app.
 
-Source: A0 lists what the day before was about: routing, construction, configuration, blueprints,
+Source: A0 lists the topics of the day before: routing, construction, configuration, blueprints,
 files and JSON, hooks, flashed messages. It has no program for them. Here they are one app, a notice
-board. What the list spells errorheader is Flask's errorhandler.
+board. The list has the name errorheader; in Flask it is errorhandler.
 
-See: pages that want to know who you are. This terminal shows each request with its status: 302
-where the guard sends you to the log-in, 308 where an address leads to a better one.
+See: pages that ask who you are. This terminal shows each request with its status: 302 where the
+guard redirects you to the log-in, 308 where an address redirects to a shorter one.
 
-Try: open /index, /old/3, /index/two, and say beforehand where you will be. Log in without a name,
-and reload the page: where is the message? Start the step anew: are you still logged in?
+Try: open /index, /old/3 and /index/two. Predict each time which page you will see. Log in without a
+name, and reload the page: where is the message? Restart the step: are you still logged in?
 
-New: nothing came before. Settings are in settings.py; blueprint, files and JSON in download.py.
+New: this is the first step. Settings are in settings.py; blueprint, files and JSON in download.py.
 """
 
 from flask import Flask, abort, flash, redirect, render_template, request, session, url_for
@@ -26,7 +26,7 @@ app = Flask(__name__, template_folder="pages", static_folder="assets", static_ur
 app.config.from_object(Settings)
 app.register_blueprint(download)
 
-# Routing: these lead elsewhere before any view runs, so they have none.
+# Routing: these redirect before any view runs, so they have no view.
 app.add_url_rule("/", endpoint="front", redirect_to="/index/")
 app.add_url_rule("/old/<int:nid>", endpoint="old", redirect_to="/index/<nid>")
 
@@ -34,7 +34,7 @@ app.add_url_rule("/old/<int:nid>", endpoint="old", redirect_to="/index/<nid>")
 @app.route("/index/", defaults={"nid": 1})
 @app.route("/index/<int:nid>")
 def notice(nid: int) -> str:
-    """One notice. The converter `int` takes digits alone, and gives the view a number."""
+    """Show one notice. The converter `int` accepts only digits, and gives the view a number."""
     if nid not in NOTICES:
         abort(404)
     return render_template("notice.html", nid=nid, notices=NOTICES)
@@ -42,13 +42,13 @@ def notice(nid: int) -> str:
 
 @app.route("/help", endpoint="manual", strict_slashes=False)
 def help_page() -> str:
-    """The same with a slash at the end of the address and without."""
+    """Show the same page with a slash at the end of the address and without."""
     return render_template("help.html")
 
 
 @app.route("/login", methods=["GET", "POST"])
 def login() -> str | Response:
-    """The form (GET), and what was typed into it (POST). No password: that is lesson 09's."""
+    """Show the form (GET), or log in with its data (POST). Lesson 09 adds the password."""
     if request.method == "GET":
         return render_template("login.html")
     name = request.form.get("name", "").strip()
@@ -62,7 +62,7 @@ def login() -> str | Response:
 
 @app.before_request
 def guard() -> Response | None:
-    """Let those in who are logged in, and send the others to the log-in; None goes on."""
+    """Redirect visitors without a log-in to the log-in page. None means: go on to the view."""
     if session.get("name") or request.endpoint in ("login", "static"):
         return None
     return redirect(url_for("login"))
@@ -70,14 +70,14 @@ def guard() -> Response | None:
 
 @app.after_request
 def private(answer: Response) -> Response:
-    """Let no browser keep a copy, which somebody else could find there."""
+    """Tell browsers to keep no copy, because another person could find it there."""
     answer.cache_control.no_store = True
     return answer
 
 
 @app.errorhandler(404)
 def missing(_: Exception) -> tuple[str, int]:
-    """Show a page of our own; without the number it would go out as a 200."""
+    """Show our own page. Without the number its status would be 200."""
     return render_template("missing.html"), 404
 
 

@@ -1,13 +1,13 @@
 """A0: Before the first request.
 
-Source: A0 names a hook for what runs once, before_first_request. Flask 2.3 has removed it.
+Source: A0 names a hook for work that runs once, before_first_request. Flask 2.3 removed it.
 
-See: what Python says to that hook today. Then three ways to prepare an app, each with eight clients
-that all come first: how often each of them has prepared, and when.
+See: the error that Python raises for that hook today. Then three ways to prepare an app. Each has
+eight clients that come at the same time. You see how often and when each way prepared.
 
-Try: let one client come instead of eight (CLIENTS). Which way looks right now, and is not?
+Try: set CLIENTS to 1. Which way looks right now, but is wrong?
 
-New: step 1 prepares nothing. What opens a pool or reads a file should do so once.
+New: step 1 prepares nothing. Work such as opening a pool or reading a file should run once.
 """
 
 import time
@@ -21,11 +21,11 @@ from demos.flask_recap.naive.removed_hook import before_first_request
 from demos.flask_recap.prepare import Setup, at_creation, with_a_flag, with_a_lock
 
 CLIENTS = 8
-TAKES = 0.2  # seconds: preparing is slow, or nobody would care when it is done
+TAKES = 0.2  # seconds that the preparation takes
 
 
 def trial(way: Callable[[Flask, Setup], None]) -> tuple[int, int]:
-    """Return how often an app has prepared: before anybody came, and after all were served."""
+    """Return how often an app prepared: before the first client, and after all clients."""
     done: list[float] = []
 
     def setup() -> None:
@@ -57,7 +57,7 @@ def main() -> None:
     found = {way.__name__: trial(way) for way in (with_a_flag, with_a_lock, at_creation)}
     for name, (before, after) in found.items():
         times = "once" if after == 1 else "more than once"
-        when = "before anybody came" if before else "when the first ones came"
+        when = "before the first client" if before else "during the first requests"
         print(f"{name:<12} prepared {times}, {when}")
     good = [name for name, (_, after) in found.items() if after == 1]
     print(f"\nConclusion: of {len(found)} ways, {' and '.join(good)} prepared once.")

@@ -4,6 +4,7 @@ It serves the source's two pages and sockets, /ws with /<nickname> and /chat wit
 """
 
 import sys
+from functools import partial
 
 from gevent import monkey
 
@@ -12,16 +13,18 @@ monkey.patch_all()  # before all else, so that no library ever stops the others 
 from flask import Flask, Response, jsonify, redirect, render_template, request
 from werkzeug.wrappers import Response as BaseResponse
 
-from demos.group_chat import names
-from demos.group_chat.limits import PEOPLE
-from demos.group_chat.messages import RICH, SERVER, Format
-from demos.group_chat.one_process import OneProcess
-from demos.group_chat.room import RATE, Room
-from demos.group_chat.serving import limit_addresses, options, serve
+from demos.group_chat.connection.serving import limit_addresses, options, serve
+from demos.group_chat.connection.websocket import MESSAGE_LIMIT
+from demos.group_chat.memory.contract import Memory
+from demos.group_chat.memory.one_process import OneProcess
+from demos.group_chat.room import Room
+from demos.group_chat.rules import names
+from demos.group_chat.rules.limits import PEOPLE, RATE
+from demos.group_chat.rules.messages import RICH, SERVER, Format
 
 
 def create_app(
-    memory: OneProcess, rate: float = RATE, beat: float = 8.0, people: int = PEOPLE
+    memory: Memory, rate: float = RATE, beat: float = 8.0, people: int = PEOPLE
 ) -> tuple[Flask, Room]:
     """Make the application and its room."""
     app = Flask(__name__)
@@ -35,12 +38,12 @@ def create_app(
     @app.route("/ws")
     def page() -> str:
         """The page with nicknames (A10)."""
-        return render_template("many_people.html", format=Format.RICH.value)
+        return render_template("many_people.html", format=Format.RICH.value, limit=MESSAGE_LIMIT)
 
     @app.route("/chat")
     def nameless_page() -> str:
         """The page without names (B2)."""
-        return render_template("chat.html")
+        return render_template("chat.html", limit=MESSAGE_LIMIT)
 
     @app.route("/healthz")
     def health() -> Response:
@@ -50,7 +53,8 @@ def create_app(
     @app.route("/ql", websocket=True)
     def nameless() -> str:
         """The socket without names (B2)."""
-        room.visit(request.environ["wsgi.websocket"], "", Format.NAMELESS)
+        socket = request.environ["wsgi.websocket"]
+        socket.serve_later(partial(room.visit, socket, "", Format.NAMELESS))
         return ""
 
     @app.route("/<anything:username>", websocket=True)
@@ -59,13 +63,9 @@ def create_app(
         socket = request.environ["wsgi.websocket"]
         rich = RICH in socket.protocols
         socket.accept(RICH if rich else None)
-        room.visit(
-            socket,
-            username,
-            Format.RICH if rich else Format.NAMED,
-            request.args.get("token", ""),
-            request.args.get("since", ""),
-        )
+        came_back = request.args.get("token", ""), request.args.get("since", "")
+        form = Format.RICH if rich else Format.NAMED
+        socket.serve_later(partial(room.visit, socket, username, form, *came_back))
         return ""
 
     # Nobody may be called like an address, or like the server.
@@ -84,15 +84,16 @@ def main() -> None:
     chosen = parser.parse_args()
     if not chosen.rate > 0:
         parser.error("argument --rate: has to be more than 0")
-    memory = _shared(chosen.redis, chosen.heartbeat) if chosen.redis else OneProcess()
+    url = chosen.redis
+    memory: Memory = _shared(url, chosen.heartbeat) if url else OneProcess()
     app, room = create_app(memory, chosen.rate, chosen.heartbeat / 3, chosen.people)
     serve(app, "ws", chosen, room.stop)
 
 
-def _shared(url: str, heartbeat: float) -> OneProcess:
+def _shared(url: str, heartbeat: float) -> Memory:
     import redis  # without --redis nobody needs it
 
-    from demos.group_chat.many_processes import LIFE, ManyProcesses
+    from demos.group_chat.memory.many_processes import LIFE, ManyProcesses
 
     try:
         return ManyProcesses(url, min(LIFE, heartbeat))

@@ -1,32 +1,30 @@
-"""A10, B2: a room that holds, whatever its visitors do."""
+"""A10, B2: the finished room. No client can stop it for the others."""
 
 import itertools
 import secrets
 
 import gevent
 
-from demos.group_chat import names
+from demos.group_chat.connection.frames import Code, encode_text
+from demos.group_chat.connection.turns import Turn, others_first
+from demos.group_chat.connection.websocket import WebSocket
 from demos.group_chat.fan_out import FanOut, Member, in_parts
-from demos.group_chat.frames import Code
-from demos.group_chat.limits import PEOPLE, TABS, Limits
-from demos.group_chat.logs import log
-from demos.group_chat.messages import (
+from demos.group_chat.memory.contract import Memory
+from demos.group_chat.rules import names
+from demos.group_chat.rules.limits import BURST, PEOPLE, TABS, Limits
+from demos.group_chat.rules.messages import (
     Format,
     Message,
     NotSaid,
-    ack_frame,
-    error_frame,
-    frame_of,
-    message_frame,
+    ack_json,
+    error_json,
+    json_of,
+    message_json,
     read,
-    status_frame,
+    status_json,
 )
-from demos.group_chat.one_process import OneProcess
-from demos.group_chat.turns import others_first
-from demos.group_chat.websocket import WebSocket
+from demos.instruments.logs import log
 
-RATE = 10.0  # messages a second that one person may send on average
-BURST = 30.0  # and at once
 PATIENCE = 100  # a message too many counts 2, one in time -1; beyond, the client has to leave
 PRESENCE_TIME = 0.1  # seconds in which joins and leaves are gathered; a thousand come as a few
 REPLAY_PART = 16 * 1024  # bytes of what was said before that are sent in one turn
@@ -37,11 +35,11 @@ IN_USE = "This nickname is in use; choose another one."
 
 
 class Room:
-    """Everybody hears what one says. Nobody waits for anybody."""
+    """Sends each message to all other members. No member waits for another one."""
 
     def __init__(
         self,
-        memory: OneProcess,
+        memory: Memory,
         reserved: frozenset[str],
         rate: float,
         beat: float,
@@ -50,11 +48,11 @@ class Room:
         """Open the room.
 
         Args:
-            memory: keeps names and history, for one process or for many.
-            reserved: keys of nicknames that nobody may take.
+            memory: stores names and history, for one process or for several.
+            reserved: keys of nicknames that no client may take.
             rate: messages a second for one person.
-            beat: seconds after which a rich page hears something, even if nothing happens.
-            people: how many there may be behind one address; not all of them speak all the time.
+            beat: seconds after which a rich page gets a frame, even if nothing happens.
+            people: how many people may share one address; not all of them write all the time.
         """
         self._memory, self._reserved, self._rate, self._beat = memory, reserved, rate, beat
         self._members: dict[Format, dict[str, Member]] = {form: {} for form in Format}
@@ -80,9 +78,10 @@ class Room:
             socket: accepted, with the subprotocol of its format.
             name: the nickname; "" gives a nameless visitor one.
             form: the format that the client speaks.
-            token: what the last welcome said, if the page comes back.
+            token: the token of the last welcome, if the page comes back.
             since: id of the last message that the page has seen, if it comes back.
         """
+        others_first()  # the handshake was a turn's work, and so is what comes
         origin = f"{self._here}.{next(self._numbers)}"
         token = token or secrets.token_urlsafe(12)
         refusal = None
@@ -117,14 +116,14 @@ class Room:
         self._memory.stop()
         self._fan_out.stop()
 
-    # What the memory tells the room (one_process.Listener).
+    # What the memory tells the room (contract.Listener).
 
     def deliver(self, message: Message) -> None:
-        """Hand a message to everybody but its author, together with others of this moment."""
+        """Send a message to all but its author, together with other messages of this moment."""
         self._fan_out.pass_on(message)
 
     def presence(self) -> None:
-        """Note that the roster has changed; everybody hears of it within PRESENCE_TIME."""
+        """Note that the roster has changed; all members learn it within PRESENCE_TIME."""
         if not self._changed:
             self._changed = True
             gevent.spawn_later(PRESENCE_TIME, self._announce)
@@ -136,14 +135,14 @@ class Room:
             self._sockets[origin].close(*(elsewhere if moved else (NAME_IN_USE, IN_USE)))
 
     def acknowledge(self, message: Message) -> None:
-        """Tell the author of a message that had to wait that it is said now."""
+        """Tell its author that a message that had to wait has been sent now."""
         member = self._members[Format.RICH].get(message.origin)
         if member:
-            self._fan_out.tell_one(member, ack_frame(message))
+            self._fan_out.tell_one(member, ack_json(message))
 
     def status(self) -> None:
-        """Tell everybody that the memory is in trouble, or well again."""
-        self._fan_out.tell({form: status_frame(self._memory.trouble, form) for form in Format})
+        """Tell all members that the memory is in trouble, or works again."""
+        self._fan_out.tell({form: status_json(self._memory.trouble, form) for form in Format})
 
     # The room's own work.
 
@@ -152,8 +151,10 @@ class Room:
         log("join", name=member.name, format=member.form.value, peer=member.socket.peer)
         try:
             self._let_in(member, token, since)
+            turn = Turn()
             while (data := member.socket.receive()) is not None:
                 self._hear(member, data)
+                turn.share()  # many may have arrived together
         finally:
             self._members[member.form].pop(member.origin, None)
             self._memory.release(names.key(member.name), member.origin)
@@ -164,7 +165,7 @@ class Room:
         return self._memory.claim(names.key(name), name, token, origin)
 
     def _let_in(self, member: Member, token: str, since: str) -> None:
-        """Show a rich member what came before, and let any member hear what comes now."""
+        """Send the earlier messages to a rich member, and let any member receive new ones."""
         rich, known = member.form is Format.RICH, self._announced
         if rich:
             messages, missed = self._memory.replay(since)
@@ -178,7 +179,7 @@ class Room:
                 "missed": missed,
                 "beat": self._beat,
             }
-            member.socket.send_frame(frame_of(content))
+            member.socket.send_utf8(json_of(content))
             while messages:
                 self._show(member, messages)
                 # What was said while it took its time to read.
@@ -193,26 +194,27 @@ class Room:
         if rich:
             self._catch_up(member, known)
         if self._memory.trouble:
-            member.socket.send_frame(status_frame(self._memory.trouble, member.form))
+            member.socket.send_utf8(status_json(self._memory.trouble, member.form))
         self._members[member.form][member.origin] = member
 
     def _show(self, member: Member, messages: list[Message]) -> None:
-        """Send what was said before, in parts: between two of them it is the others' turn."""
+        """Send the earlier messages in parts; between two parts the other greenlets run."""
         for part in in_parts(messages, REPLAY_PART):
-            member.socket.send_frame(b"".join(message_frame(one, Format.RICH) for one in part))
+            frames = [encode_text(message_json(one, Format.RICH)) for one in part]
+            member.socket.send_frame(b"".join(frames))
             member.socket.wait_sent()
             others_first()
 
     def _catch_up(self, member: Member, known: dict[str, None]) -> None:
-        """Tell a rich member what has no id yet, and who came or went during its replay."""
+        """Tell a rich member the messages without an id, and who came or left during its replay."""
         for message in self._memory.unconfirmed():
             if message.username != member.name:
-                member.socket.send_frame(message_frame(message, Format.RICH))
+                member.socket.send_utf8(message_json(message, Format.RICH))
         if change := _change(known, self._announced):
-            member.socket.send_frame(frame_of(change))
+            member.socket.send_utf8(json_of(change))
 
     def _hear(self, member: Member, data: str | bytes) -> None:
-        """Say what a member has sent, or tell it why not."""
+        """Send a member's message to all, or tell the member why not."""
         too_fast = ""
         if wait := member.person.wait():
             too_fast = f"At most {self._rate:g} messages a second."
@@ -228,12 +230,12 @@ class Room:
             message = Message(member.name, msg, member.origin, client_id)
             before = self._memory.say(message)
             if before and member.form is Format.RICH:
-                member.socket.send_frame(ack_frame(before))
+                member.socket.send_utf8(ack_json(before))
         except NotSaid as error:
-            member.socket.send_frame(error_frame(error, member.form))
+            member.socket.send_utf8(error_json(error, member.form))
 
     def _slow_down(self, member: Member, wait: float) -> None:
-        """Let a client that floods wait for its own flood; after too much of it, end it."""
+        """Make a client that sends too much wait; end it after too many of these waits."""
         member.strikes += 3
         if member.strikes > PATIENCE:
             log("flood", name=member.name, peer=member.socket.peer)
@@ -241,7 +243,7 @@ class Room:
         gevent.sleep(wait)
 
     def _announce(self) -> None:
-        """Tell the difference; who left and came back, such as a page reloaded, did neither."""
+        """Tell all what has changed. A page that only reloaded has neither left nor come."""
         before, self._announced = self._announced, dict.fromkeys(self._memory.roster())
         self._changed = False
         if change := _change(before, self._announced):
@@ -253,11 +255,11 @@ class Room:
             self._tell({"type": "beat"})
 
     def _tell(self, content: dict[str, object]) -> None:
-        self._fan_out.tell({Format.RICH: frame_of(content)})
+        self._fan_out.tell({Format.RICH: json_of(content)})
 
 
 def _change(before: dict[str, None], after: dict[str, None]) -> dict[str, object] | None:
-    """Return the presence frame's content that leads from one roster to the next, None: no way."""
+    """Return the content of the presence frame between two rosters; None if they are equal."""
     joined = [name for name in after if name not in before]
     left = [name for name in before if name not in after]
     if not joined and not left:

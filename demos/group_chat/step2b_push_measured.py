@@ -1,23 +1,24 @@
 """A9: The push techniques, measured side by side.
 
-Source: A9 and A12 say what polling and long polling waste, in words.
+Source: A9 and A12 say in words what polling and long polling cost.
 
-See: six clients of step 2, all at the same time, and what each way costs: requests, bytes for each
-message, counted at the server's sockets, and how late a message is. Polling is there three times,
-with three pauses. A plot shows bytes and delay.
+See: six clients of step 2 run at the same time. For each, a table shows its requests, its bytes for
+each message, and its delay. The server counts the bytes at its sockets. Three of the clients use
+polling, each with another pause. A plot shows bytes and delay.
 
-Try: change PAUSES in push_clients.py. With which pause has polling a delay like the others? What
-are its bytes then? A browser sends more headers than these clients: which ways does that hurt?
+Try: change PAUSES in push_clients.py. With which pause is the delay of polling as short as that of
+the others? How many bytes does it need then? A browser sends more headers than these clients: which
+ways does that make worse?
 
-New: in step 2 a page was the client, and you looked. Here programs are, for so many seconds, and
-the figures can be compared.
+New: in step 2 you watched a page. Here programs are the clients. They run for a fixed time, so
+their figures can be compared.
 """
 
-from demos.group_chat.push_clients import Cost, measure
-from demos.group_chat.servers import running
-from demos.pool_demo.charts import Plot, colour, options
-from demos.pool_demo.measure import short
-from demos.pool_demo.show import conclude, run, table
+from demos.group_chat.push.push_clients import Cost, measure
+from demos.instruments.plots import NEUTRAL, Plot, options
+from demos.instruments.processes import running
+from demos.instruments.rounds import short
+from demos.instruments.screen import conclude, run, table
 
 
 def rows(found: dict[str, Cost]) -> list[dict[str, object]]:
@@ -42,25 +43,26 @@ def plot(found: dict[str, Cost]) -> Plot:
         "delay: median, ms": [cost.delay for cost in found.values()],
     }
     for axes, (title, values) in zip(drawing.panels, panels.items(), strict=True):
-        bars = axes.barh(list(found), values, color=[colour(name) for name in found], log=True)
+        bars = axes.barh(list(found), values, color=NEUTRAL, log=True)
         axes.bar_label(bars, [short(value) for value in values], padding=4)
         axes.set(title=title, xlim=(min(values) / 2, max(values) * 6))
+        axes.xaxis.set_major_formatter("{x:g}")
         axes.invert_yaxis()
     drawing.panels[1].set_yticklabels([])
     return drawing
 
 
 def sentence(found: dict[str, Cost]) -> str:
-    """Say who is at the ends of the scales; who is near an end stands there too."""
+    """Name the ways with the largest and the smallest figures, and those close to the smallest."""
     latest = max(found, key=lambda name: found[name].delay)
     dearest = max(found, key=lambda name: found[name].each)
     least = min(cost.each for cost in found.values())
     leanest = [name for name, cost in found.items() if cost.each < 1.4 * least]
     once = [name for name, cost in found.items() if cost.requests == 1]
     return (
-        f"the latest is {latest}, the one that moves most bytes is {dearest}. "
-        f"The fewest bytes move {' and '.join(leanest)}; one request is enough for "
-        f"{' and '.join(once)}."
+        f"{latest} has the longest delay, and {dearest} moves the most bytes. "
+        f"The fewest bytes: {' and '.join(leanest)}. "
+        f"Only one request: {' and '.join(once)}."
     )
 
 

@@ -1,24 +1,25 @@
 """B2: A room without names.
 
 Source: B2 has the page /chat, which connects by itself to the socket /ql. Client and server send
-{"msg": text}; what one says, everyone else receives.
+{"msg": text}. Each message goes to all clients except its sender.
 
-See: open the page in three tabs. Your own lines are on the right, those of the others on the left.
+See: open the page in three tabs. Your own lines are on the right, and other people's lines are on
+the left.
 
-Try: close a tab; the others go on. Write socket.send("junk") in a page's console. Then do both with
-the source's server: python -m demos.group_chat.naive.nameless.
+Try: close a tab, and chat in the others. Write socket.send("junk") in the console of a page. Then
+do both with the source's server: python -m demos.group_chat.naive.nameless.
 
-New: in step 2 the server spoke and the pages listened. Here the pages speak, and `sockets` says who
-has to hear it.
+New: in step 2 the server sent and the pages received. Here the pages send, too. The set `sockets`
+holds the sockets that receive a message.
 """
 
 import json
 
 from flask import Flask, render_template, request
 
-from demos.group_chat.messages import SERVER, NotSaid, read
-from demos.group_chat.serving import serve
-from demos.group_chat.websocket import WebSocket
+from demos.group_chat.connection.serving import serve
+from demos.group_chat.connection.websocket import MESSAGE_LIMIT, WebSocket
+from demos.group_chat.rules.messages import SERVER, NotSaid, read
 
 app = Flask(__name__)
 sockets: set[WebSocket] = set()
@@ -26,13 +27,13 @@ sockets: set[WebSocket] = set()
 
 @app.route("/chat")
 def page() -> str:
-    """The page, with the design explained on it."""
-    return render_template("chat.html")
+    """The page, which explains its design."""
+    return render_template("chat.html", limit=MESSAGE_LIMIT)
 
 
 @app.route("/ql", websocket=True)
 def room() -> str:
-    """Pass on what this socket says, until it closes."""
+    """Send each message of this socket to all others, until it closes."""
     socket: WebSocket = request.environ["wsgi.websocket"]
     sockets.add(socket)
     try:
@@ -45,7 +46,7 @@ def room() -> str:
                 tell(sockets - {socket}, msg)
     finally:
         sockets.remove(socket)
-    return ""  # Flask wants an answer; nobody reads it
+    return ""  # Flask needs a return value; nobody reads it
 
 
 def tell(receivers: set[WebSocket], msg: str) -> None:

@@ -1,17 +1,17 @@
-"""A10: Nicknames: the source's chat.py, made correct.
+"""A10: Nicknames: the source's chat.py, without its faults.
 
 Source: A10 has the page /ws, and a socket at /<username> for each nickname. A client sends
-{"username": name, "msg": text}; everyone except the sender receives the same.
-naive/chat.py does what it does: read that beside this.
+{"username": name, "msg": text}, and all clients except the sender receive the same. naive/chat.py
+behaves as the source's program does. Compare it with this file.
 
-See: open the page in three tabs with three nicknames, as the source shows it, and chat. More can
+See: open the page in three tabs with three nicknames, as the source shows it, and chat. Others can
 join at any time.
 
-Try: a nickname that is in use, or `ws`. Close a tab and go on in the others. Then stop this, start
-`python -m demos.group_chat.naive.chat` in its place, and do the same there.
+Try: join with a nickname that is in use, or with `ws`. Close a tab and chat in the others. Then
+stop this program, start `python -m demos.group_chat.naive.chat`, and do the same again.
 
-New: in step 3 `sockets` was a set. Here it is a dictionary, so a nickname can be in use, and a
-socket's address says who speaks.
+New: in step 3 `sockets` was a set. Here it is a dictionary with the nickname as key. So the server
+knows whether a nickname is in use, and it takes the sender's name from the socket's address.
 """
 
 import json
@@ -19,11 +19,12 @@ from collections.abc import Callable
 
 from flask import Flask, render_template, request
 
-from demos.group_chat import names
-from demos.group_chat.bucket import Bucket
-from demos.group_chat.messages import SERVER, NotSaid, read
-from demos.group_chat.serving import serve
-from demos.group_chat.websocket import WebSocket
+from demos.group_chat.connection.serving import serve
+from demos.group_chat.connection.websocket import MESSAGE_LIMIT, WebSocket
+from demos.group_chat.rules import names
+from demos.group_chat.rules.bucket import Bucket
+from demos.group_chat.rules.limits import BURST, RATE
+from demos.group_chat.rules.messages import SERVER, NotSaid, read
 
 RESERVED = frozenset({"ws", "static", SERVER})  # our own addresses, and the server's name
 NOT_ALLOWED, IN_USE = 4400, 4409  # close codes; 4000 to 4999 are for applications
@@ -35,7 +36,7 @@ sockets: dict[str, WebSocket] = {}  # nickname → its socket
 @app.route("/ws")
 def page() -> str:
     """The page of the chat."""
-    return render_template("many_people.html", format="named")
+    return render_template("many_people.html", format="named", limit=MESSAGE_LIMIT)
 
 
 @app.route("/", defaults={"username": ""}, websocket=True)
@@ -43,13 +44,13 @@ def page() -> str:
 def chat(username: str) -> str:
     """The socket of one nickname."""
     let_in(username, sockets, listen)
-    return ""  # Flask wants an answer; nobody reads it
+    return ""  # Flask needs a return value; nobody reads it
 
 
 def let_in(
     username: str, sockets: dict[str, WebSocket], listen: Callable[[str, WebSocket], None]
 ) -> None:
-    """Let a nickname in, and listen to it; or refuse it with a reason."""
+    """Accept a nickname and handle its messages, or refuse it with a reason."""
     socket: WebSocket = request.environ["wsgi.websocket"]
     if problem := names.problem(username, RESERVED):
         socket.close(NOT_ALLOWED, problem)
@@ -64,8 +65,8 @@ def let_in(
 
 
 def listen(username: str, socket: WebSocket) -> None:
-    """Pass on what this socket says, until it closes."""
-    bucket = Bucket(rate=10, burst=30)  # messages a second, and at once
+    """Send each message of this socket to all others, until it closes."""
+    bucket = Bucket(RATE, BURST)
     while (data := socket.receive()) is not None:
         try:
             msg, _ = read(data)

@@ -1,14 +1,14 @@
-"""A9, A10, B2: What breaks, in the source's code and in ours.
+"""A9, A10, B2: The faults of the source's chats, played against its code and against ours.
 
-Source: A10's chat.py is naive/chat.py here, and B2's room is naive/nameless.py, faults included.
+Source: naive/chat.py is A10's chat.py here, and naive/nameless.py is B2's room, faults included.
 
-See: each fault in turn, played by real clients against the source's server and then against ours.
-The first column has the number of the fault; faults.py has the clients.
+See: real clients cause each fault, first at the source's server and then at ours. The first column
+has the number of the fault. The clients are in faults.py.
 
-Try: start `python -m demos.group_chat.naive.chat` and do W2 by hand: three tabs, close the first
-one, write in the second. Which tab loses its connection, and why that one?
+Try: start `python -m demos.group_chat.naive.chat` and cause W2 by hand. Open three tabs, close the
+first one, and write in the second. Which tab loses its connection, and why that one?
 
-New: step 4 was written so that nothing of this happens. Here you see it not happen.
+New: step 4 has none of these faults. This step shows it.
 """
 
 import sys
@@ -18,12 +18,12 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from demos.group_chat.faults import FAULTS, Seen
-from demos.group_chat.servers import running
+from demos.group_chat.clients.faults import FAULTS, Seen
+from demos.instruments.processes import running
 
 
 def main() -> None:
-    """Provoke each fault: on a new naive server each time, and on ours, which live through all."""
+    """Cause each fault: on a new naive server each time, and on one server of ours for all."""
     width = None if sys.stdout.isatty() else 120
     grid = Table("", "what", "the source's code", "ours", box=box.SIMPLE_HEAD, show_edge=False)
     naive: list[Seen] = []

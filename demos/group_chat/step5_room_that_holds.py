@@ -1,17 +1,19 @@
-"""A10, B2: A room that holds.
+"""A10, B2: The finished room.
 
-Source: A10's group chat, /ws with /<nickname>, and B2's room without names, /chat with /ql. They
-are two programs there, and one here. Any number of pages can join at any time.
+Source: A10 has the group chat with /ws and /<nickname>, and B2 has the room without names with
+/chat and /ql. In the source they are two programs, and here they are one. Any number of pages can
+join at any time.
 
-See: joins, leaves and a roster, live; the last 50 messages when you come in; your own messages
-turning from pending to said. A nickname that is taken is refused, and the page says why.
+See: the page shows who joins, who leaves and who is online. When you join, you get the last 50
+messages. Your own message is marked as pending until the server has accepted it. If a nickname is
+in use, the server refuses it, and the page says why.
 
-Try: end this program with Ctrl-C and start it again while pages are open. Send junk with
-`python -m websockets ws://127.0.0.1:5000/Eve`. Stop a page's process with kill -STOP.
+Try: end this program with Ctrl-C and start it again while pages are open. Send wrong messages with
+`python -m websockets ws://127.0.0.1:5000/Eve`. Stop the process of a page with kill -STOP.
 
-New: step 4 held as long as its visitors were kind. chat.py is the program, room.py the room,
-websocket.py the connection that waits for nobody, fan_out.py who hears what, limits.py how much.
-Options: --host, --port, --origin, --rate, --people, --proxies.
+New: step 4 works only with friendly visitors. chat.py is the program, and room.py is the room.
+websocket.py is a connection whose `send` never waits. fan_out.py decides who receives what, and
+limits.py has the limits. Options: --host, --port, --origin, --rate, --people, --proxies.
 """
 
 from demos.group_chat.chat import main

@@ -1,33 +1,35 @@
-"""A10, B2: How fast one becomes many.
+"""A10, B2: How many messages a second a server can deliver.
 
-Source: A10's loop calls `json.dumps` for each receiver, and sends the same frame made anew.
+Source: A10's loop calls `json.dumps` for each receiver and builds the same frame again.
 
-See: a hundred clients, ten of whom speak, all at once. How many deliveries a second make the
-source's server and the room of step 5? A delivery is one message at one client.
+See: a hundred clients are connected, and ten of them send at the same time. A delivery is one
+message that arrives at one client. The step prints the deliveries a second of the source's server
+and of the room of step 5.
 
-Try: MESSAGES = 1, so that less comes at once. What is left of the difference? Then a tenth of the
-clients.
+Try: set MESSAGES = 1, so that fewer messages come at the same time. How much of the difference is
+left? Then use a tenth of the clients.
 
-New: the room of step 5 makes a frame once, sends without waiting, and writes messages of one moment
-together. Here that is measured, in the best case: at once. bench/ has a steady load as well.
+New: the room of step 5 builds a frame once, never waits in `send`, and writes the messages of one
+moment together. This step measures that in the best case, when all messages come at the same time.
+bench/ measures a steady load as well.
 """
 
 import statistics
 from time import perf_counter
 
-from demos.group_chat.counting import FRAME, hear, join
-from demos.group_chat.servers import running
+from demos.group_chat.clients.counting import FRAME, hear, join
+from demos.instruments.processes import running
 
 SERVERS = {"the source's": "naive.chat", "step 5": "step5_room_that_holds"}
-# Each speaker says so many at once. Step 5 lets 30 of one person pass, and 200 of one address.
+# Each speaker sends MESSAGES at once. Step 5 accepts 30 at once of one person, 200 of one address.
 CLIENTS, SPEAKERS, MESSAGES = 100, 10, 20
 ROUNDS = 3
 
 
 def fan_out(url: str) -> float:
-    """Let the speakers speak, and all others hear each; return deliveries a second."""
+    """Let the speakers send, and wait until all others have it; return deliveries a second."""
     clients = [join(url, f"n{number}") for number in range(CLIENTS)]
-    deliveries = SPEAKERS * MESSAGES * (CLIENTS - 1)  # nobody hears what they said themselves
+    deliveries = SPEAKERS * MESSAGES * (CLIENTS - 1)  # nobody receives their own messages
     began = perf_counter()
     for speaker in clients[:SPEAKERS]:
         speaker.sendall(FRAME * MESSAGES)
@@ -43,7 +45,7 @@ def measure() -> dict[str, float]:
     found: dict[str, list[float]] = {name: [] for name in SERVERS}
     for _ in range(ROUNDS):
         for name, module in SERVERS.items():
-            with running(module) as (url,):  # anew: the source's does not outlive a client (W2)
+            with running(module) as (url,):  # a new one each time, because of W2
                 found[name].append(fan_out(url))
     return {name: statistics.median(rates) for name, rates in found.items()}
 

@@ -1,17 +1,17 @@
 """A10, B1: Several processes, one room.
 
-Source: B1 remarks that the map from user to socket could move to Redis, and leaves it there.
+Source: B1 says that the map from user to socket could move to Redis. It has no code for this.
 
-See: two addresses, served by two processes. Open a page on each: they chat as if there were one.
-Both count the same roster, and a nickname in use on one is refused on the other.
+See: two processes serve two addresses. Open a page at each of them, and chat as in one room. Both
+pages show the same people. A nickname that is in use in one process is refused in the other.
 
-Try: end one of the two with kill -9 and its number. The other says within ten seconds who is gone.
-With a Redis of your own, which REDIS_URL names, start the step again: the last messages are still
-there. Stop that Redis, go on chatting in each process, and start it again.
+Try: end one of the two with kill -9 and its number. Within ten seconds the other page says who has
+left. Start the step again with a Redis of your own, which REDIS_URL names: the last messages are
+still there. Stop that Redis, chat in each process, and start it again.
 
-New: step 5 kept names and history in dictionaries of its own (one_process.py). Here they are in
-Redis (many_processes.py), which REDIS_URL names; chat.py is the same. This file only starts it
-twice. `python3 -m course step` has a Redis for as long as the step runs.
+New: in step 5, the names and the history were in dictionaries (one_process.py). Here they are in
+Redis (many_processes.py), which REDIS_URL names. chat.py is the same, and this file only starts it
+twice. `python3 -m course step` starts a Redis for as long as the step runs.
 """
 
 import os
@@ -19,7 +19,7 @@ import signal
 import subprocess
 import sys
 
-from demos.group_chat.serving import PORT
+from demos.group_chat.connection.serving import PORT
 
 REDIS_URL = os.environ.get("REDIS_URL", "redis://127.0.0.1:6379/0")
 PROCESSES = 2

@@ -1,1 +1,5 @@
-"""What several demos share and no lesson teaches: under which names their pages are asked for."""
+"""Instruments: tools with which several demos measure, draw, watch and disturb.
+
+No lesson teaches them. They are for authors of demos. They use `pool_demo.settings` to find the
+server, and no other demo.
+"""

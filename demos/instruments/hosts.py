@@ -1,10 +1,10 @@
-"""Whose page asks: which names lead to this machine, and which pages are our own.
+"""Which page sends a request: the names of this machine, and the pages that are our own.
 
-A browser tells the name in the address (`Host`) and the site of the page that asks (`Origin`). Both
-have to be ours. A stranger's name can be made to lead to 127.0.0.1 (DNS rebinding), and then `Host`
-and `Origin` are alike, but foreign. So on this machine only its own names are taken.
+A browser sends the name in the address (`Host`) and the site of the page that sends the request
+(`Origin`). Both must be ours. A foreign name can lead to 127.0.0.1 (DNS rebinding). Then `Host` and
+`Origin` are equal, but foreign. So only the names of this machine are accepted.
 
-Where somebody else's proxy shows our ports under another name, COURSE_PROXY says which:
+If a proxy of another party shows our ports under another name, COURSE_PROXY gives that name:
 
     COURSE_PROXY='https://$CODESPACE_NAME-{port}.app.github.dev'   an address for each port
     COURSE_PROXY='*'    any name: for machines whose ports no browser reaches but through that proxy
@@ -20,12 +20,12 @@ _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
 
 def is_known(host: str, port: str | int, more: Collection[str] = ()) -> bool:
-    """Say whether a name leads to us by right, and not because a stranger has pointed it here.
+    """Say whether a name is one of ours, and not a foreign name that leads here.
 
     Args:
         host: the request's `Host`, with or without a port.
         port: on which we serve.
-        more: names that have been allowed, ANY for all of them.
+        more: other allowed names; ANY allows all.
     """
     name = _name(host)
     if not name:
@@ -36,7 +36,7 @@ def is_known(host: str, port: str | int, more: Collection[str] = ()) -> bool:
 
 
 def is_ours(origin: str, host: str, port: str | int, forwarded: str = "") -> bool:
-    """Say whether a page of this origin came from us.
+    """Say whether a page of this origin is ours.
 
     Args:
         origin: the request's `Origin`, such as http://127.0.0.1:5000.
@@ -77,5 +77,5 @@ def _is_address(name: str) -> bool:
 
 
 def _bare(site: str, ports: Collection[str]) -> str:
-    """Return a site without a port that need not be said."""
+    """Return a site without its port if that is the default port."""
     return next((site.removesuffix(end) for end in ports if end and site.endswith(end)), site)

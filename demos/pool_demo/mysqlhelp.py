@@ -1,4 +1,4 @@
-"""A7: `MysqlHelp`, reading and writing by one call each, over one pool.
+"""A7: `MysqlHelp` reads and writes with one call each, over one pool.
 
 db = MysqlHelp()
 db.insert("insert into student(name, age, gender) values(%s, %s, %s)", ("小甜甜", 20, "女"))
@@ -14,9 +14,10 @@ import threading
 import weakref
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any, ClassVar, NotRequired, Self, TypedDict
+from typing import Any, NotRequired, Self, TypedDict
 
 import pymysql
 from pymysql.constants import CR, ER
@@ -25,13 +26,15 @@ from pymysql.cursors import SSDictCursor
 if not __package__:  # `from mysqlhelp import MysqlHelp` in a script in this folder
     sys.path.append(str(Path(__file__).resolve().parents[2]))
 
-from demos.pool_demo.answers import Answer, ask, run_on
-from demos.pool_demo.answers import Row as Row
-from demos.pool_demo.lender import Lender, Tls, hang_up, time_limit
-from demos.pool_demo.settings import Settings, load
-from demos.pool_demo.statements import can_be_undone, first_word, is_read
-from demos.pool_demo.transaction import Block, Transaction
+from demos.pool_demo.lending.answers import Answer, ask, read_slowly, run_on
+from demos.pool_demo.lending.answers import Row as Row
+from demos.pool_demo.lending.lender import Lender, hang_up, time_limit
+from demos.pool_demo.lending.registry import Registry
+from demos.pool_demo.lending.statements import can_be_undone, first_word, is_read
+from demos.pool_demo.lending.transaction import Block, Transaction
+from demos.pool_demo.settings import Settings, Tls, load
 
+Key = tuple[Settings, int, float, float | None, Tls]  # a configuration
 Param = Sequence[Any] | Mapping[str, Any] | None  # for the %s, or the %(name)s, of the SQL
 
 CHUNK = 1000  # rows that `insertmany` puts into one statement
@@ -48,7 +51,7 @@ class Statement(TypedDict):
 
 
 class _Mine(threading.local):
-    """What this thread, or greenlet, is in the middle of."""
+    """The transaction that this thread, or greenlet, is in."""
 
     block: weakref.ref[Transaction] | None = None
 
@@ -57,17 +60,17 @@ class _Mine(threading.local):
         return self.block() if self.block is not None else None
 
 
+_registry = Registry()
+
+
 class MysqlHelp:
     """One object, and one pool, for each process and configuration.
 
-    Errors of the server are raised as they are (pymysql.Error, with the server's code). A caller
-    who waits too long for a connection gets PoolTimeout. Connections go back whatever happens.
+    An error of the server is raised unchanged (pymysql.Error, with the server's code). A caller
+    that waits too long for a connection gets PoolTimeout. A connection is always given back.
     """
 
-    _made: ClassVar[dict[Any, Any]] = {}
-    _all: ClassVar[weakref.WeakSet[Any]] = weakref.WeakSet()  # closed ones too
-    _lock: ClassVar[threading.Lock] = threading.Lock()
-    _key: tuple[Settings, int, float, float | None, Tls]
+    _key: Key
     _mine: _Mine
     lender: Lender
 
@@ -84,23 +87,20 @@ class MysqlHelp:
 
         Args:
             settings: where the server is; default: what `settings.load()` says.
-            connections: at most so many, borrowed and idle together.
-            wait: seconds that a caller waits in line before PoolTimeout.
+            connections: the maximum, borrowed and idle together.
+            wait: seconds that a caller waits in the queue before PoolTimeout.
             query_limit: seconds that a statement may take; None for no limit. A stream may take
                 longer: there it limits the wait for the next row.
-            tls: see `lender.tls_arguments`.
+            tls: see `settings.tls_arguments`.
         """
         key = (settings or load(), connections, wait, query_limit, tls)
-        with cls._lock:
-            if key not in cls._made:
-                one = super().__new__(cls)
-                one._key = key
-                one.lender = Lender(*key)
-                one._mine = _Mine()
-                cls._made[key] = one
-                cls._all.add(one)
-            found: Self = cls._made[key]
-            return found
+        return _registry.get(key, partial(cls._make, key))
+
+    @classmethod
+    def _make(cls, key: Key) -> Self:
+        one = super().__new__(cls)
+        one._key, one.lender, one._mine = key, Lender(*key), _Mine()
+        return one
 
     @classmethod
     def getInstance(cls) -> Self:
@@ -108,38 +108,26 @@ class MysqlHelp:
         return cls()
 
     def close(self) -> None:
-        """Close the connections; this object is of no more use, and `MysqlHelp()` is a new one."""
-        with self._lock:
-            self._made.pop(self._key, None)
+        """Close the connections and end this object; then `MysqlHelp()` makes a new one."""
+        _registry.remove(self._key, self)
         self.lender.close()
 
     @classmethod
     def close_all(cls) -> None:
         """Close every object of this process."""
-        for one in list(cls._made.values()):
+        for one in _registry.objects():
             one.close()
-
-    @classmethod
-    def _after_fork(cls) -> None:
-        """In a child: the parent's connections are the parent's; begin with none.
-
-        A block of a transaction that the child is in has lost its connection, and says so.
-        """
-        cls._lock = threading.Lock()
-        for one in cls._all:
-            one.lender.forget()
-            one.lender = Lender(*one._key)
 
     # -- reading -----------------------------------------------------------------------------------
 
     def selectall(self, sql: str, param: Param = None) -> list[Row]:
-        """Return all rows, as dicts; of a procedure with several results those of the first."""
+        """Return all rows, as dicts. Of a procedure with several results: the rows of the first."""
         return self._run(sql, param).rows
 
     def selectone(self, sql: str, param: Param = None) -> Row | None:
         """Return the first row, as a dict, or None if there is none.
 
-        All rows travel: write `limit 1` where there may be many.
+        The server sends all rows: write `limit 1` if there can be many.
         """
         return next(iter(self._run(sql, param).rows), None)
 
@@ -147,7 +135,8 @@ class MysqlHelp:
     def stream(self, sql: str, param: Param = None) -> Iterator[Iterator[Row]]:
         """Give the rows one by one as they arrive, for results larger than memory.
 
-        In a transaction the block must end before the next statement, and ending it reads the rest.
+        In a transaction, end the block before the next statement; the end reads all other rows. So
+        it does for all results of a procedure. Without a transaction the end reads no more rows.
         """
         param = checked(sql, param)
         transaction = self._mine.transaction()
@@ -155,14 +144,15 @@ class MysqlHelp:
             with transaction.stream(sql, param, SSDictCursor) as cursor:
                 yield iter(cursor)
             return
+        is_plain = can_be_undone(sql)
         with self.lender.lend() as raw:
             raw.ahead(f"set {time_limit(0)}")
             cursor = ask(raw, sql, param, SSDictCursor)
             try:
-                yield iter(cursor)
+                with read_slowly(raw, cursor, to_the_end=not is_plain):
+                    yield iter(cursor)
             finally:
-                hang_up(raw)  # rather than read what nobody wants
-                cursor.close()
+                hang_up(raw)  # quicker than to read rows that are not used
 
     # -- writing -----------------------------------------------------------------------------------
 
@@ -174,9 +164,10 @@ class MysqlHelp:
         """
         checked(sql, param)
         word = first_word(sql)
-        if word not in ("insert", "replace", ""):
+        if word not in ("insert", "replace"):
             raise ValueError(
-                f"insert() runs no {word}: use execute() or selectall(); nothing was run"
+                f"insert() runs no {word or 'statement that begins so'}: use execute() or "
+                "selectall(); nothing was run"
             )
         answer = self._run(sql, param)
         returned = [next(iter(row.values())) for row in answer.rows[:1]]
@@ -195,7 +186,7 @@ class MysqlHelp:
         return True
 
     def update(self, sql: str, param: Param = None) -> bool:
-        """Return whether a row matched, also one that had the new values already (E10)."""
+        """Return whether a row matched, even if it already had the new values (E10)."""
         return self.execute(sql, param) > 0
 
     def delete(self, sql: str, param: Param = None) -> bool:
@@ -212,20 +203,14 @@ class MysqlHelp:
             return [self.execute(one["sql"], one.get("param")) for one in statements]
 
     def transaction(self) -> AbstractContextManager[Self]:
-        """Make one transaction of a block: committed at its end, or rolled back on any exception.
+        """Make one transaction of a block: commit at its end, or roll back after any exception.
 
-        Calls within the block, in the same thread, use its connection. Nothing in it is ever
-        repeated, and nothing runs in it that would commit. A block within a block can fail alone.
+        Calls inside the block, in the same thread, use its connection. No statement of the block is
+        repeated, and none that would commit is run. A block inside a block can fail alone.
         """
-        outer = self._mine.transaction()
-        return Block(self, self._mine, self.lender) if outer is None else self._part(outer)
+        return Block(self, self._mine, self.lender)
 
     # -- how ---------------------------------------------------------------------------------------
-
-    @contextmanager
-    def _part(self, outer: Transaction) -> Iterator[Self]:
-        with outer.savepoint():
-            yield self
 
     def _run(self, sql: str, param: Param) -> Answer:
         """Run a statement in the transaction of this thread, or else alone."""
@@ -267,7 +252,17 @@ class MysqlHelp:
             return answer
 
 
-os.register_at_fork(after_in_child=MysqlHelp._after_fork)
+def _begin_anew() -> None:
+    """In a forked child: the parent's connections are the parent's; begin with none.
+
+    A block of a transaction that the child is in has lost its connection, and says so.
+    """
+    for one in _registry.after_fork():
+        one.lender.forget()
+        one.lender = Lender(*one._key)
+
+
+os.register_at_fork(after_in_child=_begin_anew)
 
 
 def is_lost(error: pymysql.OperationalError) -> bool:

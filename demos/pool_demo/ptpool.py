@@ -30,7 +30,7 @@ class PTConnectionPool:
 
     @classmethod
     def pool(cls) -> Any:  # noqa: ANN401 - DBUtils has no types
-        """Return the one pool; the first caller makes it, the others wait for that."""
+        """Return the one pool. The first caller makes it, and the others wait."""
         with cls._lock:
             if cls._pool is None:
                 cls._pool = PooledDB(creator=pymysql, **POOL_LIMITS, **connect_args())
@@ -50,7 +50,7 @@ class PTConnectionPool:
         return conn.cursor(DictCursor), conn
 
     def __enter__(self) -> Self:
-        """Borrow: `cursor` and `conn` are set. Raises pymysql.OperationalError."""
+        """Borrow a connection; sets `cursor` and `conn`. Raises pymysql.OperationalError."""
         self.cursor, self.conn = self.getconn()
         return self
 
@@ -60,7 +60,7 @@ class PTConnectionPool:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Return the connection. What was not committed is undone, and so is all after an error."""
+        """Return the connection. After an error, or without a commit, the changes are undone."""
         try:
             if error is not None:
                 self.conn.rollback()

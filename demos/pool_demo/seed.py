@@ -1,4 +1,4 @@
-"""Put tables back to their starting state, from sql/seed.sql, the one place for the data.
+"""Put tables back to their starting state. All data comes from sql/seed.sql.
 
 python -m demos.pool_demo.seed                 all tables
 python -m demos.pool_demo.seed student stu     only these, and tables that refer to them
@@ -13,9 +13,8 @@ from contextlib import contextmanager
 import pymysql
 from pymysql.constants import ER
 
-from demos.pool_demo.lender import tls_arguments
-from demos.pool_demo.settings import ROOT, load
-from demos.pool_demo.show import run
+from demos.instruments.screen import run
+from demos.pool_demo.settings import ROOT, load, tls_arguments
 
 SEED = ROOT / "sql" / "seed.sql"
 LOCK_WAIT = 10  # seconds to wait for another program's transaction on a table
@@ -55,7 +54,7 @@ def restore(*tables: str, if_missing: bool = False) -> list[str]:
 
 @contextmanager
 def restored(*tables: str) -> Iterator[None]:
-    """Restore tables before a block and after it, also when it fails: for steps that write."""
+    """Restore tables before a block and after it, even if it fails. For steps that write."""
     restore(*tables)
     try:
         yield

@@ -1,32 +1,35 @@
-"""A6: where the server is, and the limits of the pool; the source calls it DB_config.
+"""A6: where the server is, and the limits of the pool. The source calls this module DB_config.
 
-The first of these that exists is used, as a whole:
+The first of these that exists is used, and only this one:
 
 1. the environment: MYSQL_HOST, MYSQL_PORT, MYSQL_UNIX_SOCKET, MYSQL_USER, MYSQL_PASSWORD and
    MYSQL_DATABASE, if any of them is set and not empty (a missing one has the source's default);
 2. the option file that the course's private server writes, `.course/my.cnf`;
 3. the source's defaults: 127.0.0.1, port 3306, user root, empty password, database `book`.
 
-Nothing is read when this module is imported: `load()` looks at the moment it is called.
-Besides, COURSE_MENDS_SERVER=1 says that whoever has started us starts the server again when it
-ends.
-`python -m demos.pool_demo.where` says which server they lead to.
+This module reads nothing when it is imported: `load()` reads each time it is called.
+COURSE_MENDS_SERVER=1 says that the program that started this one restarts the server if it ends.
+`python -m demos.pool_demo.where` prints which server the settings lead to.
 """
 
 import configparser
 import os
+import ssl
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 
+Tls = bool | ssl.SSLContext | None
+
 # A6: the source's limits, as PooledDB spells them.
 POOL_LIMITS: dict[str, Any] = {
-    "mincached": 10,  # idle connections opened at the start
+    "mincached": 10,  # connections opened at the start
     "maxcached": 10,  # idle connections kept when borrowers return them
-    "maxshared": 20,  # no effect with PyMySQL, but maxconnections is never below it (E2, E3)
-    "maxconnections": 100,  # borrowed connections at most
+    "maxshared": 20,  # shares nothing with PyMySQL, but raises maxconnections to 20 or more (E3)
+    "maxconnections": 100,  # borrowed at the same time, at most
     "blocking": True,  # at the maximum: wait. False: raise TooManyConnectionsError
     "maxusage": None,  # statements before a connection is replaced. None: no limit
     "setsession": None,  # statements to run once on each new connection. None: none
@@ -83,6 +86,28 @@ def load() -> Settings:
 def connect_args(**changes: object) -> dict[str, Any]:
     """Return `load().connect_args(**changes)`. Raises SettingsError."""
     return load().connect_args(**changes)
+
+
+def tls_arguments(settings: Settings, tls: Tls) -> dict[str, Any]:
+    """Return the arguments for the choice: False off, True verified, None as fits the address.
+
+    None means off on this machine and on elsewhere, without a check of the certificate, which most
+    MySQL servers have signed themselves. An SSLContext is used as it is.
+    """
+    here = settings.uses_socket or settings.host in ("localhost", "127.0.0.1", "::1")
+    if tls is False or (tls is None and here):
+        return {"ssl_disabled": True}
+    return {"ssl": tls if isinstance(tls, ssl.SSLContext) else shared_context(verify=bool(tls))}
+
+
+@lru_cache
+def shared_context(verify: bool) -> ssl.SSLContext:
+    """Return the process's one TLS context. Building it takes far longer than connecting (A1)."""
+    context = ssl.create_default_context()
+    if not verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
 
 
 def option_file() -> Path:

@@ -1,14 +1,16 @@
 """B7: The same pool serves the log-in.
 
-Source: B7 makes the pool of A4 again, with maxshared=3, password 123456 and another database, and
-log-in and registration borrow from it. Here user, password and database come from the settings.
+Source: B7 makes the pool of A4 again, with maxshared=3, the password 123456 and another database.
+Log-in and registration borrow from it. Here user, password and database come from the settings.
 
-See: four log-ins, of which one succeeds, and how many connections the server saw for them.
+See: four log-ins. One of them succeeds. The last line says how many connections the server saw.
 
-Try: log in as one of the other users of sql/seed.sql. Set mincached=0: how many connections now?
+Try: log in as one of the other users of sql/seed.sql. Set mincached=0: how many connections are
+there now?
 
-New: step 2 asked once. Here a function borrows for each question and gives back in any case, which
-the source's log-in forgets. maxshared=3 changes nothing: step 3c shows why.
+New: step 2 ran one query. Here a function borrows for each log-in, and always gives back, even
+after an error. The source's log-in does not do this. maxshared=3 changes nothing: step 3c shows
+why.
 """
 
 import pymysql
@@ -16,9 +18,9 @@ from dbutils.pooled_db import PooledDB
 from pymysql.cursors import DictCursor
 from werkzeug.security import check_password_hash
 
+from demos.instruments.screen import conclude, run
+from demos.instruments.witness import Witness
 from demos.pool_demo.settings import connect_args
-from demos.pool_demo.show import conclude, run
-from demos.pool_demo.witness import Witness
 
 LIMITS = {"maxconnections": 6, "mincached": 2, "maxcached": 5, "maxshared": 3, "blocking": True}
 

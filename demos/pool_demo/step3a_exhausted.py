@@ -1,16 +1,16 @@
-"""A1, A5: What the caller gets when all connections are out.
+"""A1, A5: What a caller gets when all connections are borrowed.
 
-Source: A5 says that below the maximum a connection comes from the idle cache or is made, and that
-at the maximum the caller waits, or gets TooManyConnections with blocking=False. Today that error
-is TooManyConnectionsError; the old name still works.
+Source: A5 says: below the maximum, the caller gets an idle connection or a new one. At the maximum
+the caller waits, or gets the error TooManyConnections with blocking=False. Today that error is
+called TooManyConnectionsError; the old name still works.
 
-See: with blocking=False an error at once. With blocking=True three callers wait, and each goes on
-when a connection comes back. The server never has more than two.
+See: with blocking=False the caller gets an error at once. With blocking=True three callers wait.
+Each goes on when a connection comes back. The server never has more than two connections.
 
-Try: make HOLD longer. Leave out the two close() calls in `wait`: the callers wait for ever, because
-the pool knows no time-out. Ctrl-C ends the step.
+Try: make HOLD longer. Then leave out the two close() calls in `wait`: the callers wait for ever,
+because the pool has no time-out. Ctrl-C ends the step.
 
-New: step 2 borrowed one connection. Here more callers come than there are connections.
+New: step 2 borrowed one connection. Here there are more callers than connections.
 """
 
 import time
@@ -19,15 +19,15 @@ from threading import Thread
 import pymysql
 from dbutils.pooled_db import PooledDB, TooManyConnections
 
+from demos.instruments.screen import conclude, run
+from demos.instruments.witness import Witness
 from demos.pool_demo.settings import connect_args
-from demos.pool_demo.show import conclude, run
-from demos.pool_demo.witness import Witness
 
 HOLD = 0.4  # seconds for which two borrowers keep their connections
 
 
 def refuse() -> str:
-    """Ask for a third connection of two, without blocking; return the name of the error."""
+    """Borrow three times from a pool of two, with blocking=False; return the error's name."""
     pool = PooledDB(creator=pymysql, maxconnections=2, blocking=False, **connect_args())
     borrowed = [pool.connection(), pool.connection()]
     try:
@@ -42,7 +42,10 @@ def refuse() -> str:
 
 
 def wait(witness: Witness) -> tuple[list[float], int]:
-    """Let three callers wait for two connections; return their waits in seconds, and the count."""
+    """Let three callers wait for two connections.
+
+    Returns how long each waited, in seconds, and the number of connections on the server.
+    """
     pool = PooledDB(creator=pymysql, maxconnections=2, blocking=True, **connect_args())
     borrowed = [pool.connection(), pool.connection()]
     waits: list[float] = []
@@ -67,7 +70,7 @@ def wait(witness: Witness) -> tuple[list[float], int]:
 
 
 def main() -> None:
-    """Exhaust a pool of two, both ways."""
+    """Borrow all connections of a pool of two, with both values of blocking."""
     with Witness() as witness:
         error = refuse()
         print(f"blocking=False: the third caller gets {error}")

@@ -1,27 +1,27 @@
 """A1, A4: How many idle connections are kept, and for how long.
 
-Source: A1 says that the minimum is always kept, and that connections above it go after an idle
-time-out; A4 sets mincached=2 and maxcached=5. Both sentences of A1 are wrong (E4).
+Source: A1 says that a pool always keeps the minimum, and that it closes further connections after
+an idle time-out. A4 sets mincached=2 and maxcached=5. For DBUtils both sentences are wrong (E4).
 
-See: mincached counts only at the start, maxcached only when a connection is returned. An idle
-connection then stays as long as the server lets it: the only time-out is the server's wait_timeout.
-When that ends idle connections, the pool makes no new ones until somebody borrows.
+See: mincached counts only at the start. maxcached counts only when a connection comes back. Then an
+idle connection stays open until the server ends it: the only time-out is the server's wait_timeout.
+After that the pool opens no new connection until somebody borrows.
 
-Try: set maxcached=0, which means: keep all. What does the server's own wait_timeout say?
+Try: set maxcached=0, which means: keep all. Then ask the server for the value of wait_timeout.
 
-New: step 3a was about the maximum of borrowed connections. This is about the idle ones.
+New: step 3a was about borrowed connections. This step is about idle connections.
 """
 
 import pymysql
 from dbutils.pooled_db import PooledDB
 
+from demos.instruments.screen import conclude, run, table
+from demos.instruments.witness import Witness
 from demos.pool_demo.settings import connect_args
-from demos.pool_demo.show import conclude, run, table
-from demos.pool_demo.witness import Witness
 
 
 def grow_and_shrink(witness: Witness) -> list[dict[str, object]]:
-    """Borrow six from a pool and return them; say what the server has at each moment."""
+    """Borrow six connections and return them; count the server's connections each time."""
     pool = PooledDB(creator=pymysql, mincached=2, maxcached=3, **connect_args())
     rows: list[dict[str, object]] = [{"moment": "at the start", "server": witness.settle(2)}]
     borrowed = [pool.connection() for _ in range(6)]
@@ -35,16 +35,16 @@ def grow_and_shrink(witness: Witness) -> list[dict[str, object]]:
 
 
 def grow_old(witness: Witness) -> tuple[int, int, int]:
-    """Leave connections idle past a time-out of the server's.
+    """Leave two pools idle; the server ends the connections of the first after one second.
 
-    Returns how many are left of a pool with that time-out, of one without, and how many the first
-    has when one was borrowed again.
+    Returns the connections that are left: of the first pool, of the second pool, and of the first
+    pool after one more checkout.
     """
     lasting = PooledDB(creator=pymysql, mincached=2, **connect_args())
     before = set(witness.ids())
     short = ["set session wait_timeout = 1"]  # seconds; the server's usual value is 28800
     expiring = PooledDB(creator=pymysql, mincached=2, setsession=short, **connect_args())
-    witness.settle(2, seconds=10)  # until the server has ended the idle two
+    witness.settle(2, seconds=10)  # until the server has ended two connections
     left = set(witness.ids())
     with expiring.connection():
         again = set(witness.ids()) - before
@@ -59,11 +59,11 @@ def main() -> None:
         rows = grow_and_shrink(witness)
         table("mincached=2, maxcached=3", rows)
         expired, lasted, again = grow_old(witness)
-        print(f"Idle past wait_timeout: {expired} of 2 left; without one: {lasted} of 2")
-        print(f"One borrowed again: {again} on the server")
+        print(f"After a time-out of 1 s: {expired} of 2 left; without it: {lasted} of 2 left")
+        print(f"After one more checkout: {again} on the server")
     conclude(
-        f"the pool kept {rows[-1]['server']} idle connections (maxcached) and closed none for age. "
-        f"The server's time-out left {expired}, and the pool did not refill to mincached."
+        f"the pool kept {rows[-1]['server']} idle connections (maxcached). It closed none because "
+        f"of age. The server's time-out left {expired}. The pool did not open mincached again."
     )
 
 

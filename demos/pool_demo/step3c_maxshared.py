@@ -1,24 +1,24 @@
 """A2, A4: What maxshared does, and what it breaks.
 
-Source: A4 comments maxshared so: PyMySQL's threadsafety is 1, therefore all connections are always
-shared, and maxcached is always 0. It is the other way round (E2, E3).
+Source: the comment of A4 on maxshared says: PyMySQL's threadsafety is 1, so all connections are
+always shared, and maxcached is always 0. The opposite is true (E2, E3).
 
 See: two borrowers always have two connections, whatever maxshared is. But maxshared and maxcached
-raise maxconnections without a word: a pool of 2 with maxshared=20 opens 20.
+raise maxconnections without a warning: a pool of 2 with maxshared=20 opens 20.
 
-Try: change 20 and 5, and say what both columns will be before you run it. Then ask for
+Try: change 20 and 5, and predict both columns before you run it. Then use
 pool.connection(shareable=False) instead. Is there a difference?
 
-New: step 3b changed how many idle connections stay. Here a parameter for something else changes
-how many may be out.
+New: step 3b changed how many idle connections stay. Here maxshared, which is for something else,
+changes how many connections can be borrowed.
 """
 
 import pymysql
 from dbutils.pooled_db import PooledDB, TooManyConnections
 
+from demos.instruments.screen import conclude, run, table
+from demos.instruments.witness import Witness
 from demos.pool_demo.settings import connect_args
-from demos.pool_demo.show import conclude, run, table
-from demos.pool_demo.witness import Witness
 
 POOLS = [
     {"maxshared": 0, "maxconnections": 2},

@@ -1,21 +1,25 @@
 """A4: maxusage counts statements, not checkouts.
 
-Source: A4 has maxusage=None, how often a connection may be used again, without a limit.
+Source: A4 has maxusage=None: a connection may be used again without a limit.
 
-See: with maxusage=3 five checkouts without a statement keep the connection. Then each checkout
-runs two statements, and the connection changes after every third, in the middle of a checkout.
+See: maxusage is 3. First, five checkouts without a statement keep the connection. Then each
+checkout runs two statements. The connection changes after every third statement, in the middle of a
+checkout.
 
 Try: set MAXUSAGE to 1. Then begin a transaction in `ids_of` with connection.begin(): does the
 connection still change in the middle?
 
-New: steps 3a to 3c were about how many connections there are. This is about how long one lives.
+New: steps 3a to 3c were about how many connections there are. This step is about how long one
+lives.
 """
+
+from string import ascii_uppercase
 
 import pymysql
 from dbutils.pooled_db import PooledDB
 
+from demos.instruments.screen import conclude, run, table
 from demos.pool_demo.settings import connect_args
-from demos.pool_demo.show import conclude, run, table
 
 MAXUSAGE = 3
 
@@ -32,8 +36,14 @@ def ids_of(pool: PooledDB, statements: int) -> list[int]:
     return found
 
 
+def in_letters(checkouts: list[list[int]]) -> list[list[str]]:
+    """Call the connection that appears first A, the next one B, and so on."""
+    ids = list(dict.fromkeys(one for found in checkouts for one in found))
+    return [[ascii_uppercase[ids.index(one)] for one in found] for found in checkouts]
+
+
 def main() -> None:
-    """Count statements per connection."""
+    """Count the statements of each connection."""
     pool = PooledDB(creator=pymysql, maxconnections=1, maxusage=MAXUSAGE, **connect_args())
     for _ in range(5):
         ids_of(pool, statements=0)
@@ -47,7 +57,7 @@ def main() -> None:
     lives = [ids.count(one) for one in dict.fromkeys(ids)]
     conclude(
         f"the connections lived for {lives} statements; "
-        f"{5 + rows[-1]['checkout']} checkouts did not count."
+        f"the {5 + rows[-1]['checkout']} checkouts did not count."
     )
 
 

@@ -1,21 +1,21 @@
-"""A4: setsession runs once per connection, and what a borrower sets stays.
+"""A4: setsession runs once per connection, and the next borrower finds what the last one set.
 
 Source: A4 has setsession=[], a list of statements that prepare the session.
 
-See: the statement of setsession has run once after three checkouts, not three times. What the
-first borrower then sets (a variable, a temporary table), the second one finds.
+See: after three checkouts, the statement of setsession has run once, not three times. Then the
+first borrower sets a variable and makes a temporary table. The second borrower finds both.
 
-Try: set maxconnections=2 and borrow a connection just before the secret is asked for. Who has it
-now?
+Try: set maxconnections=2 and borrow a connection just before the line that reads @secret. What does
+that line read now?
 
-New: step 3d replaced connections. Here one is used again, and it remembers.
+New: step 3d replaced connections. Here one connection is used again, with its variables and tables.
 """
 
 import pymysql
 from dbutils.pooled_db import PooledDB
 
+from demos.instruments.screen import conclude, run
 from demos.pool_demo.settings import connect_args
-from demos.pool_demo.show import conclude, run
 
 PREPARE = ["set @prepared = coalesce(@prepared, 0) + 1"]
 
@@ -33,7 +33,7 @@ def ask(pool: PooledDB, *statements: str) -> object:
 
 
 def main() -> None:
-    """Prepare a session, leave something in it, and look with the next borrower's eyes."""
+    """Set something as one borrower, and read it as the next borrower."""
     pool = PooledDB(creator=pymysql, maxconnections=1, setsession=PREPARE, **connect_args())
     times = [ask(pool, "select cast(@prepared as signed)") for _ in range(3)][-1]
     print(f"setsession has run {times} time(s) after 3 checkouts")
@@ -48,7 +48,7 @@ def main() -> None:
     print(f"the next borrower reads @secret: {secret!r}, and the temporary table: {basket!r}")
     pool.close()
     leaks = [name for name, value in [("@secret", secret), ("basket", basket)] if value]
-    conclude(f"setsession ran {times} time(s); the next borrower inherited {leaks}.")
+    conclude(f"setsession ran {times} time(s); the next borrower found {leaks}.")
 
 
 if __name__ == "__main__":

@@ -1,27 +1,27 @@
-"""A4, A5: What happens to the last borrower's unfinished work.
+"""A4, A5: What happens to a transaction that a borrower did not finish.
 
-Source: A5 closes the connection, which returns it. What becomes of an update that nobody committed
-is decided by `reset`, which A4 does not name, so that its default True holds.
+Source: A5 closes the connection, which returns it to the pool. The parameter `reset` decides what
+happens to an update that was not committed. A4 does not set it, so it has its default, True.
 
-See: the first borrower sets the age of 韩雪 to 99 and returns without a commit. The second one, on
-the same connection, changes something else and commits. With reset=True the 99 is undone. With
-False or None it is published, unless the first borrower had called begin().
+See: the first borrower sets the age of 韩雪 to 99 and gives back without a commit. The second
+borrower, on the same connection, changes another row and commits. With reset=True the 99 is undone.
+With False or None the commit includes it, unless the first borrower had called begin().
 
 Try: let the first borrower use `with pool.connection() as connection:`. Does that commit?
 
-New: step 3e leaked variables to the next borrower. Here it is a half-done transaction.
+New: in step 3e the next borrower found variables. Here it finds an unfinished transaction.
 """
 
 import pymysql
 from dbutils.pooled_db import PooledDB
 
+from demos.instruments.screen import conclude, run, table
 from demos.pool_demo.seed import restored
 from demos.pool_demo.settings import connect_args
-from demos.pool_demo.show import conclude, run, table
 
 
 def borrow_twice(reset: bool | None, begin: bool) -> int:
-    """Let one borrower forget the commit and the next one commit; return the age that stays."""
+    """The first borrower forgets the commit, the next one commits. Returns the age that stays."""
     pool = PooledDB(creator=pymysql, maxconnections=1, reset=reset, **connect_args())
     first = pool.connection()
     if begin:
@@ -54,7 +54,7 @@ def main() -> None:
         rows.append(row)
     table("The first borrower's uncommitted 99", rows)
     published = [row["reset"] for row in rows if row["without begin()"] == "99"]
-    conclude(f"an uncommitted update is published by the next borrower with reset in {published}.")
+    conclude(f"with reset in {published} the next borrower commits the first one's update.")
 
 
 if __name__ == "__main__":

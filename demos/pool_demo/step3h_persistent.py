@@ -1,14 +1,15 @@
 """A2: PersistentDB beside PooledDB.
 
-Source: A2 names the two faces of DBUtils: PersistentDB, one connection per thread, and PooledDB,
-connections that threads can share.
+Source: A2 names the two kinds of pool in DBUtils. PersistentDB has one connection per thread.
+PooledDB has connections that threads can share.
 
-See: eight threads query, call close() and stay alive. PersistentDB has eight connections then,
-because it ignores close(); PooledDB has three, and the threads took turns with them.
+See: eight threads run a query, call close() and stay alive. PersistentDB then has eight
+connections, because it ignores close(). PooledDB has three, and the threads took turns with them.
 
-Try: set THREADS to 20. Which of the two grows? What would a server with 2000 threads need?
+Try: set THREADS to 20. Which of the two opens more connections? How many does a server with 2000
+threads need?
 
-New: steps 3a to 3g were all about PooledDB. This one shows what you would have without it.
+New: steps 3a to 3g were about PooledDB. This step compares it with PersistentDB.
 """
 
 from collections.abc import Callable
@@ -18,16 +19,16 @@ import pymysql
 from dbutils.persistent_db import PersistentDB
 from dbutils.pooled_db import PooledDB
 
+from demos.instruments.screen import conclude, run
+from demos.instruments.witness import Witness
 from demos.pool_demo.settings import connect_args
-from demos.pool_demo.show import conclude, run
-from demos.pool_demo.witness import Witness
 
 THREADS = 8
 POOLED = 3
 
 
 def work(pool: PooledDB | PersistentDB, meet: Barrier) -> None:
-    """Borrow, query, give back; then stay alive while the main thread counts."""
+    """Borrow, query and give back. Then stay alive while the main thread counts."""
     connection = pool.connection()
     with connection.cursor() as cursor:
         cursor.execute("select 1")
@@ -55,15 +56,15 @@ def main() -> None:
     with Witness() as witness:
         persistent = PersistentDB(creator=pymysql, **connect_args())
         own = measure(persistent, lambda: witness.settle(THREADS))
-        del persistent  # the only way to close them all: close() is ignored
+        del persistent  # this closes all its connections; it ignores close()
         witness.settle(0)
 
         limits = {"mincached": POOLED, "maxconnections": POOLED, "blocking": True}
         pool = PooledDB(creator=pymysql, **limits, **connect_args())
         turns = measure(pool, lambda: witness.settle(POOLED))
         pool.close()
-    print(f"PersistentDB: {THREADS} threads, all gave back, {own} connections on the server")
-    print(f"PooledDB:     {THREADS} threads, all gave back, {turns} connections on the server")
+    print(f"PersistentDB: {THREADS} threads, nothing borrowed, {own} connections on the server")
+    print(f"PooledDB:     {THREADS} threads, nothing borrowed, {turns} connections on the server")
     conclude(
         f"PersistentDB needs {own / THREADS:g} connection per thread, PooledDB {turns} for all."
     )

@@ -1,16 +1,16 @@
 """A1, A4, A5: The timeline of a pool: idle, checked out, waiting.
 
-Source: A1 says what becomes of callers beyond the maximum: they wait in a queue.
+Source: A1 says that callers beyond the maximum wait in a queue.
 
-See: one lane for each connection, and below it one for each caller, from asking to borrowing. Five
-callers take four turns each, over a pool with mincached=1 and maxconnections=3. One connection is
-there before anybody comes. The others are opened when somebody finds none idle, one after the other
-while all wait. Later a caller's bar ends when a connection comes back.
+See: a plot with one row for each connection. Below it one row for each caller, from asking to
+borrowing. Five callers take four turns each with a pool of mincached=1 and maxconnections=3. One
+connection is open at the start. The pool opens the others when no connection is idle, one after the
+other, and all callers wait for this. Later a caller's bar ends when a connection comes back.
 
-Try: add maxcached=1 to LIMITS. There are more lanes now: which parameter closed the others? Set
-maxconnections to 5: where are the callers' lanes?
+Try: add maxcached=1 to LIMITS. Now there are more rows of connections: which parameter closed the
+others? Then set maxconnections to 5: where are the callers' rows?
 
-New: step 3a timed the callers' waits. Here the pool itself says what happens, and when.
+New: step 3a measured how long callers wait. Here the pool itself logs what happens, and when.
 """
 
 import random
@@ -18,18 +18,19 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from demos.pool_demo.charts import lanes, options
+from demos.instruments.plots import options
+from demos.instruments.screen import conclude, run
+from demos.instruments.witness import Witness
+from demos.pool_demo.live.timeline import Log, Span, WatchedPool, What
+from demos.pool_demo.live.timeline_plot import lanes
 from demos.pool_demo.settings import connect_args
-from demos.pool_demo.show import conclude, run
-from demos.pool_demo.timeline import Log, Span, WatchedPool
-from demos.pool_demo.witness import Witness
 
 CALLERS, TURNS = 5, 4
 LIMITS = {"mincached": 1, "maxconnections": 3, "blocking": True}
 
 
 def record(witness: Witness) -> tuple[Log, int]:
-    """Let the callers take their turns; return the log, and how many connections the server has."""
+    """Run all callers. Returns the log, and the number of connections on the server."""
     log = Log()
     pool = WatchedPool(log, **LIMITS, **connect_args())
 
@@ -51,14 +52,14 @@ def record(witness: Witness) -> tuple[Log, int]:
 
 
 def most_out(spans: list[Span]) -> int:
-    """Return how many connections were checked out at the same time, at most."""
+    """Return the largest number of connections that were checked out at the same time."""
     out = [span for span in spans if span.doing == "checked out"]
     return max(sum(one.begin <= span.begin < one.end for one in out) for span in out)
 
 
 def unanswered(log: Log) -> int:
-    """Return how many of those who waited at the maximum got a connection, and none came back."""
-    returns = [event.when for event in log.events if event.what == "returned"]
+    """Count the waits at the maximum that ended although no connection came back meanwhile."""
+    returns = [event.when for event in log.events if event.what == What.RETURNED]
     return sum(not any(begin < when < end for when in returns) for begin, end in log.waits())
 
 
@@ -71,9 +72,9 @@ def main() -> None:
     chosen.keep(lanes(log), "timeline")
     conclude(
         f"{CALLERS} callers took {CALLERS * TURNS} turns over {len(log.connections())} "
-        f"connections, and the server had {left}; at most {most_out(log.spans())} were out at a "
-        f"time. {len(waits)} turns began with a wait at the maximum, of {max(waits):.2f} s or "
-        f"less; {unanswered(log)} of these ended without a connection that came back."
+        f"connections, and the server had {left}. At most {most_out(log.spans())} were borrowed at "
+        f"the same time. {len(waits)} turns began with a wait at the maximum, at most "
+        f"{max(waits):.2f} s. {unanswered(log)} waits ended although no connection came back."
     )
 
 

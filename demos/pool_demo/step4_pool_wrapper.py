@@ -1,24 +1,24 @@
 """A6: The pool behind a context manager.
 
-Source: A6 keeps the connection's data and the pool's limits in DB_config, and wraps the pool in
-PTConnectionPool: borrow on enter, return on exit; getconn() gives cursor and connection;
-getPTConnection() is the factory.
+Source: A6 keeps the server's address and the pool's limits in DB_config. It wraps the pool in
+PTConnectionPool, which borrows at the start of a block and gives back at its end. getconn() returns
+a cursor and a connection. getPTConnection() makes a wrapper.
 
-See: eight threads that all come first make one pool, of 10 connections. Rows are dicts. An error
-inside the block undoes the block's work.
+See: eight threads use the wrapper at the same time. They make one pool of 10 connections. Rows are
+dicts. An error inside the block undoes the block's changes.
 
 Try: leave out db.conn.commit() in `rename`. Is the new name there? Why not?
 
-New: in steps 2 and 3 every user closed cursor and connection. Here leaving the block does that, and
-limits and address come from settings.py.
+New: in steps 2 and 3 every user closed cursor and connection. Here the end of the block does that,
+and limits and address come from settings.py.
 """
 
 from threading import Thread
 
+from demos.instruments.screen import conclude, run, table
+from demos.instruments.witness import Witness
 from demos.pool_demo.ptpool import PTConnectionPool, getPTConnection
 from demos.pool_demo.seed import restored
-from demos.pool_demo.show import conclude, run, table
-from demos.pool_demo.witness import Witness
 
 
 def read() -> str:
@@ -29,7 +29,7 @@ def read() -> str:
 
 
 def rename(name: str, fail: bool) -> None:
-    """Rename student 1; raises RuntimeError before the commit if told to."""
+    """Rename student 1. With `fail`, raises RuntimeError before the commit."""
     with getPTConnection() as db:
         db.cursor.execute("update student set name = %s where id = 1", (name,))
         if fail:
@@ -38,7 +38,7 @@ def rename(name: str, fail: bool) -> None:
 
 
 def main() -> None:
-    """Borrow in all ways that the wrapper has."""
+    """Use every way to borrow that the wrapper has."""
     with Witness() as witness, restored("student"):
         callers = [Thread(target=read) for _ in range(8)]
         for thread in callers:
@@ -62,8 +62,8 @@ def main() -> None:
             names.append(read())
         PTConnectionPool.close_pool()
     conclude(
-        f"{len(callers)} first callers made one pool of {connections} connections; "
-        f"after the failed block the name was {names[0]}, after the other {names[1]}."
+        f"{len(callers)} first callers made one pool of {connections} connections. "
+        f"After the failed block the name was {names[0]}, after the other block {names[1]}."
     )
 
 

@@ -1,21 +1,23 @@
 """A7, A8: Six operations with MysqlHelp, and the table after each.
 
-Source: A7 builds MysqlHelp, A8 uses it in six steps, and figures 3 to 6 show the table after each
-change. There it is id 7 that is renamed and deleted. From the seed data Angelababy gets 6, so this
-step looks her id up.
+Source: A7 builds MysqlHelp. A8 uses it for six operations, and figures 3 to 6 show the table after
+each change. There the row with id 7 is renamed and deleted. With the seed data Angelababy gets id
+6, so this step looks her id up.
 
-See: the result of each call, then the table, where the source has a screenshot. Updating id 7
-returns False, because there is no such row; the source's, given an execute, says True (E10).
+See: the result of each call, then the table. The source has a screenshot there. The update of id 7
+returns False, because there is no such row. The source's class, with an execute, returns True
+(E10).
 
-Try: repeat the update of her name. It returns True again although nothing changes: a row matched.
+Try: repeat the update of her name. It returns True again although nothing changes, because a row
+matched.
 
 New: step 4 wrote SQL, commit and close in a block. Here each operation is one call and one
 transaction.
 """
 
+from demos.instruments.screen import conclude, run, table
 from demos.pool_demo.mysqlhelp import MysqlHelp
 from demos.pool_demo.seed import restored
-from demos.pool_demo.show import conclude, run, table
 
 ALL = "select * from student"
 ADD = "insert into student(name, age, gender) values(%s, %s, %s)"

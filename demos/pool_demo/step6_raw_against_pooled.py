@@ -1,34 +1,37 @@
 """A1, A5: Raw against pooled, measured honestly.
 
-Source: A1 says that connecting for each request is what a pool saves, and A5 borrows, queries and
-gives back. How much that saves, the source does not measure.
+Source: A1 says that a pool saves the connect of each request. A5 borrows, queries and gives back.
+The source does not measure how much that saves.
 
-See: two ways without a pool, three with DBUtils, and MysqlHelp; each reads the rows of student,
-with 1, 8 and 32 callers, over TCP and the unix socket. Then how many times as fast each is as raw
-PyMySQL, and as raw PyMySQL with ssl_disabled=True: two very different answers.
+See: two ways without a pool, three with DBUtils, and MysqlHelp. Each reads the rows of student,
+with 1, 8 and 32 callers, over TCP and over the unix socket. Then two ratios for each way: how many
+times as fast as raw PyMySQL, and as raw PyMySQL with ssl_disabled=True. The two ratios are very
+different.
 
-Try: guess both ratios before you run it. Then set SIZE to 1. Which pools lose, and which do not?
+Try: guess both ratios before you run it. Then set SIZE to 1. Which pools become slower than no
+pool?
 
-New: steps 1 to 5 borrowed and looked; here a clock runs. PyMySQL builds a TLS context for each new
-connection, also where no TLS is used, and for that it reads all certificates of the machine.
+New: steps 1 to 5 showed what happens. This step measures time. PyMySQL makes a TLS context for each
+new connection, even if the server does not use TLS. For that it reads all certificates of the
+machine.
 """
 
-from demos.pool_demo.charts import Plot, bars, options
-from demos.pool_demo.contestants import HELPER, RAW, RAW_NO_TLS, WAYS, lined_up, rates, transports
-from demos.pool_demo.measure import Sample, ahead
+from demos.instruments.plots import Plot, bars, options
+from demos.instruments.rounds import Sample, ahead
+from demos.instruments.screen import conclude, run, table
+from demos.pool_demo.compared.ways import HELPER, RAW, RAW_NO_TLS, WAYS, lined_up, rates, transports
 from demos.pool_demo.settings import load
-from demos.pool_demo.show import conclude, run, table
 
 SIZE = 8  # connections of each pool
 CALLERS = (1, 8, 32)
 
-Rates = dict[tuple[int, str], Sample]  # selects a second, by number of callers and way
+Rates = dict[tuple[int, str], Sample]  # selects per second, by number of callers and way
 
 
 def compare(
     callers: tuple[int, ...] = CALLERS, rounds: int = 5, seconds: float = 0.08
 ) -> dict[str, Rates]:
-    """Measure all ways over each transport; every way has so many seconds in each round."""
+    """Measure all ways over each transport, for `seconds` in each round."""
     results = {}
     for transport, settings in transports(load()).items():
         with lined_up(settings, SIZE, max(callers)) as ready:
@@ -43,19 +46,19 @@ def times(found: Rates, base: str) -> dict[str, Sample]:
 
 def plot(found: Rates) -> Plot:
     """Draw the ratios of one caller to raw PyMySQL, and to raw PyMySQL without a TLS context."""
-    panels = {f"1 caller; {base} = 1": times(found, base) for base in (RAW, RAW_NO_TLS)}
-    return bars(panels, "times as fast")
+    panels = {f"times as fast as\n{base}": times(found, base) for base in (RAW, RAW_NO_TLS)}
+    return bars(panels, "1 caller")
 
 
 def sentence(transport: str, found: Rates) -> str:
-    """Say what the helper's pool is worth, and how much of that is the TLS context."""
+    """Say how much faster MysqlHelp is, and how much of that is the TLS context."""
     raw, bare, pooled = (1 / found[1, name].median for name in (RAW, RAW_NO_TLS, HELPER))
     most = max(count for count, _ in found)
     return (
         f"over {transport} with 1 caller, {HELPER} is {times(found, RAW)[HELPER]} times as fast as "
         f"{RAW} and {times(found, RAW_NO_TLS)[HELPER]} times as fast as {RAW_NO_TLS}; "
         f"{(raw - bare) / (raw - pooled):.0%} of the time it saves is the TLS context. With {most} "
-        f"callers in front: {ahead({name: found[most, name] for name in WAYS})}."
+        f"callers the fastest is {ahead({name: found[most, name] for name in WAYS})}."
     )
 
 
@@ -67,7 +70,7 @@ def main() -> None:
     for transport, found in results.items():
         heads = {f"callers: {count}": count for count, name in found if name == RAW}
         table(
-            f"\n{transport}: selects a second, median (lowest-highest), pools of {SIZE}",
+            f"\n{transport}: selects per second, median (lowest-highest), pools of {SIZE}",
             [{"way": name} | {head: found[heads[head], name] for head in heads} for name in WAYS],
         )
         columns = {f"{base} = 1": times(found, base) for base in (RAW, RAW_NO_TLS)}

@@ -1,23 +1,25 @@
 """A1, A5: How often each way waits for the server.
 
-Source: A1 names the cost of a connection, and A5 the few lines that borrow, query and give back.
-Neither says what goes over the network.
+Source: A1 says that a connection costs time. A5 has the few lines that borrow, query and give back.
+Neither says what is sent over the network.
 
-See: a table with one row per way: how often it waited for an answer, to open what it needs for the
-first query, and for each query after that. Then the same as time, on networks of 1, 5 and 20 ms.
+See: a table with one row for each way. It shows the round trips until the answer to the first
+query, and those of each further query. Then the time that these round trips take on networks of 1,
+5 and 20 ms.
 
-Try: set reset=True in TUNED of contestants.py, then ping=7. What does each cost per query?
+Try: set reset=True in TUNED of compared/ways.py, then ping=7. How many round trips does each add to
+a query?
 
-New: step 6 measured time, which has many causes. A round trip is counted, by a proxy between us and
-the server, and the count is the same on every machine.
+New: step 6 measured time, which has many causes. This step counts round trips, with a proxy between
+us and the server. The count is the same on every machine.
 """
 
-from demos.pool_demo.charts import Plot, bars, options
-from demos.pool_demo.contestants import WAYS, opened
-from demos.pool_demo.delay_proxy import DelayProxy
-from demos.pool_demo.measure import Sample
+from demos.instruments.delay_proxy import DelayProxy
+from demos.instruments.plots import Plot, bars, options
+from demos.instruments.rounds import Sample
+from demos.instruments.screen import conclude, run, table
+from demos.pool_demo.compared.ways import WAYS, opened
 from demos.pool_demo.settings import load
-from demos.pool_demo.show import conclude, run, table
 from demos.pool_demo.where import describe
 
 QUERIES = 10
@@ -44,18 +46,20 @@ def count_all() -> dict[str, tuple[int, float]]:
 
 def plot(found: dict[str, tuple[int, float]]) -> Plot:
     """Draw the round trips of a query."""
-    each = {name: Sample((trips,)) for name, (_, trips) in found.items()}
+    each = {
+        name: Sample((trips if trips % 1 else int(trips),)) for name, (_, trips) in found.items()
+    }
     return bars({"round trips for a query": each}, "counted")
 
 
 def sentence(found: dict[str, tuple[int, float]]) -> str:
-    """Say who waits most and least, and what the ratio of their times tends to."""
+    """Name the ways with most and fewest round trips, and the ratio on a very slow network."""
     each = {name: trips for name, (_, trips) in found.items()}
     most, least = max(each.values()), min(each.values())
     names = {trips: " and ".join(n for n in each if each[n] == trips) for trips in (most, least)}
     return (
         f"round trips for a query: {most:g} with {names[most]}, {least:g} with {names[least]}. "
-        "The slower the network, the nearer the ratio of their times comes to "
+        "The slower the network, the closer the ratio of their times comes to "
         f"{most / least:g}, for one caller."
     )
 
@@ -66,7 +70,7 @@ def main() -> None:
     print(describe(load()))
     found = count_all()
     table(
-        "Round trips, and what they cost a query on slower networks",
+        "Round trips, and their time for a query on slower networks",
         [
             {"way": name, "first": first, "each": f"{each:g}"}
             | {f"{ms} ms network": f"{each * ms:g} ms" for ms in NETWORKS}

@@ -1,36 +1,36 @@
-"""A1: What one connect is made of.
+"""A1: What one connect consists of.
 
-Source: A1 says in one clause that connecting costs much, and takes long. It does not say what for.
+Source: A1 says that connecting is expensive and takes long. It does not say why.
 
-See: each phase of pymysql.connect() with its time: the TLS context, the TCP handshake, the server's
-greeting, and each message PyMySQL sends after that, with its answer. The TLS context is built even
-where the server offers no TLS. phases.py says how the times are taken.
+See: the time of each phase of pymysql.connect(): the TLS context, the TCP handshake, the server's
+greeting, and each message of PyMySQL with its answer. PyMySQL makes the TLS context even if the
+server offers no TLS. phases.py says how the times are measured.
 
 Try: run it with MYSQL_UNIX_SOCKET set to the server's socket and MYSQL_HOST to localhost. Which
 phases get shorter?
 
-New: step 6b counted what a connect waits for. Here each wait has its time, and so has the one large
-cost that is no wait at all.
+New: step 6b counted the round trips of a connect. This step measures the time of each one, and of
+the TLS context, which is no round trip at all.
 """
 
-from demos.pool_demo.charts import Plot, bars, options
-from demos.pool_demo.measure import Sample, interleave, short
-from demos.pool_demo.phases import CONTEXT, connect_once
+from demos.instruments.plots import Plot, bars, options
+from demos.instruments.rounds import Sample, interleave, short
+from demos.instruments.screen import conclude, run, table
+from demos.pool_demo.compared.phases import CONTEXT, connect_once
 from demos.pool_demo.settings import load
-from demos.pool_demo.show import conclude, run, table
 from demos.pool_demo.where import describe
 
 
 def measure(rounds: int = 200) -> dict[str, Sample]:
-    """Connect so many times; return the microseconds of each phase."""
+    """Connect `rounds` times; return the microseconds of each phase."""
     found = interleave("Phases of a connect", {"connect": connect_once}, rounds)["connect"]
     return {phase: Sample(tuple(one[phase] for one in found)) for phase in found[0]}
 
 
 def plot(found: dict[str, Sample]) -> Plot:
-    """Draw the phases but the TLS context, which would dwarf them."""
+    """Draw all phases without the TLS context, which is much longer than the others."""
     phases = {phase: sample for phase, sample in found.items() if phase != CONTEXT}
-    title = f"besides {short(found[CONTEXT].median)} microseconds of {CONTEXT}"
+    title = f"without the {CONTEXT} ({short(found[CONTEXT].median)} microseconds)"
     return bars({title: phases}, "microseconds")
 
 

@@ -1,32 +1,35 @@
 """A1, A4: How many connections are enough.
 
-Source: A1 says what the minimum and the maximum of a pool do, and A4 sets maxconnections=6. How to
-choose the number it does not say.
+Source: A1 says what the minimum and the maximum of a pool do. A4 sets maxconnections=6. The source
+does not say how to choose the number.
 
-See: 64 callers share MysqlHelp pools of 1 to 64 connections, and each query takes the server 5 ms.
-A table with the queries a second and the time of the slowest one in a hundred. At first twice the
-connections do twice the work. From some size on, your machine's, they bring less and less.
+See: 64 callers share MysqlHelp pools of 1 to 64 connections, and the server takes 5 ms for each
+query. The table has the queries per second and p99, the time that 99 of 100 queries do not exceed.
+At first, twice the connections do twice the work. From some size on, which depends on your machine,
+more connections help less and less.
 
-Try: set SLEEP to 0. A query then costs only processor time. Where does the curve bend now?
+Try: set SLEEP to 0. Then a query uses only the processor. At which size do more connections stop
+helping now?
 
-New: the steps before compared ways to get a connection at one size. Here one way has many sizes.
+New: the steps before compared ways to get a connection, with pools of one size. Here one way has
+many sizes.
 """
 
 from functools import partial
 
-from demos.pool_demo.charts import Plot, curves, options
-from demos.pool_demo.contestants import HELPER, share
-from demos.pool_demo.measure import Sample, interleave, samples, short
+from demos.instruments.plots import Plot, curves, options
+from demos.instruments.rounds import Sample, interleave, samples, short
+from demos.instruments.screen import conclude, run, table
+from demos.pool_demo.compared.ways import HELPER, share
 from demos.pool_demo.settings import load
-from demos.pool_demo.show import conclude, run, table
 from demos.pool_demo.where import describe
 
 CALLERS = 64
 SIZES = (1, 2, 4, 8, 16, 32, 64)
 SLEEP = 0.005  # seconds that the server takes for a query
-WELL = 0.8  # a size works well where each connection does this much of what a lone one does
+WELL = 0.8  # a size works well if each connection does this share of a single one's work
 
-Results = tuple[dict[int, Sample], dict[int, Sample]]  # by size: queries a second, p99 in ms
+Results = tuple[dict[int, Sample], dict[int, Sample]]  # by size: queries per second, p99 in ms
 
 
 def measure(sizes: tuple[int, ...] = SIZES, rounds: int = 3, seconds: float = 0.6) -> Results:
@@ -39,31 +42,31 @@ def measure(sizes: tuple[int, ...] = SIZES, rounds: int = 3, seconds: float = 0.
 
 
 def bend(rates: dict[int, Sample]) -> int:
-    """Return the largest size at which the connections still work well."""
+    """Return the largest size at which each connection still works well."""
     first = min(rates)
     alone = rates[first].median / first
     return max(size for size, rate in rates.items() if rate.median >= WELL * size * alone)
 
 
 def plot(results: Results) -> Plot:
-    """Draw the queries a second against the size."""
+    """Draw the queries per second against the size."""
     lines = {HELPER: results[0]}
-    return curves({f"{CALLERS} callers": lines}, "connections", "queries a second", "log")
+    return curves({f"{CALLERS} callers": lines}, "connections", "queries per second", "log")
 
 
 def sentence(results: Results) -> str:
-    """Say where more connections begin to bring less."""
+    """Say from which size on more connections help less."""
     rates, slowest = results
     first, best, last = min(rates), bend(rates), max(rates)
     more = (
         f"{last} connections, {short(last / best)} times as many, do only "
         f"{rates[last].over(rates[best])} times the work of {best}."
         if best < last
-        else "more might bring more."
+        else "more connections could do more."
     )
     return (
-        f"up to {best} connections each does {WELL:.0%} or more of what a lone one does; p99 falls "
-        f"from {short(slowest[first].median)} to {short(slowest[best].median)} ms; {more}"
+        f"with up to {best} connections each does {WELL:.0%} or more of the work of a single one. "
+        f"p99 falls from {short(slowest[first].median)} to {short(slowest[best].median)} ms. {more}"
     )
 
 

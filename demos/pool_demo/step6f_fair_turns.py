@@ -1,23 +1,23 @@
 """A1, A4: Who gets the next connection.
 
-Source: A1 says that callers beyond the maximum wait in a queue, and A4 sets maxconnections=6.
+Source: A1 says that callers beyond the maximum wait in a queue. A4 sets maxconnections=6.
 
-See: 64 callers on 6 connections, for two seconds. The table says how many turns the luckiest and
-the unluckiest caller had, how long the unlucky one turn in a hundred took, and how many turns there
-were in all. PooledDB has no queue: who comes back at once overtakes those who wait.
+See: 64 callers share 6 connections for two seconds. The table shows the fewest and the most turns
+of one caller, the p99 of a turn, and all turns together. PooledDB has no queue: a caller that comes
+back at once overtakes the callers that wait.
 
 Try: set CALLERS to 7. Is it fair now? Then look at turnstile.py: which line keeps the order?
 
-New: step 6e looked at all callers together. Here each one counts.
+New: step 6e counted the work of all callers together. This step counts the turns of each caller.
 """
 
 from functools import partial
 
-from demos.pool_demo.charts import Plot, options
-from demos.pool_demo.contestants import HELPER, POOLED, TUNED, share
-from demos.pool_demo.measure import Sample, Turns, interleave, samples, short
+from demos.instruments.plots import Plot, colour, options
+from demos.instruments.rounds import Sample, Turns, interleave, samples, short
+from demos.instruments.screen import conclude, run, table
+from demos.pool_demo.compared.ways import HELPER, POOLED, TUNED, share
 from demos.pool_demo.settings import load
-from demos.pool_demo.show import conclude, run, table
 from demos.pool_demo.where import describe
 
 CALLERS, SIZE = 64, 6
@@ -46,22 +46,23 @@ def columns(results: Results) -> Columns:
 
 
 def plot(results: Results) -> Plot:
-    """Draw the turns of each caller in the last round, the unluckiest first."""
+    """Draw the turns of each caller in the last round, the fewest first."""
     figure = Plot(1)
     (axes,) = figure.panels
     for name, rounds in results.items():
-        axes.step(range(1, CALLERS + 1), sorted(rounds[-1].each), label=name, where="mid")
+        turns, ink = sorted(rounds[-1].each), colour(name)
+        axes.step(range(1, CALLERS + 1), turns, label=name, where="mid", color=ink)
     axes.set(xlabel="caller", ylabel="turns", title=f"{CALLERS} callers, {SIZE} connections")
-    axes.legend()
+    figure.legend()
     return figure
 
 
 def sentence(found: Columns) -> str:
-    """Compare the helper with the tuned pool, which has as few round trips."""
+    """Compare MysqlHelp with the tuned pool, which has the same number of round trips."""
     uneven, slow, rate = found["most/fewest"], found["p99 ms"], found["turns/s"]
     return (
-        f"the luckiest caller had {short(uneven[TUNED].median)} times the turns of the unluckiest "
-        f"with {TUNED}, and {short(uneven[HELPER].median)} times with {HELPER}; p99 of a turn was "
+        f"one caller had {short(uneven[TUNED].median)} times as many turns as another with "
+        f"{TUNED}, and {short(uneven[HELPER].median)} times with {HELPER}; p99 of a turn was "
         f"{short(slow[TUNED].median)} ms against {short(slow[HELPER].median)}. In all, "
         f"{HELPER} served {rate[HELPER].over(rate[TUNED])} times as many turns."
     )

@@ -1,35 +1,37 @@
-"""A5, A7: The server goes away and comes back.
+"""A5, A7: The server stops and starts again.
 
-Source: A7's MysqlHelp, over the execute of its comment, swallows the error of a statement (E10).
-The naive teller here is ours and does no more than that. A7's own update commits once more, so it
-raises InterfaceError (0, '') when the connection is lost.
+Source: A7's MysqlHelp, with the execute of its comment, hides the error of a statement (E10). The
+naive teller here is our own code and hides the error in the same way. A7's own update commits a
+second time, so it raises InterfaceError (0, '') when the connection is lost.
 
-See: a deposit of 10, and a look at the balance, before, while the server is away, and after. The
-naive teller says True each time, and that the account is not there (None). MysqlHelp raises error
-2003. When the server is back, both go on at the first attempt.
+See: a deposit of 10 and a query of the balance, at three moments: before the server stops, while it
+is stopped, and after it has started. The naive teller returns True each time. While the server is
+stopped, it says that there is no account (None). MysqlHelp raises error 2003. When the server is
+back, both work again at the first attempt.
 
-Try: begin a transaction before relay.close(), and go on in it after relay.open().
+Try: begin a transaction before relay.close(), and continue it after relay.open().
 
-New: steps 1 to 6 had a healthy server. Here a relay between us and it breaks all connections and
-refuses new ones, which is what clients see of a restart. Your server itself keeps running: what it
-does when it starts, such as undoing what was not committed, is the only part left out.
+New: steps 1 to 6 had a server that works. Here a relay, a program between us and the server, breaks
+all connections and refuses new ones. That is what clients see of a restart. Your server itself
+keeps running, so one part is missing: what a server does when it starts, such as undoing
+transactions without a commit.
 """
 
 from collections.abc import Callable
 
 import pymysql
 
-from demos.pool_demo.bank import GIVE, Bank
+from demos.instruments.bank import GIVE, Bank
+from demos.instruments.closable_port import Relay
+from demos.instruments.screen import conclude, run, table
 from demos.pool_demo.mysqlhelp import MysqlHelp
 from demos.pool_demo.naive import teller
-from demos.pool_demo.relay import Relay
-from demos.pool_demo.show import conclude, run, table
 
 BALANCE = "select balance from account where name = 'alice'"
 
 
 def said(call: Callable[[], object]) -> str:
-    """Return what the call returned, or which error it raised."""
+    """Return the result of the call, or the error that it raised."""
     try:
         return str(call())
     except pymysql.Error as error:
@@ -39,7 +41,7 @@ def said(call: Callable[[], object]) -> str:
 def three_moments(
     way: str, bank: Bank, relay: Relay, deposit: Callable[[], bool], balance: Callable[[], object]
 ) -> str:
-    """Try before, during and after; return how many deposits were said to be done, and were."""
+    """Deposit before, during and after; return how many were reported, and how many are there."""
     bank.open(alice=100)
     rows: list[dict[str, object]] = []
     for moment, change in (("before", None), ("away", relay.close), ("back", relay.open)):
@@ -53,7 +55,7 @@ def three_moments(
 
 
 def main() -> None:
-    """Deposit at three moments, by both ways."""
+    """Deposit at three moments, with both tellers."""
     with Bank() as bank, Relay() as relay:
         pool, db = teller.open_pool(relay.settings), MysqlHelp(relay.settings)
         naive = three_moments(

@@ -1,16 +1,16 @@
-"""A4, A5: A killed connection takes along what it held.
+"""A4, A5: A killed connection loses its locks.
 
-Source: A4 has ping=0, so nothing checks a connection. What failed on a dead one, DBUtils repeats on
-a new one; for a lone query that is a service.
+Source: A4 has ping=0, so the pool checks no connection. If a statement fails on a dead connection,
+DBUtils repeats it on a new one. For a query alone that is useful.
 
-See: two tellers pay one salary of 100 under a lock (get_lock), and the first one's connection is
-killed while it holds the lock. The naive teller goes on, on a connection without the lock, and the
-salary is paid twice. In a transaction of MysqlHelp the teller is told. After that a lone query on
-killed connections: both ways answer it.
+See: two tellers pay one salary of 100 under a lock (get_lock). The server kills the first teller's
+connection while it holds the lock. The naive teller goes on, on a connection without the lock, and
+the salary is paid twice. In a transaction of MysqlHelp the teller gets an error. After that, a
+query alone on killed connections: both ways answer it.
 
-Try: set ping=7 in naive/teller.py. Is the teller told now that the lock is gone?
+Try: set ping=7 in naive/teller.py. Does the teller learn now that the lock is lost?
 
-New: step 7a broke all connections at once. Here one dies, with something in its hands.
+New: step 7a broke all connections at the same time. Here one connection dies, and it held a lock.
 """
 
 from collections.abc import Callable
@@ -19,20 +19,20 @@ from threading import Thread
 
 import pymysql
 
-from demos.pool_demo.bank import GIVE, Bank
+from demos.instruments.bank import GIVE, Bank
+from demos.instruments.screen import conclude, run
+from demos.instruments.witness import Witness
 from demos.pool_demo.mysqlhelp import MysqlHelp
 from demos.pool_demo.naive import teller
 from demos.pool_demo.settings import load
-from demos.pool_demo.show import conclude, run
-from demos.pool_demo.witness import Witness
 
-Between = Callable[[int], object]  # what happens after the look at the account
+Between = Callable[[int], object]  # what happens after the teller has read the account
 
 SEE = "select balance from account where name = 'alice'"
 
 
 def pay_once(db: MysqlHelp, lock: str, between: Between) -> str:
-    """Pay alice unless she has been paid, under a lock that belongs to the connection."""
+    """Pay alice, if she has no salary yet, under a lock that belongs to the connection."""
     with db.transaction():
         got = db.selectone("select get_lock(%s, 1) as got, connection_id() as id", (lock,)) or {}
         paid = (db.selectone(SEE) or {})["balance"]
@@ -44,7 +44,7 @@ def pay_once(db: MysqlHelp, lock: str, between: Between) -> str:
 
 
 def pay_day(name: str, bank: Bank, witness: Witness, pay: Callable[[Between], str]) -> int:
-    """Let two tellers pay, the first one losing its connection; return what alice has then."""
+    """Let two tellers pay; the first one loses its connection. Returns the balance of alice."""
     bank.open(alice=0)
 
     def interrupt(connection_id: int) -> None:
@@ -61,9 +61,9 @@ def pay_day(name: str, bank: Bank, witness: Witness, pay: Callable[[Between], st
 
 
 def main() -> None:
-    """Kill the connection of one of two tellers, then idle connections; by both ways."""
+    """Kill the connection of one of two tellers, then idle connections, with both ways."""
     with Bank() as bank, Witness() as witness:
-        lock = f"{load().database}.payday"[-64:]  # names of locks count for the whole server
+        lock = f"{load().database}.payday"[-64:]  # the name of a lock is valid for the whole server
         pool, db = teller.open_pool(), MysqlHelp()
         naive = pay_day("naive", bank, witness, partial(teller.pay_once, pool, lock))
         ours = pay_day("MysqlHelp", bank, witness, partial(pay_once, db, lock))

@@ -1,26 +1,26 @@
-"""A5, A7: A KILL between two updates, and money appears.
+"""A5, A7: A kill between two updates creates money.
 
-Source: A5 and A7 run their statements without begin(). A5 only reads; A7 commits what it writes.
+Source: A5 and A7 run their statements without begin(). A5 only reads. A7 commits what it writes.
 
-See: 30 go from alice to bob by two updates, and between them the connection is killed. The server
-undoes the first update. The naive teller knows nothing of that: DBUtils runs the second one on a
-new connection, and the commit succeeds. MysqlHelp raises, and nothing has moved.
+See: 30 go from alice to bob with two updates. Between them the server kills the connection, and
+undoes the first update. The naive teller does not notice: DBUtils runs the second update on a new
+connection, and the commit succeeds. MysqlHelp raises an error, and no money has moved.
 
-Try: call connection.begin() in `transfer` of naive/teller.py, after the checkout. What is
-different, and who has to think of it in each function?
+Try: call connection.begin() in `transfer` of naive/teller.py, after the checkout. What changes? And
+who must remember this in every function?
 
-New: step 7b lost a lock. Here half of a transaction is lost, and the other half is kept.
+New: step 7b lost a lock. Here the first half of a transaction is lost, and the second half is kept.
 """
 
 from collections.abc import Callable
 
 import pymysql
 
-from demos.pool_demo.bank import GIVE, TAKE, Bank
+from demos.instruments.bank import GIVE, TAKE, Bank
+from demos.instruments.screen import conclude, run, table
+from demos.instruments.witness import Witness
 from demos.pool_demo.mysqlhelp import MysqlHelp
 from demos.pool_demo.naive import teller
-from demos.pool_demo.show import conclude, run, table
-from demos.pool_demo.witness import Witness
 
 
 def transfer(db: MysqlHelp, amount: int, between: Callable[[int], object]) -> None:
@@ -33,7 +33,7 @@ def transfer(db: MysqlHelp, amount: int, between: Callable[[int], object]) -> No
 
 
 def outcome(bank: Bank, call: Callable[[], None]) -> dict[str, object]:
-    """Run a transfer on accounts of 100; return what it said and what the server has then."""
+    """Run a transfer on accounts of 100. Returns its result and the balances on the server."""
     bank.open(alice=100, bob=100)
     try:
         call()
@@ -44,7 +44,7 @@ def outcome(bank: Bank, call: Callable[[], None]) -> dict[str, object]:
 
 
 def main() -> None:
-    """Transfer by both ways, with a KILL between the updates."""
+    """Transfer with both ways, with a KILL between the updates."""
     with Bank() as bank, Witness() as witness:
         pool, db = teller.open_pool(), MysqlHelp()
         naive = outcome(bank, lambda: teller.transfer(pool, "alice", "bob", 30, witness.kill))

@@ -1,16 +1,16 @@
-"""A5, A7: Two transfers that cross, and the victim of their deadlock.
+"""A5, A7: Two transfers in opposite directions, and a deadlock.
 
-Source: A5 and A7 run their statements without begin(). A5 only reads; A7 commits what it writes.
+Source: A5 and A7 run their statements without begin(). A5 only reads. A7 commits what it writes.
 
-See: 10 go from alice to bob, and 10 from bob to alice, at the same time. Each has updated one
-account and needs the other's. The server picks a victim, undoes it and answers 1213. DBUtils
-repeats the victim's second update alone, and 10 appear. MysqlHelp raises 1213, and the whole
-transfer runs again.
+See: 10 go from alice to bob, and at the same time 10 from bob to alice. Each transfer has locked
+one account and needs the other one: a deadlock. The server chooses a victim, undoes its transaction
+and answers with error 1213. DBUtils repeats only the victim's second update, so 10 appear from
+nowhere. MysqlHelp raises 1213, and the whole transfer runs again.
 
-Try: let nobody meet (`lambda _: None` for `lambda _: meet.wait()`), and run it a few times. How
-often is there a victim now, and how would you find this fault in a test?
+Try: replace `lambda _: meet.wait()` by `lambda _: None`, and run the step a few times. How often is
+there a victim now? How would you find this fault in a test?
 
-New: in step 7c the connection died. Here it lives, and only the transaction was undone.
+New: in step 7c the connection died. Here it is alive, and only the transaction was undone.
 """
 
 from collections.abc import Callable
@@ -20,10 +20,10 @@ from threading import Barrier, Thread
 import pymysql
 from pymysql.constants import ER
 
-from demos.pool_demo.bank import GIVE, TAKE, Bank
+from demos.instruments.bank import GIVE, TAKE, Bank
+from demos.instruments.screen import conclude, run
 from demos.pool_demo.mysqlhelp import MysqlHelp
 from demos.pool_demo.naive import teller
-from demos.pool_demo.show import conclude, run
 
 Between = Callable[[int], object]  # what happens between the updates; gets the connection's id
 
@@ -37,18 +37,18 @@ def transfer(db: MysqlHelp, payer: str, payee: str, amount: int, between: Betwee
 
 
 def transfer_again(db: MysqlHelp, payer: str, payee: str, amount: int, between: Between) -> None:
-    """Transfer, and if that was a victim, once more from its beginning."""
+    """Transfer; if it was the victim, repeat it from its beginning."""
     try:
         transfer(db, payer, payee, amount, between)
     except pymysql.OperationalError as error:
         if error.args[0] != ER.LOCK_DEADLOCK:
             raise
-        print(f"  {payer}'s transfer is the victim, and begins again: {error.args}")
+        print(f"  {payer}'s transfer is the victim, and runs again: {error.args}")
         transfer(db, payer, payee, amount, lambda _: None)
 
 
 def cross(bank: Bank, move: Callable[[str, str, int, Between], None]) -> int:
-    """Run two transfers, until each has one account locked, then on; return what is there then."""
+    """Run two transfers that each lock one account and then need the other. Returns the total."""
     bank.open(alice=100, bob=100)
     meet = Barrier(2, timeout=10)
     threads = [
@@ -64,7 +64,7 @@ def cross(bank: Bank, move: Callable[[str, str, int, Between], None]) -> int:
 
 
 def main() -> None:
-    """Cross two transfers, by both ways."""
+    """Run two opposite transfers, with both ways."""
     with Bank() as bank:
         pool, db = teller.open_pool(), MysqlHelp()
         print("naive:")

@@ -1,17 +1,19 @@
-"""A1, A5: A function that borrows calls a function that borrows.
+"""A1, A5: A function that borrows calls another function that borrows.
 
-Source: A1 says that callers beyond the maximum wait; A4 has maxconnections=6 and blocking=True. For
-how long they wait is not said: for ever.
+Source: A1 says that callers beyond the maximum wait. A4 has maxconnections=6 and blocking=True. The
+source does not say how long they wait: for ever.
 
-See: six callers hold one of six connections each, and each calls a function that borrows another
-one. Two seconds later nobody has gone on, and no connection is at work; nothing would end that. The
-step takes the connections away from their borrowers, and they finish. With MysqlHelp the inner call
-uses the connection of the transaction around it. Where there is none, a time-out says what is up.
+See: six callers hold one of six connections each. Each calls a function that borrows another one.
+Two seconds later all six still wait, and no connection is busy. They would wait for ever. Then the
+step gives the connections back, and the callers finish. With MysqlHelp the inner function uses the
+connection of the transaction around it. Without a transaction, a time-out ends the wait with an
+error message.
 
-Try: set maxconnections=7 in naive/teller.py. Why is one more enough? And how many callers can six
-connections bear?
+Try: set maxconnections=7 in naive/teller.py. Why is one more enough? With how many callers do six
+connections still work?
 
-New: in steps 7a to 7d a connection was lost. Here all are well, and there is no end to the waiting.
+New: in steps 7a to 7d a connection was lost. Here all connections work, but the callers wait for
+each other.
 """
 
 from collections.abc import Callable
@@ -21,18 +23,18 @@ from functools import partial
 from threading import Barrier
 from typing import Any
 
+from demos.instruments.screen import conclude, run
+from demos.instruments.witness import Witness
+from demos.pool_demo.lending.turnstile import PoolTimeout
 from demos.pool_demo.mysqlhelp import MysqlHelp
 from demos.pool_demo.naive import nested_checkout, teller
-from demos.pool_demo.show import conclude, run
-from demos.pool_demo.turnstile import PoolTimeout
-from demos.pool_demo.witness import Witness
 
 CALLERS = 6
 Meet = Callable[[], object]  # waits until all callers hold a connection
 
 
 def report(db: MysqlHelp, meet: Meet) -> str:
-    """Read in a transaction, and call `name_of`, which reads too."""
+    """Read in a transaction, and call `name_of`, which also reads."""
     with db.transaction():
         meet()
         row = db.selectone("select max(id) as id from student") or {}
@@ -46,7 +48,7 @@ def name_of(db: MysqlHelp, student_id: int) -> str:
 
 
 def count_waiting(witness: Witness, call: Callable[[Meet], str], held: list[Any]) -> int:
-    """Return how many callers wait two seconds after all meet; then give back what is `held`."""
+    """Return how many callers still wait after two seconds; then give back the `held` ones."""
     meet = Barrier(CALLERS + 1, timeout=60)
     with ThreadPoolExecutor(CALLERS) as callers:
         futures = [callers.submit(call, meet.wait) for _ in range(CALLERS)]
@@ -63,7 +65,7 @@ def count_waiting(witness: Witness, call: Callable[[Meet], str], held: list[Any]
 
 
 def main() -> None:
-    """Nest, by both ways; then with MysqlHelp outside of a transaction."""
+    """Borrow inside a borrow, with both ways; then with MysqlHelp without a transaction."""
     print("naive, then MysqlHelp:")
     with Witness() as witness:
         pool, held = teller.open_pool(), list[Any]()

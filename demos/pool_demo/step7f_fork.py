@@ -1,19 +1,19 @@
-"""A4, A7: A fork with an open pool.
+"""A4, A7: A fork while a pool is open.
 
-Source: A4 makes the pool when its module is imported, A7 at the first query. A server that forks
-its workers after that gives all of them the same connections: the same sockets.
+Source: A4 makes the pool when its module is imported, A7 at the first query. If a server starts its
+workers with a fork after that, all of them have the same connections: the same sockets.
 
-See: the child asks, and then gets no turn for a moment (SIGSTOP), as on any busy machine. The
-parent asks, over the same socket, and reads the child's row; then the child reads the parent's.
-When the child closes its pool, the parent's connections are gone. With MysqlHelp each reads its
-own row, and the parent keeps its connection.
+See: the child sends a query. Then it is stopped for a moment (SIGSTOP), as can happen on any busy
+machine. The parent sends its query over the same socket and reads the child's row. Then the child
+reads the parent's row. When the child closes its pool, the parent's connections are closed too.
+With MysqlHelp each reads its own row, and the parent keeps its connection.
 
-Try: call open_pool() again in the naive child before it asks. Whose row does the parent read? And
-leave `ssl_disabled` out, on a server that offers TLS (MariaDB 11.4, MySQL 8): both count what they
-encrypt from the same number on. The server takes the parent's question for a forged one and hangs
-up; the child asks again on a new connection.
+Try: call open_pool() again in the naive child before its query. Whose row does the parent read?
+Then leave out `ssl_disabled`, on a server that offers TLS (MariaDB 11.4, MySQL 8). Both processes
+then number their encrypted messages from the same number on. The server takes the parent's message
+for a forged one and closes the connection. The child sends its query again on a new connection.
 
-New: step 7e had too few connections. Here two processes believe that the same one is theirs.
+New: step 7e had too few connections. Here two processes use the same connection.
 """
 
 import os
@@ -21,17 +21,17 @@ import signal
 import time
 from collections.abc import Callable
 
+from demos.instruments.screen import conclude, run, table
+from demos.instruments.witness import Witness
 from demos.pool_demo.mysqlhelp import MysqlHelp
 from demos.pool_demo.naive import forked_pool, teller
-from demos.pool_demo.show import conclude, run, table
-from demos.pool_demo.witness import Witness
 
 Ask = Callable[[str, Callable[[str], object]], object]  # the SQL, and what to do with the answer
 SQL = "select '{}' as who, sleep(0.8)"
 
 
 def fork_child(ask: Ask, close: Callable[[], None], tell: int) -> int:
-    """Fork a child that asks, tells what it read, and closes its pool; return its pid."""
+    """Fork a child that queries, reports its row, and closes its pool; return its process id."""
     child = os.fork()
     if child == 0:
         signal.alarm(5)  # seconds until it would be ended
@@ -44,7 +44,7 @@ def fork_child(ask: Ask, close: Callable[[], None], tell: int) -> int:
 
 
 def both_ask(witness: Witness, ask: Ask, close: Callable[[], None]) -> dict[str, object]:
-    """Fork, and let both ask; return whose row each read, and what is left of the connections."""
+    """Fork and let both query. Returns whose row each read, and the connections that are left."""
     ask("select 'nobody' as who", lambda who: None)
     while any(connection.command != "Sleep" for connection in witness.seen()):
         time.sleep(0.005)
@@ -70,9 +70,9 @@ def both_ask(witness: Witness, ask: Ask, close: Callable[[], None]) -> dict[str,
 
 
 def main() -> None:
-    """Fork, by both ways."""
+    """Fork with both ways."""
     with Witness() as witness:
-        # Without TLS, as the source's PyMySQL connects: with it, the server sees the mix-up.
+        # Without TLS, as the source's PyMySQL connects. With TLS the server notices the mix-up.
         pool, db = teller.open_pool(ssl_disabled=True), MysqlHelp()
         naive = both_ask(witness, lambda sql, use: forked_pool.ask(pool, sql, use), pool.close)
         pool.close()

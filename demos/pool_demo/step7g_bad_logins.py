@@ -1,17 +1,19 @@
 """B3, B7: A dozen bad log-ins.
 
-Source: B3's log-in borrows from B7's pool of six, puts its SQL together with %, and gives the
-connection back after the query. User `a"` is an SQL error, and that line is not reached (E13).
+Source: B3's log-in borrows from B7's pool of six, builds its SQL with %, and gives the connection
+back after the query. The user name `a"` makes an SQL error, and then the line that gives back does
+not run (E13).
 
 See: bad log-ins, one after the other, until the server does not answer any more. Each one loses a
-connection; how many it takes depends on whether Python finds some again in its garbage, in time.
-Then a good log-in is not answered either, while all connections are idle. The same server with
-MysqlHelp, and with the same bad SQL, answers all of them.
+connection. The number of log-ins varies, because Python's garbage collection sometimes gives a lost
+connection back. After that a good log-in gets no answer either, while all connections are idle. The
+same server with MysqlHelp, and with the same bad SQL, answers all of them.
 
-Try: post the bad name to /register instead. Why does that never end? (What does the `except` in
-naive/login_by_format.py do besides hiding the error?) Then add a `finally` to `select` there.
+Try: post the bad name to /register instead. Why does that never stop the server? (What else does
+the `except` in naive/login_by_format.py do, besides hiding the error?) Then add a `finally` to
+`select` there.
 
-New: step 7e waited for connections that somebody held. Here nobody holds them: they were lost.
+New: in step 7e the callers held the connections. Here nobody holds them: they are lost.
 """
 
 import subprocess
@@ -21,10 +23,10 @@ from contextlib import closing, contextmanager
 from http.client import HTTPConnection
 from urllib.parse import urlencode, urlsplit
 
+from demos.instruments.screen import conclude, run
+from demos.instruments.witness import Witness
 from demos.pool_demo.naive.login_by_format import clear_passwords
 from demos.pool_demo.settings import ROOT
-from demos.pool_demo.show import conclude, run
-from demos.pool_demo.witness import Witness
 
 PATIENCE = 1.5  # seconds until a log-in counts as not answered
 BAD, GOOD = ('a"', "guess"), ("alice", "wonderland")
@@ -35,7 +37,7 @@ FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 @contextmanager
 def login_server(borrow: str) -> Iterator[str]:
-    """Run a log-in server with one user in a process of its own; give its log-in's address."""
+    """Run a log-in server with one user in its own process; give the address of its log-in."""
     command, pipe = [*SERVER, "--borrow", borrow], subprocess.PIPE
     with (
         clear_passwords(dict([GOOD])),
@@ -50,7 +52,7 @@ def login_server(borrow: str) -> Iterator[str]:
 
 
 def log_in(url: str, who: tuple[str, str]) -> str:
-    """Post a log-in of this name and password; return what came of it, in words."""
+    """Post a log-in with this name and password; return the result in words."""
     form = urlencode({"username": who[0], "password": who[1]})
     with closing(HTTPConnection(urlsplit(url).netloc, timeout=PATIENCE)) as connection:
         try:
@@ -62,7 +64,7 @@ def log_in(url: str, who: tuple[str, str]) -> str:
 
 
 def attack(borrow: str, most: int = 40) -> tuple[int, str]:
-    """Try up to `most` bad log-ins, then a good one; return how many were answered, and that."""
+    """Try up to `most` bad log-ins, then a good one; return the answers' number, and the last."""
     answered = 0
     with Witness() as witness, login_server(borrow) as url:
         while answered < most and log_in(url, BAD) != "no answer":

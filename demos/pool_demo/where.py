@@ -11,8 +11,8 @@ import sys
 import pymysql
 from pymysql.constants import ER
 
+from demos.instruments.screen import run
 from demos.pool_demo.settings import Settings, load
-from demos.pool_demo.show import run
 
 
 def describe(settings: Settings) -> str:
@@ -52,7 +52,7 @@ def my_cnf(settings: Settings) -> str:
 
 
 def try_rights(settings: Settings) -> str:
-    """Make a table of a name of its own, fill, read, change and drop it; return one line about it.
+    """Make, fill, read, change and drop a table with a new name; return one line about it.
 
     Raises pymysql.MySQLError 1044 or 1142 where the user may not.
     """

@@ -11,16 +11,16 @@ from werkzeug.wrappers import Response
 from wtforms import PasswordField, StringField
 from wtforms.validators import InputRequired, Length, ValidationError
 
-from demos.group_chat import names
-from demos.group_chat.logs import log
-from demos.group_chat.messages import SERVER
-from demos.group_chat.quotas import place
+from demos.group_chat.rules import names
+from demos.group_chat.rules.messages import SERVER
+from demos.group_chat.rules.quotas import place
+from demos.instruments.logs import log
 from demos.pool_demo.mysqlhelp import MysqlHelp
-from demos.private_chat.app import limiter, wants_page
-from demos.private_chat.database import find_user
-from demos.private_chat.guessing import WrongPassword, attempt, line, remember, sender_slot
-from demos.private_chat.hashing import fits, hashed
 from demos.private_chat.switchboard import Switchboard, User
+from demos.private_chat.web.app import limiter, wants_page
+from demos.private_chat.web.database import find_user
+from demos.private_chat.web.guessing import WrongPassword, attempt, line, remember, sender_slot
+from demos.private_chat.web.hashing import Rank, fits, hashed
 
 # A log-in lasts so long, wherever its cookie is. The browser forgets the cookie when it is closed.
 LIFE = timedelta(days=30)
@@ -68,7 +68,7 @@ def accounts(db: MysqlHelp, board: Switchboard) -> Blueprint:
         if not form.validate_on_submit():
             return _page("register.html", form)
         name = form.username.data
-        kept = hashed(form.password.data, f"register {place(request.remote_addr)}")
+        kept = hashed(form.password.data, (Rank.REGISTER, place(request.remote_addr)))
         try:
             # Two unique keys decide who was first: the name, and what names that look alike share.
             db.insert(
@@ -141,14 +141,14 @@ def _check(db: MysqlHelp, name: str, password: str) -> User:
 
 
 def who() -> User | None:
-    """Return whom the cookie names; it is signed, so nobody else can have written it."""
+    """Return the user in the cookie; its signature shows that this server wrote it."""
     if not session.get("is_login"):
         return None
     return User(session["user_id"], session["user_name"], session["login"])
 
 
 def logged_in(db: MysqlHelp) -> User | None:
-    """Return who is logged in; None for a cookie whose log-in has ended, or is older than LIFE."""
+    """Return the user who is logged in; None if the log-in has ended or is older than LIFE."""
     user = who()
     if user and db.selectone(
         f"select id from logins where token = %s and user_id = %s and {_HOLDS}",
@@ -158,19 +158,41 @@ def logged_in(db: MysqlHelp) -> User | None:
     return None
 
 
-def close_ended(db: MysqlHelp, board: Switchboard) -> None:
-    """Close sockets of log-ins that have ended; word from another process may have been lost.
+def has_ended(db: MysqlHelp, login: str) -> bool:
+    """Say whether a log-in has ended or is older than LIFE; this needs no request.
 
     Raises:
         pymysql.MySQLError, PoolTimeout: the database is away.
     """
-    logins = list(board.logins_here())
+    return not db.selectone(f"select id from logins where token = %s and {_HOLDS}", (login,))
+
+
+def close_ended(db: MysqlHelp, board: Switchboard) -> None:
+    """Close sockets of log-ins that have ended, or are of tables that are no more.
+
+    Word from another process may have been lost, and nobody says that the tables were made anew.
+
+    Raises:
+        pymysql.MySQLError, PoolTimeout: the database is away.
+    """
+    logins = board.logins_here()
     if logins:
-        marks = ", ".join(["%s"] * len(logins))
-        for row in db.selectall(
-            f"select token from logins where token in ({marks}) and not ({_HOLDS})", logins
-        ):
-            board.close_login(row["token"])
+        holding = f"from logins where token in ({', '.join(['%s'] * len(logins))}) and {_HOLDS}"
+        (count,) = db.selectall(f"select count(*) n {holding}", list(logins))
+        if count["n"] < len(logins):
+            rows = db.selectall(f"select token {holding}", list(logins))
+            for login in logins - {row["token"] for row in rows}:
+                board.close_login(login)
+
+
+def first_login(db: MysqlHelp) -> str:
+    """Return the token of the first log-in: when it is another one, the tables are others.
+
+    Raises:
+        pymysql.MySQLError, PoolTimeout: the database is away.
+    """
+    found = db.selectone("select token from logins order by id limit 1")
+    return found["token"] if found else ""
 
 
 def required(db: MysqlHelp) -> User:

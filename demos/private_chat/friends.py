@@ -1,25 +1,28 @@
-"""B5: friends: ask, accept, decline, remove, block; and who is online."""
+"""B5: friends: ask, accept, decline, remove, block, and see who is online."""
 
 from collections.abc import Iterable
+from functools import partial
 
 import pymysql
 from flask import Blueprint, Response, jsonify, request, session
 
-from demos.group_chat.logs import log
+from demos.group_chat.rules import names
+from demos.instruments.logs import log
+from demos.pool_demo.lending.turnstile import PoolTimeout
 from demos.pool_demo.mysqlhelp import MysqlHelp, Row
-from demos.pool_demo.turnstile import PoolTimeout
 from demos.private_chat.accounts import required
-from demos.private_chat.app import limiter
-from demos.private_chat.database import find_user
-from demos.private_chat.metering import meter
 from demos.private_chat.post import Pair, pair_of
-from demos.private_chat.switchboard import Switchboard, User
+from demos.private_chat.switchboard import MUTED, Switchboard, User
+from demos.private_chat.web.app import limiter
+from demos.private_chat.web.database import find_user, whole
+from demos.private_chat.web.metering import meter
 
 _CANNOT_ASK = {
     "accepted": "You are friends already.",
     "asked": "You have asked already.",
     "blocked": "You have blocked this user; unblock first.",
 }
+_ACCEPTED, _LOCK = "state = 'accepted'", "lock in share mode"
 _UNREAD = """select sender_id, count(*) n, max(id) last from messages
     where recipient_id = %s and read_at is null group by sender_id"""
 
@@ -46,7 +49,11 @@ class Friendships:
             tx: the transaction that acts upon the answer.
             pairs: pairs of user ids, the smaller one first.
         """
-        rows = _rows(tx, pairs, "state = 'accepted'", "lock in share mode")
+        asked = set(pairs)
+        (found,) = _rows(tx, asked, "count(*) n", _ACCEPTED, _LOCK) or [{"n": 0}]
+        if found["n"] == len(asked):  # as nearly always, and a number is quicker to read than rows
+            return asked
+        rows = _rows(tx, asked, "low_id, high_id", _ACCEPTED, _LOCK)
         return {(row["low_id"], row["high_id"]) for row in rows}
 
     def known(self, db: MysqlHelp, user_id: int) -> list[Pair]:
@@ -60,7 +67,8 @@ class Friendships:
     def blocked(self, db: MysqlHelp, asked: Iterable[Pair]) -> set[Pair]:
         """Return those of (user, other) where the user has blocked the other."""
         pairs = set(asked)
-        rows = _rows(db, {pair_of(*pair) for pair in pairs}, "(low_blocks or high_blocks)")
+        columns, blocks = "low_id, high_id, low_blocks, high_blocks", "(low_blocks or high_blocks)"
+        rows = _rows(db, {pair_of(*pair) for pair in pairs}, columns, blocks)
         both = [(row, row["low_id"], row["high_id"]) for row in rows]
         found = {(low, high) for row, low, high in both if row["low_blocks"]}
         return pairs & (found | {(high, low) for row, low, high in both if row["high_blocks"]})
@@ -107,10 +115,20 @@ class Friendships:
         """
         other = find_user(self.db, name)
         if not other:
-            raise NotPossible(f"There is no user {name[:32]}.")
+            raise NotPossible(f"There is no user {name[: names.LENGTH]}.")
         if other["id"] == user.id:
             raise NotPossible("That is you.")
         pair = pair_of(user.id, other["id"])
+        row, after = whole(partial(self._change, user, pair, what))
+        if what in ("block", "unblock"):
+            self.board.mute(user.id, name, MUTED if what == "block" else 0.0)
+        log("friends", user=user.name, move=what, other=name)
+        # Who sees nothing new hears nothing either, or a block would show.
+        changed = {one for one in pair if _shown(row, one) != _shown(after, one)}
+        self.board.send({"type": "friends"}, changed)
+
+    def _change(self, user: User, pair: Pair, what: str) -> tuple[Row, Row]:
+        """Make a move in the table; return the row before and after it."""
         with self.db.transaction() as tx:
             # The two may move at the same time. Whoever writes the row first makes the other wait.
             tx.execute(
@@ -132,10 +150,7 @@ class Friendships:
                 " where low_id = %(low_id)s and high_id = %(high_id)s",
                 after,
             )
-        log("friends", user=user.name, move=what, other=name)
-        # Who sees nothing new hears nothing either, or a block would show.
-        changed = {one for one in pair if _shown(row, one) != _shown(after, one)}
-        self.board.send({"type": "friends"}, changed)
+        return row, after
 
     def _tell_friends(self, user: User, online: bool) -> None:
         try:
@@ -146,26 +161,28 @@ class Friendships:
         self.board.send({"type": "presence", "name": user.name, "online": online}, friends)
 
 
-def _rows(db: MysqlHelp, pairs: Iterable[Pair], where: str, lock: str = "") -> list[Row]:
-    """Return rows of pairs for which a condition holds."""
+def _rows(
+    db: MysqlHelp, pairs: Iterable[Pair], columns: str, where: str, lock: str = ""
+) -> list[Row]:
+    """Return columns of the rows of pairs for which a condition holds; no rows for no pairs."""
     asked = list(pairs)
     if not asked:
         return []
     either = " or ".join(["low_id = %s and high_id = %s"] * len(asked))
     return db.selectall(
-        "select low_id, high_id, low_blocks, high_blocks from friendships"
+        f"select {columns} from friendships force index (primary)"
         f" where {where} and ({either}) {lock}",
         [user_id for pair in asked for user_id in pair],
     )
 
 
 def _shown(row: Row, me: int) -> str:
-    """Return what one of the two sees of a row: a state of docs/wire-formats.md, or ""."""
+    """Return the state that one of the two sees (docs/wire-formats.md), or ""."""
     if _blocks(row, me):
         return "blocked"
     if row["state"] == "requested":
         return "asked" if row["actor_id"] == me else "asks"
-    # Who was declined, or blocked, does not learn it from a list.
+    # The list does not tell a user who was declined or blocked.
     return "accepted" if row["state"] == "accepted" else ""
 
 

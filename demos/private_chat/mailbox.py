@@ -1,13 +1,16 @@
-"""B6: the mailbox: every message is stored before it is acknowledged, and waits for its recipient.
+"""B6: the mailbox stores each message before it acknowledges it, and keeps it for the recipient.
 
-All that arrives in the same moment is written in one transaction: a commit costs the same for one
-message as for a hundred. While one is under way, the next gathers.
+All messages that arrive at the same moment are stored in one transaction, because a commit costs
+about the same for one message as for a hundred. While one transaction runs, the mailbox collects
+the messages for the next, and sends on those of the one before.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import partial
+from heapq import heappop, heappush
+from itertools import count
 from time import monotonic
 from typing import Any, NamedTuple
 
@@ -16,21 +19,26 @@ import pymysql
 from gevent.event import AsyncResult
 from gevent.lock import Semaphore
 from gevent.queue import Queue
+from pymysql.constants import ER
 
-from demos.group_chat.logs import log
-from demos.group_chat.messages import NotSaid, id_is_taken
+from demos.group_chat.connection.turns import Turn
+from demos.group_chat.rules.messages import NotSaid, id_is_taken
+from demos.instruments.logs import log
 from demos.pool_demo.mysqlhelp import MysqlHelp, Row
-from demos.private_chat.post import MayWrite, Pair, Post, not_friends, pair_of
+from demos.private_chat.post import MayWrite, Pair, Post, no_answer, not_friends, pair_of
 from demos.private_chat.switchboard import Connection, Event, Switchboard, User
+from demos.private_chat.web.app import ANSWER_TIME, TooSlow
+from demos.private_chat.web.database import whole
 
-STORE_TIME = 5.0  # seconds until a sender hears that the database does not answer
+LONGEST = 4000  # characters in one message: the table has room for them
+STORE_TIME = 4.9  # seconds until a sender hears that the database does not answer
+LATE = 0.1  # seconds between looks who has waited so long
 AT_ONCE = 500  # messages in one transaction, or in one page of the past
 OVERLAP = 30  # seconds that a page which comes back is shown again: commits can overtake ids
 SWEEP = 2.0  # seconds between looks for messages that have reached nobody
 GATHER = 0.05  # seconds in which marks of delivery gather: nobody waits for them
 SLOWLY = 0.25  # seconds between looks whether enough marks of delivery have been noted
 RETRY = 1.0  # seconds between attempts to note what was delivered
-BODY = 4000  # characters in one message
 READERS = 4  # connections for those who look back, or mark much; the others are for who writes
 
 _COLUMNS = """select m.id, m.sender_id, m.recipient_id, m.client_id, m.body, m.sent_at,
@@ -46,69 +54,102 @@ _UNREAD = """select id from messages force index (messages_unread) where recipie
     and read_at is null and sender_id = %s and id <= %s order by id limit %s"""
 
 
-class _Letter(NamedTuple):
-    """A message to store; `done` says when it is, or why it is not."""
+# The first four fields of a _NewMessage. The other columns have defaults.
+_INSERT = "insert into messages(sender_id, recipient_id, client_id, body) values "
+_FIRST = "select sent_at, @@auto_increment_increment step from messages where id = %s"
+
+
+class _NewMessage(NamedTuple):
+    """A message to store; `done` gets its result: stored, or the error."""
 
     sender_id: int
     recipient_id: int
     client_id: str
     body: str
+    sender: str
+    recipient: str
     done: "AsyncResult[None]"
+
+    @property
+    def pair(self) -> Pair:
+        """The two users."""
+        return pair_of(self.sender_id, self.recipient_id)
+
+
+class _Answer(NamedTuple):
+    """What becomes of a message: an event that goes to these users, or a reason why it is none."""
+
+    message: _NewMessage
+    what: Event | NotSaid
+    to: Collection[int] = ()
 
 
 class Mailbox(Post):
-    """A post that keeps what it is given."""
-
-    keeps = True
+    """A post that stores the messages."""
 
     def __init__(
         self, db: MysqlHelp, board: Switchboard, may_write: MayWrite | None = None
     ) -> None:
         """Open the mailbox; see `Post`."""
         super().__init__(db, board, may_write)
-        self._letters: Queue[_Letter] = Queue()
+        self.features = self.features._replace(keeps=True, keeps_order=True, longest=LONGEST)
+        self._new: Queue[_NewMessage] = Queue()
+        self._answers: Queue[list[_Answer]] = Queue()
+        # What a sender waits for: until when, a number for the order, the message.
+        self._waiting: list[tuple[float, int, _NewMessage]] = []
+        self._numbers = count()
         self._got: Queue[tuple[int, int]] = Queue()  # recipient, message
         self._noted: set[tuple[int, int]] = set()  # the same, until the database knows it
         self._names: dict[int, str] = {}
         self._reading = Semaphore(READERS)
-        work = (self._store_forever, self._mark_forever, self._sweep_forever)
+        storing = self._store_forever, self._answer_forever, self._end_late_ones
+        work = *storing, self._mark_forever, self._sweep_forever
         self._greenlets = [gevent.spawn(each) for each in work]
 
     def stop(self) -> None:
-        """End; what is not stored by now was not acknowledged either."""
+        """End. A message that is not stored by now has not been acknowledged either."""
         gevent.killall(self._greenlets)
+
+    def forget(self) -> None:
+        """Look names and numbers up again."""
+        super().forget()
+        self._names.clear()
 
     # What pages ask for.
 
-    def send(self, sender: User, to: str, msg: str, client_id: str) -> None:
+    def send(
+        self, sender: User, to: str, msg: str, client_id: str, began: float | None = None
+    ) -> None:
         """Store a message, and hand it over to all pages of both users.
+
+        Its sender gets an answer within STORE_TIME after `began`.
 
         Raises:
             NotSaid: there is no such user, or no friend, or the database did not answer in time.
             pymysql.MySQLError, PoolTimeout: the database is away.
         """
-        if len(msg) > BODY:
-            raise NotSaid("no_message", f"A message has at most {BODY} characters.")
+        if len(msg) > LONGEST:
+            raise NotSaid("no_message", f"A message has at most {LONGEST} characters.")
         if client_id.endswith(" "):  # the database takes it for the one without
             raise NotSaid("no_message", "client_id must not end with a blank.")
         done: AsyncResult[None] = AsyncResult()
-        try:
-            with gevent.Timeout(STORE_TIME):
-                letter = _Letter(sender.id, self.id_of(to), client_id, msg, done)
-                self._names.update({letter.sender_id: sender.name, letter.recipient_id: to})
-                self._letters.put(letter)
-                done.get()
-        except gevent.Timeout:
-            done.set(None)  # whoever comes to this letter later leaves it
-            raise NotSaid("not_stored", "The database does not answer; send it again.") from None
+        to_id = self.id_of(to)
+        self._names[sender.id], self._names[to_id] = sender.name, to
+        message = _NewMessage(sender.id, to_id, client_id, msg, sender.name, to, done)
+        self._new.put(message)
+        until = (began or monotonic()) + STORE_TIME
+        heappush(self._waiting, (until, next(self._numbers), message))
+        done.get()
 
     def connect(self, connection: Connection, since: int) -> None:
-        """Show a new page, held since it entered, what it has missed, and let it hear the rest."""
+        """Send a new page the messages that it has missed, then those that were held meanwhile."""
         if not connection.rich:
             connection.got = partial(self.got, connection.user)
+        turn = Turn()
         for row in self._missed(connection.user, since if connection.rich else 0):
             if not connection.show(self._event(row)):
                 return
+            turn.share()
         connection.release()
 
     def got(self, user: User, ids: list[int]) -> None:
@@ -120,13 +161,13 @@ class Mailbox(Post):
             gevent.sleep(SLOWLY)  # the database is slow, so the page is read slowly
 
     def read(self, user: User, name: str, upto: int) -> None:
-        """Note that a user has read a conversation up to a message; tell both what is new."""
+        """Note that a user has read a conversation up to a message; tell the pages of both."""
         friend_id = self.id_of(name)
         pair, is_new = pair_of(user.id, friend_id), False
         (found,) = self._look(_LAST, (*pair, upto))
         last = found["id"] or 0  # 0: nothing has been written up to there
         while unread := self._look(_UNREAD, (user.id, friend_id, last, AT_ONCE)):
-            if not self._mark_read(pair, [row["id"] for row in unread]):
+            if not whole(partial(self._mark_read, pair, [row["id"] for row in unread])):
                 return
             is_new = True
         if is_new:
@@ -143,12 +184,16 @@ class Mailbox(Post):
         return [self._event(row) for row in reversed(rows)]
 
     def _look(self, sql: str, param: Sequence[object]) -> list[Row]:
-        """Ask for something of the past, in turn with others who do."""
-        with self._reading:
+        """Read earlier messages; only some callers do so at the same time.
+
+        Raises:
+            TooSlow, pymysql.MySQLError, PoolTimeout: the database is away.
+        """
+        with self._reading, gevent.Timeout(ANSWER_TIME, TooSlow):
             return self.db.selectall(sql, param)
 
     def _mark_read(self, pair: Pair, ids: list[int]) -> bool:
-        """Note that messages were read; between those who are no friends nothing is noted."""
+        """Note that messages were read; if the two are not friends, note nothing."""
         with self._reading, self.db.transaction() as tx:
             if not self._friends(tx, [pair]):
                 return False
@@ -164,87 +209,133 @@ class Mailbox(Post):
 
     def _store_forever(self) -> None:
         while True:
-            letters = _all_of(self._letters)
+            messages = _all_of(self._new)
             try:
-                self._store_twice(letters)
+                self._store_twice(messages)
             except (pymysql.IntegrityError, pymysql.DataError):
                 # One that cannot be stored must not take the others with it.
-                for letter in letters:
-                    self._store_alone(letter)
-            except Exception as error:  # whatever it is, the next letters are stored again
-                self._fail(letters, error)
+                for message in messages:
+                    self._store_alone(message)
+            except Exception as error:  # whatever it is, the next messages are stored again
+                self._fail(messages, error)
 
-    def _store_twice(self, letters: Sequence[_Letter]) -> None:
-        """Store letters; after a deadlock or a lost connection once more, which is harmless."""
+    def _store_twice(self, messages: Sequence[_NewMessage]) -> None:
+        """Store messages; after a deadlock or a lost connection once more, which is harmless."""
         try:
-            self._store(letters)
+            self._store(messages)
         except pymysql.OperationalError:
-            self._store(letters)
+            self._store(messages)
 
-    def _store_alone(self, letter: _Letter) -> None:
+    def _store_alone(self, message: _NewMessage) -> None:
         try:
-            self._store_twice([letter])
+            self._store_twice([message])
         except Exception as error:
-            self._fail([letter], error)
+            self._fail([message], error)
 
-    def _fail(self, letters: Sequence[_Letter], error: Exception) -> None:
-        log("not_stored", messages=len(letters), error=error)
-        for letter in letters:
-            letter.done.set_exception(error)
+    def _fail(self, messages: Sequence[_NewMessage], error: Exception) -> None:
+        log("not_stored", messages=len(messages), error=error)
+        for message in messages:
+            message.done.set_exception(error)
 
-    def _store(self, letters: Sequence[_Letter]) -> None:
-        """Store letters in one transaction; what is committed goes out and is acknowledged."""
-        letters = [letter for letter in letters if not letter.done.ready()]
-        if not letters:
+    def _store(self, messages: Sequence[_NewMessage]) -> None:
+        """Store messages in one transaction; after the commit, acknowledge them and send them."""
+        messages = [message for message in messages if not message.done.ready()]
+        if not messages:
             return
         with self.db.transaction() as tx:
-            pairs = [pair_of(letter.sender_id, letter.recipient_id) for letter in letters]
-            friends = self._friends(tx, pairs)
-            allowed = [one for one, pair in zip(letters, pairs, strict=True) if pair in friends]
-            if allowed:
-                # The same letter again changes nothing, and is found below like the others.
-                # (MySQL takes no id = id there: two in one batch are its error 1869.)
-                tx.execute(
-                    "insert into messages(sender_id, recipient_id, client_id, body) values "
-                    + ",".join(["(%s, %s, %s, %s)"] * len(allowed))
-                    + " on duplicate key update body = body",
-                    [field for letter in allowed for field in letter[:4]],
-                )
-        self._answer(allowed, friends=True)
-        accepted = set(allowed)
-        self._answer([one for one in letters if one not in accepted], friends=False)
+            friends = self._friends(tx, {message.pair for message in messages})
+            allowed = [message for message in messages if message.pair in friends]
+            answers = self._insert(tx, allowed)
+        self._answer(answers or self._look_up(allowed, friends=True))
+        refused = [message for message in messages if message.pair not in friends]
+        self._answer(self._look_up(refused, friends=False))
 
-    def _answer(self, letters: Sequence[_Letter], friends: bool) -> None:
-        """Acknowledge the letters that are stored as they are, and refuse the others.
+    def _insert(self, tx: MysqlHelp, messages: Sequence[_NewMessage]) -> list[_Answer]:
+        """Insert messages, and return the answers; none if one of them is stored already.
+
+        Rows of one insert have one time, and their ids follow one another.
+        """
+        if not messages:
+            return []
+        sql = _INSERT + ",".join(["(%s, %s, %s, %s)"] * len(messages))
+        param = [field for message in messages for field in message[:4]]
+        try:
+            number = tx.insert(sql, param)
+        except pymysql.IntegrityError as error:
+            if error.args[0] != ER.DUP_ENTRY:
+                raise
+            # (`id = id` is not possible: MySQL answers two of them with error 1869.)
+            tx.execute(f"{sql} on duplicate key update body = body", param)
+            return []
+        (first,) = tx.selectall(_FIRST, (number,))
+        answers = []
+        for message in messages:
+            names, texts = (message.sender, message.recipient), (message.body, message.client_id)
+            event = _event_of(number, first["sent_at"], names, texts)
+            answers.append(_Answer(message, event, (message.sender_id, message.recipient_id)))
+            number += first["step"]
+        return answers
+
+    def _look_up(self, messages: Sequence[_NewMessage], friends: bool) -> list[_Answer]:
+        """Return the answers to messages of which some are stored already; it refuses the others.
 
         Asked after the transaction, which does not see what was committed while it ran: the same
-        letter, sent to another process before. Who are friends no more may not have heard that
-        their letter was stored; then the recipient hears nothing, for what has ended stays ended.
+        message, sent to another process before. Who are friends no more may not have heard that
+        their message was stored; then the recipient hears nothing, for what has ended stays ended.
         """
-        stored = {_content(row): row for row in self._stored(letters)}
-        found = {_content(letter._asdict()) for letter in letters} & stored.keys()
-        for content, row in stored.items():
-            if content in found:
+        stored = {_content(row): row for row in self._stored(messages)}
+        answers = []
+        for message in messages:
+            row = stored.get(_content(message._asdict()))
+            if row:
                 # What was delivered already, was sent again: its recipient has it.
                 to_both = friends and not row["delivered"]
                 to = {row["sender_id"], row["recipient_id"]} if to_both else {row["sender_id"]}
-                self.board.send(self._event(row), to)
-        for letter in letters:
-            if _content(letter._asdict()) in found:
-                letter.done.set(None)
+                answers.append(_Answer(message, self._event(row), to))
             else:
-                taken = id_is_taken(letter.client_id)
-                letter.done.set_exception(taken if friends else not_friends())
+                reason = id_is_taken(message.client_id) if friends else not_friends()
+                answers.append(_Answer(message, reason))
+        return answers
+
+    def _answer(self, answers: list[_Answer]) -> None:
+        """Let answers go out, behind those of the transaction before."""
+        if answers:
+            self._answers.put(answers)
+
+    def _answer_forever(self) -> None:
+        """Acknowledge, send on, or refuse, while the database stores the next messages."""
+        turn = Turn(is_urgent=True)
+        while True:
+            for message, what, to in self._answers.get():
+                if isinstance(what, NotSaid):
+                    message.done.set_exception(what)
+                else:
+                    self.board.send(what, to)
+                    message.done.set(None)
+                turn.share()
+
+    def _end_late_ones(self) -> None:
+        """Let no sender wait too long: a look at all of them, where a timer for each costs more."""
+        while True:
+            gevent.sleep(LATE)
+            now = monotonic()
+            while self._waiting:
+                until, _, message = self._waiting[0]
+                if not message.done.ready():
+                    if now < until:
+                        break
+                    message.done.set_exception(no_answer())  # and nobody stores it any more
+                heappop(self._waiting)
 
     def _friends(self, tx: MysqlHelp, pairs: Iterable[Pair]) -> set[Pair]:
         """Return the pairs that may write to each other; they still may when `tx` ends."""
         return self.may_write.among(tx, set(pairs)) if self.may_write else set(pairs)
 
-    def _stored(self, letters: Sequence[_Letter]) -> list[Row]:
-        """Return the rows of these letters, in the order of their ids."""
+    def _stored(self, messages: Sequence[_NewMessage]) -> list[Row]:
+        """Return the rows of these messages, in the order of their ids."""
         client_ids = defaultdict(list)
-        for letter in letters:
-            client_ids[letter.sender_id].append(letter.client_id)
+        for message in messages:
+            client_ids[message.sender_id].append(message.client_id)
         where, param = [], []
         for sender_id, ids in client_ids.items():
             where.append(f"m.sender_id = %s and m.client_id in ({_marks(ids)})")
@@ -256,7 +347,7 @@ class Mailbox(Post):
     # Delivering.
 
     def _missed(self, user: User, since: int) -> Iterator[Row]:
-        """Yield what was not delivered yet; for a page that comes back also what came after."""
+        """Yield undelivered messages; for a page that comes back, also those that came after."""
         start = self._overlap(since) if since else 1 << 62
         yield from self._paged(
             _UNDELIVERED + "m.recipient_id = %s and m.delivered_at is null and m.id < %s",
@@ -309,16 +400,16 @@ class Mailbox(Post):
 
     def _overlap(self, since: int) -> int:
         """Return the first id that a page which has seen `since` may lack."""
-        found = self.db.selectone(
+        found = self._look(
             "select near.id from messages near join messages seen on seen.id = %s"
             " where near.id between %s and seen.id"
             " and near.sent_at > seen.sent_at - interval %s second order by near.id limit 1",
             (since, since - 10 * AT_ONCE, OVERLAP),
         )
-        return int(found["id"]) if found else since + 1
+        return int(found[0]["id"]) if found else since + 1
 
     def _mark_forever(self) -> None:
-        """Note what was delivered, many at a time, and tell the senders."""
+        """Note deliveries, many at a time, and tell the senders."""
         while True:
             self._got.peek()  # waits for the first
             if len(self._got) < AT_ONCE:
@@ -339,39 +430,42 @@ class Mailbox(Post):
     def _mark(self, pairs: set[tuple[int, int]]) -> None:
         ids = sorted({number for _, number in pairs})
         with self.db.transaction() as tx:
-            rows = tx.selectall(
+            named = tx.selectall(
                 "select id, sender_id, recipient_id from messages"
-                f" where id in ({_marks(ids)}) and delivered_at is null for update",
+                f" where id in ({_marks(ids)}) and delivered_at is null",
                 ids,
             )
             # Whoever names a message that was not for them marks nothing.
-            rows = [row for row in rows if (row["recipient_id"], row["id"]) in pairs]
+            rows = [row for row in named if (row["recipient_id"], row["id"]) in pairs]
+            both = [(pair_of(row["sender_id"], row["recipient_id"]), row) for row in rows]
+            # In the order in which messages are stored: first the friendships, then the messages.
+            # Two who lock in different orders, and a third who waits, end in a deadlock.
+            friends = self._friends(tx, {pair for pair, _ in both})
             if rows:
                 tx.execute(
                     "update messages set delivered_at = utc_timestamp(3)"
-                    f" where id in ({_marks(rows)})",
+                    f" where id in ({_marks(rows)}) and delivered_at is null",
                     [row["id"] for row in rows],
                 )
             # Who has left a friend, or blocked one, hears no more of what becomes of messages.
-            pairs_of_rows = [pair_of(row["sender_id"], row["recipient_id"]) for row in rows]
-            friends = self._friends(tx, pairs_of_rows)
             delivered = defaultdict(list)
-            for row, pair in zip(rows, pairs_of_rows, strict=True):
+            for pair, row in both:
                 if pair in friends:
                     delivered[row["sender_id"], self._name(row["recipient_id"])].append(row["id"])
         for (sender_id, friend), numbers in delivered.items():
             self.board.send({"type": "delivered", "friend": friend, "ids": numbers}, {sender_id})
 
     def _sweep_forever(self) -> None:
-        """Send again what should have arrived by now; a process may have died on the way."""
+        """Send a message again if it should have arrived by now: its process may have died."""
         swept = monotonic()
         while True:
             gevent.sleep(SWEEP)
-            here, now = self.board.here(), monotonic()
+            here, now, turn = self.board.here(), monotonic(), Turn()
             try:
                 # What is older came when its recipient connected, or in an earlier sweep.
                 for row in self._overdue(here, OVERLAP + now - swept) if here else ():
                     self.board.send_here(self._event(row), {row["recipient_id"]})
+                    turn.share()
                 swept = now
             except Exception as error:
                 log("not_swept", error=error)
@@ -385,18 +479,9 @@ class Mailbox(Post):
         )
 
     def _event(self, row: Row) -> Event:
-        sent_at: datetime = row["sent_at"]
-        return {
-            "type": "message",
-            "id": row["id"],
-            "time": sent_at.isoformat(timespec="milliseconds") + "Z",
-            "from": self._name(row["sender_id"]),
-            "to": self._name(row["recipient_id"]),
-            "msg": row["body"],
-            "client_id": row["client_id"],
-            "delivered": bool(row["delivered"]),
-            "read": bool(row["seen"]),
-        }
+        names = self._name(row["sender_id"]), self._name(row["recipient_id"])
+        texts, marks = (row["body"], row["client_id"]), (row["delivered"], row["seen"])
+        return _event_of(row["id"], row["sent_at"], names, texts, marks)
 
     def _name(self, user_id: int) -> str:
         if user_id not in self._names:
@@ -405,13 +490,42 @@ class Mailbox(Post):
         return self._names[user_id]
 
 
-def _content(letter: Row) -> tuple[object, ...]:
-    """Return what makes two letters, or a letter and a row, the same."""
-    return tuple(letter[name] for name in ("sender_id", "client_id", "recipient_id", "body"))
+def _event_of(
+    number: int,
+    sent_at: datetime,
+    names: tuple[str, str],
+    texts: tuple[str, str],
+    marks: tuple[object, object] = (False, False),
+) -> Event:
+    """Return the event of a message.
+
+    Args:
+        number: its id.
+        sent_at: in UTC.
+        names: of sender and recipient.
+        texts: the message, and its client_id.
+        marks: whether it was delivered, and read.
+    """
+    return {
+        "type": "message",
+        "id": number,
+        "time": sent_at.isoformat(timespec="milliseconds") + "Z",
+        "from": names[0],
+        "to": names[1],
+        "msg": texts[0],
+        "client_id": texts[1],
+        "delivered": bool(marks[0]),
+        "read": bool(marks[1]),
+    }
+
+
+def _content(message: Row) -> tuple[object, ...]:
+    """Return what makes two messages, or a message and a row, the same."""
+    return tuple(message[name] for name in ("sender_id", "client_id", "recipient_id", "body"))
 
 
 def _all_of(queue: "Queue[Any]") -> list[Any]:
-    """Wait for the queue's first item, and return it with what else is there."""
+    """Wait for the first item of the queue; return it and the items behind it."""
     items = [queue.get()]
     while len(items) < AT_ONCE and not queue.empty():
         items.append(queue.get())

@@ -1,17 +1,18 @@
-"""B4: the post: a message goes to all pages of its recipient, who has to be online.
+"""B4: the post sends a message to all pages of its recipient, who must be online.
 
-mailbox.py, a later step, keeps messages for those who are not.
+mailbox.py, of a later step, stores messages for users who are offline.
 """
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
-from demos.group_chat.logs import now
-from demos.group_chat.messages import NotSaid
+from demos.group_chat.rules import names
+from demos.group_chat.rules.messages import NotSaid
+from demos.instruments.logs import now
 from demos.pool_demo.mysqlhelp import MysqlHelp
-from demos.private_chat.database import find_user
 from demos.private_chat.switchboard import Connection, Event, Switchboard, User
+from demos.private_chat.web.database import find_user
 
 Pair = tuple[int, int]  # the ids of two users; where their order says nothing, the smaller first
 
@@ -29,9 +30,23 @@ class MayWrite(Protocol):
         """Return those of (user, other) where the user wants to hear nothing of the other."""
 
 
+class Features(NamedTuple):
+    """What pages can count on; each kind of post says it of itself."""
+
+    friends: bool  # only friends can write to each other; else the page lists all users
+    keeps: bool = False  # messages are kept, and have ids
+    keeps_order: bool = False  # that of one page, also of messages that come at the same time
+    longest: int = 0  # characters in one message; 0: no limit of its own
+
+
 def not_friends() -> NotSaid:
     """Return the answer to those who may not write to each other."""
     return NotSaid("not_friends", "You can write to friends only; ask to be one.")
+
+
+def no_answer() -> NotSaid:
+    """Return the answer to those whose message is not stored in time."""
+    return NotSaid("not_stored", "The database does not answer; send it again.")
 
 
 def pair_of(one: int, other: int) -> Pair:
@@ -41,8 +56,6 @@ def pair_of(one: int, other: int) -> Pair:
 
 class Post:
     """Hands messages over, and keeps nothing."""
-
-    keeps = False
 
     def __init__(
         self, db: MysqlHelp, board: Switchboard, may_write: MayWrite | None = None
@@ -55,10 +68,13 @@ class Post:
             may_write: decides who may write to whom; without it, anybody to anybody.
         """
         self.db, self.board, self.may_write = db, board, may_write
+        self.features = Features(friends=may_write is not None)
         self._ids: dict[str, int] = {}  # names do not change, so each is looked up once
 
-    def send(self, sender: User, to: str, msg: str, client_id: str) -> None:
-        """Hand a message over.
+    def send(
+        self, sender: User, to: str, msg: str, client_id: str, began: float | None = None
+    ) -> None:
+        """Hand a message over; `began`: when it was read (time.monotonic()), None: now.
 
         Raises:
             NotSaid: there is no such user, or not online, or no friend.
@@ -109,6 +125,10 @@ class Post:
     def stop(self) -> None:
         """End; there is nothing to finish."""
 
+    def forget(self) -> None:
+        """Look names up again: the tables have been made anew, and all have other numbers."""
+        self._ids.clear()
+
     def id_of(self, name: str) -> int:
         """Return a user's id.
 
@@ -118,7 +138,7 @@ class Post:
         if name not in self._ids:
             found = find_user(self.db, name)
             if not found:
-                raise NotSaid("unknown", f"There is no user {name[:32]}.")
+                raise NotSaid("unknown", f"There is no user {name[: names.LENGTH]}.")
             self._ids[name] = found["id"]
         return self._ids[name]
 

@@ -1,19 +1,19 @@
 """A11: By name: a message for one person.
 
-Source: A11's one_chat.py has the page /ws, and a socket at /<username>. A client sends
-{"msg": text, "to_user": name}; only that user receives {"msg": text, "from_user": name}.
+Source: A11's one_chat.py has the page /ws, and a socket at /<username>. A client sends {"msg":
+text, "to_user": name}, and only that user receives {"msg": text, "from_user": name}.
 
 See: open the page in three tabs with three nicknames. Write from one to another: the third sees
-nothing. Write to somebody who is not there: the page says so.
+nothing. Write to a nickname that nobody has: the page says so.
 
-Try: claim to be somebody else in the frame. Take a nickname twice. Send a list as `to_user`.
+Try: write another name into the frame as its sender. Join twice with the same nickname. Send a list
+as `to_user`.
 
-New: the group chat sent to everyone but one; this sends to one. A nickname is still only a word:
-whoever comes first has it, and nothing is kept. The steps from here on mend that.
+New: the group chat sends a message to all other clients, and this step sends it to one. A nickname
+proves nothing: anybody can take a free one. The server stores nothing. The next steps change both.
 """
 
-from demos.group_chat.serving import serve
-from demos.private_chat.one_chat import app
+from demos.private_chat.one_chat import main
 
 if __name__ == "__main__":
-    serve(app, page="ws")
+    main()

@@ -1,15 +1,15 @@
-"""B6: Messages for those who are away.
+"""B6: Messages for users who are offline.
 
-Source: B6 names messages for those who are offline, as something that is not done yet. The source
-has no code for it.
+Source: B6 names messages for offline users as something that is still to do. It has no code for it.
 
-See: write to a friend who is away, log in as that friend: it is there, in order. Marks say sent,
-delivered, read. Scroll back through the conversation. Two tabs of one user stay in step.
+See: write to a friend who is offline, and log in as that friend: the messages are there, in order.
+Marks say sent, delivered, read. Scroll up to read older messages. Two tabs of one user show the
+same.
 
-Try: kill this program with kill -9 while you write, and start it again. Stop the database with
-`python3 -m course db stop` for a while: nothing is called sent that is not stored.
+Try: end this program with kill -9 while you write, and start it again. Stop the database with
+`python3 -m course db stop` for a while: a message that is not stored is never marked as sent.
 
-New: `Mailbox` stands where `Post` stood. It stores each message before it is acknowledged.
+New: `Mailbox` replaces `Post`. It stores each message before it acknowledges it.
 """
 
 from gevent import monkey
@@ -17,18 +17,18 @@ from gevent import monkey
 monkey.patch_all()
 
 from demos.private_chat.accounts import accounts
-from demos.private_chat.app import create_app
-from demos.private_chat.database import MESSAGES, database
+from demos.private_chat.conversations import conversations
 from demos.private_chat.friends import Friendships, friends
 from demos.private_chat.mailbox import Mailbox
-from demos.private_chat.serving import serve
-from demos.private_chat.single import single
 from demos.private_chat.switchboard import Switchboard
+from demos.private_chat.web.app import create_app
+from demos.private_chat.web.database import MESSAGES, database
+from demos.private_chat.web.serving import serve
 
 db, board = database(), Switchboard()
 friendships = Friendships(db, board)
 post = Mailbox(database(MESSAGES), board, friendships)
 
 if __name__ == "__main__":
-    app = create_app(accounts(db, board), friends(friendships), single(db, board, post))
+    app = create_app(accounts(db, board), friends(friendships), conversations(db, board, post))
     serve(app, at_end=post.stop)

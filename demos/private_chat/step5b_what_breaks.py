@@ -1,15 +1,15 @@
-"""A11, B4: What breaks, in the source's code and in ours.
+"""A11, B4: The faults of the source's private chats, played against its code and against ours.
 
-Source: A11's one_chat.py and B4's chat by session, faults included, are in naive/.
+Source: naive/ has A11's one_chat.py and B4's chat by session, faults included.
 
-See: each fault in turn, played by real clients against the source's server and then against ours.
-The first column has the number of the fault; faults.py has the clients.
+See: real clients cause each fault, first at the source's server and then at ours. The first column
+has the number of the fault. The clients are in faults.py.
 
-Try: start `python -m demos.private_chat.naive.one_chat`, open three pages, give two of them the
+Try: start `python -m demos.private_chat.naive.one_chat` and open three pages. Give two of them the
 same nickname, and write to it from the third. Who reads it? Do the same with step 1.
 
-New: steps 1 and 3 were written so that nothing of this happens. Here you see it not happen, and
-what a missing line costs: one stranger who reads along, one query for which everybody waits.
+New: steps 1 and 3 have none of these faults. This step shows it. It also shows what one missing
+line costs: a stranger reads a message, or all users wait for one query.
 """
 
 import sys
@@ -19,13 +19,13 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from demos.group_chat.faults import Seen
-from demos.group_chat.servers import running
-from demos.private_chat.faults import FAULTS
+from demos.group_chat.clients.faults import Seen
+from demos.instruments.processes import running
+from demos.private_chat.clients.faults import FAULTS
 
 
 def main() -> None:
-    """Provoke each fault on a server of either kind, and count."""
+    """Cause each fault at the source's server and at ours, and count the faults."""
     width = None if sys.stdout.isatty() else 120
     grid = Table("", "what", "the source's code", "ours", box=box.SIMPLE_HEAD, show_edge=False)
     console = Console(highlight=False, markup=False, width=width)

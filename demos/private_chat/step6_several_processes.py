@@ -1,15 +1,15 @@
 """B1, B6: Several processes.
 
-Source: B1 remarks that the map from user to socket could move to Redis.
+Source: B1 says that the map from user to socket could move to Redis.
 
-See: start it twice with --redis, on two ports, and log in as two friends, one on each. They chat as
-if there were one process. Without --redis it is step 5.
+See: start it twice with --redis, on two ports. Log in as two friends, one at each process. They
+chat as in one process. Without --redis, this step is the same as step 5.
 
-Try: end one of them with kill -9: the friend is shown as gone within ten seconds. Stop Redis while
-you chat: messages still arrive, some seconds later, out of the database.
+Try: end one of the two with kill -9: within ten seconds the other page shows the friend as offline.
+Stop Redis while you chat: messages still arrive, a few seconds later, from the database.
 
-New: `RedisSwitchboard` stands where `Switchboard` stood, and attempts to log in are counted in
-Redis, for all processes together.
+New: `RedisSwitchboard` replaces `Switchboard`. Log-in attempts are counted in Redis, for all
+processes together.
 """
 
 from gevent import monkey
@@ -17,14 +17,14 @@ from gevent import monkey
 monkey.patch_all()
 
 from demos.private_chat.accounts import accounts
-from demos.private_chat.app import create_app
-from demos.private_chat.database import MESSAGES, database
+from demos.private_chat.conversations import conversations
 from demos.private_chat.friends import Friendships, friends
 from demos.private_chat.mailbox import Mailbox
-from demos.private_chat.metering import RATE
-from demos.private_chat.serving import options, serve
-from demos.private_chat.single import single
 from demos.private_chat.switchboard import Switchboard
+from demos.private_chat.web.app import create_app
+from demos.private_chat.web.database import MESSAGES, database
+from demos.private_chat.web.metering import RATE
+from demos.private_chat.web.serving import options, serve
 
 
 def main() -> None:
@@ -38,7 +38,7 @@ def main() -> None:
     db, board = database(), switchboard(chosen.redis)
     friendships = Friendships(db, board)
     post = Mailbox(database(MESSAGES), board, friendships)
-    page = single(db, board, post, chosen.rate)
+    page = conversations(db, board, post, chosen.rate)
     features = accounts(db, board), friends(friendships), page
     app = create_app(*features, limits_at=chosen.redis or "memory://")
 
@@ -53,7 +53,7 @@ def switchboard(url: str | None) -> Switchboard:
     """Return the switchboard for one process, or, with a Redis URL, for many."""
     if not url:
         return Switchboard()
-    from demos.private_chat.redis_switchboard import RedisSwitchboard
+    from demos.private_chat.in_redis.switchboard import RedisSwitchboard
 
     return RedisSwitchboard(url)
 

@@ -1,18 +1,20 @@
-"""B1, B4: who is connected, and how to reach all pages of a user.
+"""B1, B4: the switchboard knows all connections, and sends an event to all pages of a user.
 
-The source keeps a map from user to socket, and remarks that it could move to Redis. This is that
-map, with all the sockets of a user in it; redis_switchboard.py moves it.
+The source keeps a map from user to socket, and says that it could move to Redis. Here the map holds
+all sockets of each user. in_redis/switchboard.py moves it to Redis.
 """
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from time import monotonic
 
 import gevent
 from gevent.pool import Pool
 
-from demos.group_chat.frames import PING, TEXT, encode
-from demos.group_chat.messages import SERVER, NotSaid, frame_of
-from demos.group_chat.websocket import WebSocket
+from demos.group_chat.connection.frames import PING, encode, encode_text
+from demos.group_chat.connection.turns import Turn
+from demos.group_chat.connection.websocket import WebSocket
+from demos.group_chat.rules.messages import SERVER, NotSaid, json_of
 
 ENDED = 4401  # close code: the session has ended
 RELOAD_TIME = 1.0  # seconds in which a page may come back before its user counts as gone
@@ -20,6 +22,7 @@ AT_WORK = 16  # messages of one page that are being stored at the same time
 HELD = 10_000  # events that wait for one page which reads slowly
 GATHER = 0.05  # seconds in which what goes to a page gathers, until it is asked whether it has it
 MARK = b"read so far"  # payload of that ping, and of its pong
+MUTED = 60.0  # seconds; what is still on its way to somebody who blocks takes no longer
 REMEMBERED = 10_000  # ids of messages that a connection remembers to have sent
 
 Event = Mapping[str, object]  # a frame of docs/wire-formats.md, before it is encoded
@@ -43,7 +46,7 @@ class Connection:
     rich: bool
     address: str = ""  # where it comes from
     # Messages of the page that are being stored; it is not read on while there are too many.
-    letters: Pool = field(default_factory=lambda: Pool(AT_WORK))
+    storing: Pool = field(default_factory=lambda: Pool(AT_WORK))
     # Called with ids of stored messages that have reached a page which cannot say so itself.
     got: Callable[[list[int]], None] | None = None
     # What waits until the past has been shown, by id: a message that comes twice waits once.
@@ -83,10 +86,12 @@ class Connection:
 
     def release(self) -> None:
         """Send what has waited, but for messages that the past has shown already."""
+        turn = Turn()
         while self._held:
             event = self._held.pop(next(iter(self._held)))
             if event.get("id") not in self._shown:
                 self.show(event)
+            turn.share()
         self._held = None
         if self.rich:  # from now on the page itself knows what it has
             self._shown.clear()
@@ -98,7 +103,7 @@ class Connection:
 
     def _write(self, event: Event, frame: bytes = b"") -> None:
         if self.rich:
-            self.socket.send_frame(frame or frame_of(event))
+            self.socket.send_frame(frame or encode_text(json_of(event)))
             return
         # B4's page understands text from others, and nothing else.
         text = ""
@@ -109,7 +114,7 @@ class Connection:
         number = event.get("id")
         if not text or number in self._shown:  # it could not tell that it has this one already
             return
-        if self.socket.send_frame(encode(TEXT, text.encode())):
+        if self.socket.send(text):
             self._remember(number)
             if self.got and isinstance(number, int):
                 self._written.append(number)
@@ -145,6 +150,7 @@ class Switchboard:
         """Start with nobody connected."""
         self._pages: dict[int, set[Connection]] = {}
         self._watchers: list[Callable[[User, bool], None]] = []
+        self._muted: dict[tuple[int, object], float] = {}  # who and whom: until when
 
     def watch(self, watcher: Callable[[User, bool], None]) -> None:
         """Call `watcher(user, online)` when a user's first page comes or the last one goes."""
@@ -189,17 +195,36 @@ class Switchboard:
 
     def send_here(self, event: Event, to: Iterable[int]) -> None:
         """Send an event to the pages of these users that this process serves."""
-        frame = frame_of(event)  # once for all
+        frame, turn = encode_text(json_of(event)), Turn(is_urgent=True)  # one frame for all
+        author = event.get("from") or event.get("reader") or event.get("friend")
         for user_id in set(to):
+            if self._muted.get((user_id, author), 0.0) > monotonic():
+                continue
             for connection in list(self._pages.get(user_id, ())):
                 connection.send(event, frame)
+                turn.share()
+
+    def mute(self, user_id: int, name: str, seconds: float = MUTED) -> None:
+        """Show a user nothing of somebody for some time, whatever is on its way from anywhere.
+
+        A process may have stored a message before a block, and tell of it only afterwards. 0.0: end
+        that.
+        """
+        self.mute_here(user_id, name, seconds)
+
+    def mute_here(self, user_id: int, name: str, seconds: float) -> None:
+        """The same, on the pages that this process serves."""
+        now = monotonic()
+        self._muted = {both: until for both, until in self._muted.items() if until > now}
+        self._muted[user_id, name] = now + seconds
 
     def tell_all_here(self, event: Event) -> None:
         """Send an event to every page that this process serves."""
-        frame = frame_of(event)
+        frame, turn = encode_text(json_of(event)), Turn(is_urgent=True)
         for pages in list(self._pages.values()):
             for connection in list(pages):
                 connection.send(event, frame)
+                turn.share()
 
     def logins_here(self) -> set[str]:
         """Return the log-ins that have a page open in this process."""

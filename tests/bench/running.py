@@ -3,9 +3,11 @@
 import os
 import subprocess
 import sys
-from pathlib import Path
 
-from course.place import ROOT
+import psutil
+
+from course.ground.place import ROOT
+from tests.support.processes import command_line
 
 
 def bench(name, folder, mark, **environment):
@@ -33,23 +35,14 @@ def ended(process, seconds=240):
 
 def processes(mark):
     """The ids of all processes that have this mark in their environment."""
-    found = []
-    for environment in Path("/proc").glob("[0-9]*/environ"):
-        try:
-            if mark.encode() in environment.read_bytes():
-                found.append(int(environment.parent.name))
-        except OSError:  # it ended meanwhile, or is another user's
-            continue
-    return found
+    return [
+        one.pid
+        for one in psutil.process_iter(["environ"])
+        if (one.info["environ"] or {}).get("BENCH_MARK") == mark
+    ]
 
 
 def has_server(mark):
     """Whether a bench with this mark has a server running."""
-    for one in processes(mark):
-        try:
-            command = Path(f"/proc/{one}/cmdline").read_bytes()
-        except OSError:
-            continue
-        if b"--port" in command or b"server.js" in command:
-            return True
-    return False
+    lines = map(command_line, processes(mark))
+    return any("--port" in line or "server.js" in line for line in lines)

@@ -5,13 +5,14 @@ from dataclasses import replace
 
 import pytest
 
-from bench import parts, peers, pool, report
-from bench.peers import C_FLOOR, C_HELPER, CONNECTOR, FLOOR, SQLALCHEMY, Peer
-from course.place import ROOT
-from demos.pool_demo.contestants import HELPER, POOLED, RAW, RAW_NO_TLS, TUNED
-from demos.pool_demo.measure import Sample, Turns
+from bench.pool import parts, peers, report
+from bench.pool.peers import C_FLOOR, C_HELPER, CONNECTOR, FLOOR, SQLALCHEMY, Peer
+from bench.program import RESULTS
+from course.ground.place import ROOT
+from demos.instruments.rounds import Sample, Turns
+from demos.instruments.witness import Witness
+from demos.pool_demo.compared.ways import HELPER, POOLED, RAW, RAW_NO_TLS, TUNED
 from demos.pool_demo.settings import load
-from demos.pool_demo.witness import Witness
 from tests.bench.running import bench, ended
 
 
@@ -174,8 +175,8 @@ def test_a_quick_run_writes_report_and_plot(book, tmp_path):
 
 
 def test_the_last_report_is_of_this_benchmark():
-    text = (pool.RESULTS / "pool.md").read_text("utf-8")
+    text = (RESULTS / "pool.md").read_text("utf-8")
     for peer in (FLOOR, HELPER, RAW, RAW_NO_TLS, POOLED, SQLALCHEMY, CONNECTOR, C_FLOOR):
         assert peer in text
     assert "too short to believe" not in text
-    assert (pool.RESULTS / "pool.svg").exists()
+    assert (RESULTS / "pool.svg").exists()

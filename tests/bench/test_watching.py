@@ -6,12 +6,13 @@ import uuid
 
 import pytest
 
-from bench import watching
-from bench.watching import ALONE, QUERIES, WATCHED, WAYS, Rate
-from course.place import ROOT
-from demos.pool_demo.contestants import HELPER
-from demos.pool_demo.witness import Witness
-from tests.waiting import eventually
+from bench.pool import watching
+from bench.pool.watching import ALONE, QUERIES, WATCHED, WAYS, Rate
+from bench.program import RESULTS
+from course.ground.place import ROOT
+from demos.instruments.witness import Witness
+from demos.pool_demo.compared.ways import HELPER
+from tests.support.waiting import eventually
 
 from .running import bench, ended, processes
 
@@ -77,7 +78,7 @@ def test_a_quick_run_reports_and_leaves_nothing(book, tmp_path):
 
 
 def test_the_last_report_is_of_this_benchmark():
-    text = (watching.RESULTS / "watching.md").read_text("utf-8")
+    text = (RESULTS / "watching.md").read_text("utf-8")
     assert all(way in text for way in WAYS)
     assert "too short to believe" not in text
 

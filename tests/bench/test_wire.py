@@ -5,14 +5,14 @@ import subprocess
 import sys
 import uuid
 
-from bench import wire
-from bench.chat_load.crowd import Crowd, Delays, Rate
-from bench.chat_load.process import LoadClient
-from bench.chat_servers import room
-from bench.wire_people import People
-from course.place import ROOT
+from bench.chat import wire
+from bench.chat.load.crowd import Crowd, Delays, Rate
+from bench.chat.load.process import LoadClient
+from bench.chat.servers import room
+from bench.chat.wire_people import People
+from course.ground.place import ROOT
 from tests.bench.running import processes
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 
 def trial(deliveries):
@@ -59,7 +59,7 @@ def test_people_hear_directly_and_through_a_tap():
 def test_a_quick_run_reports_and_leaves_no_process():
     mark = uuid.uuid4().hex
     done = subprocess.run(
-        [sys.executable, "-m", "bench.wire", "--quick"],
+        [sys.executable, "-m", "bench.chat.wire", "--quick"],
         cwd=ROOT,
         capture_output=True,
         encoding="utf-8",

@@ -6,8 +6,8 @@ likes. So the limits that protect a chat are lifted here; everything else is as 
 
 from gevent.pywsgi import WSGIServer
 
-from demos.group_chat import websocket
-from demos.group_chat.handler import WebSocketHandler
+from demos.group_chat.connection import websocket
+from demos.group_chat.connection.handler import WebSocketHandler
 from demos.group_chat.step1_echo import app
 
 ROOM = 64 << 20  # bytes

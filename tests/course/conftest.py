@@ -11,21 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from course import keeper, place, program, server, target, tools
-from tests.waiting import eventually, within
-
-
-def alive(pid: int) -> bool:
-    """Say whether a process runs (one that has ended but was not collected yet does not)."""
-    if not Path("/proc/self").exists():  # macOS, which has `ps`; a bare Debian has none
-        state = subprocess.run(
-            ["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False
-        ).stdout.strip()
-        return state != "" and not state.startswith("Z")
-    try:
-        return Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()[0] != "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
+from course.database import keeper, program, server, target
+from course.ground import place, tools
+from tests.support.processes import alive
+from tests.support.waiting import eventually, within
 
 
 def read_until(process: subprocess.Popen[str], sign: str, seconds: float = 240) -> str:
@@ -43,6 +32,15 @@ def read_until(process: subprocess.Popen[str], sign: str, seconds: float = 240) 
         _, errors = process.communicate(timeout=60)
         raise AssertionError(f"{sign!r} never came:\n{''.join(said)}\n{errors}")
     return "".join(said)
+
+
+def sentence(done: subprocess.CompletedProcess[str]) -> str:
+    """Return the one sentence of a failure, after checking that it is one."""
+    assert done.returncode == 1, (done.stdout, done.stderr)
+    assert "Traceback" not in done.stdout + done.stderr
+    lines = [line for line in done.stderr.splitlines() if line.startswith("course: ")]
+    assert len(lines) == 1, done.stderr
+    return lines[0]
 
 
 @dataclass
@@ -132,12 +130,41 @@ def prepared(tmp_path_factory: pytest.TempPathFactory, clean_environment: dict[s
     return state
 
 
+def copy_of(prepared: Path, state: Path) -> Path:
+    """Make a state folder that is set up, for a server with a port and a password of its own."""
+    shutil.copytree(prepared, state)
+    (state / "my.cnf").unlink()
+    return state
+
+
 @pytest.fixture
 def course(new_course: Course, prepared: Path) -> Course:
     """A course that is set up and not running."""
-    shutil.copytree(prepared, new_course.state)
-    (new_course.state / "my.cnf").unlink()  # a port and a password of its own
+    copy_of(prepared, new_course.state)
     return new_course
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path):
+    """Return a function that makes a disk of some MB: a real file system, mounted for this test."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = []
+
+    def make(megabytes: int) -> Path:
+        done = subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", disk],
+            capture_output=True,
+            check=False,
+        )
+        if done.returncode != 0:
+            pytest.skip("mounting a small file system needs root")
+        mounted.append(disk)
+        return disk
+
+    yield make
+    for path in mounted:
+        subprocess.run(["umount", "-l", path], check=True)
 
 
 @pytest.fixture

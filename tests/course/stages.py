@@ -3,7 +3,6 @@
 The copy shares nothing with the checkout but the packages, so a test may add a step while others read the real ones.
 """
 
-import contextlib
 import json
 import re
 import shutil
@@ -13,15 +12,18 @@ import threading
 import urllib.request
 from pathlib import Path
 
-from course import keeper, place
+from course.database import keeper
+from course.ground import place
+from tests.support.processes import alive, command_line, descendants
 
-from .conftest import Course, alive, read_until
+from .conftest import Course, copy_of, read_until
 
 PARTS = [
     "course",
     "demos",
     "lessons",
     "sql",
+    "course.toml",
     "README.md",
     "pyproject.toml",
     *(file.name for file in place.ROOT.glob("*.lock")),
@@ -81,6 +83,8 @@ for number in range(100_000):
     print(f"line {number} of very many, 韩雪")
 '''
 
+MORE = {"step99_crashes": CRASHES, "step99b_leaves_children": LEAVES, "step99c_floods": FLOODS}
+
 
 class Stage:
     """A running `python3 -m course stage`."""
@@ -97,12 +101,12 @@ class Stage:
                 shutil.copytree(source, self.root / part, ignore=ignored)
             else:
                 shutil.copy(source, self.root / part)
-        (self.root / "demos/pool_demo/step99_crashes.py").write_text(CRASHES, "utf-8")
-        (self.root / "demos/pool_demo/step99b_leaves_children.py").write_text(LEAVES, "utf-8")
-        (self.root / "demos/pool_demo/step99c_floods.py").write_text(FLOODS, "utf-8")
-        state = folder / ".course"
-        shutil.copytree(prepared, state)
-        (state / "my.cnf").unlink()  # a port and a password of its own
+        with (self.root / "course.toml").open("a", encoding="utf-8") as listed:
+            for name, source in MORE.items():
+                file = f"demos/pool_demo/{name}.py"
+                (self.root / file).write_text(source, "utf-8")
+                listed.write(f'\n[[step]]\nfile = "{file}"\nsections = ["A5"]\n')
+        state = copy_of(prepared, folder / ".course")
         self.environment = {
             **environment,
             "COURSE_STATE_DIR": str(state),
@@ -175,26 +179,6 @@ def opened(process: subprocess.Popen[str], seconds: float = 120) -> str:
         return read_until(process, "Ctrl-C")
     finally:
         limit.cancel()
-
-
-def descendants(ancestor: int) -> list[int]:
-    """Return the processes that a process started, and those that they started, in one look at all there are."""
-    children: dict[int, list[int]] = {}
-    for file in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-            parent = int(file.read_text("utf-8").rpartition(")")[2].split()[1])
-            children.setdefault(parent, []).append(int(file.parent.name))
-    found = list(children.get(ancestor, []))
-    for pid in found:  # grows while we read it
-        found += children.get(pid, [])
-    return found
-
-
-def command_line(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
-    except (FileNotFoundError, ProcessLookupError):
-        return ""
 
 
 def left(pids: list[int]) -> list[str]:

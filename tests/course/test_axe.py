@@ -3,8 +3,8 @@
 import pytest
 from playwright.sync_api import expect
 
-from tests.axe import faults
-from tests.servers import Servers
+from tests.support.axe import faults
+from tests.support.servers import Servers
 
 from .stages import Stage
 

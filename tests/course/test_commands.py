@@ -8,16 +8,33 @@ import sys
 
 import pytest
 
-from course import place
-from tests.waiting import eventually, within
+from course.ground import manifest, place
+from tests.support.processes import alive
+from tests.support.waiting import eventually, within
 
-from .conftest import Course, alive, read_until
+from .conftest import Course, read_until
 
 
 def test_steps_are_listed_with_their_titles(course: Course):
     listed = course.run("step").stdout
-    for file in place.ROOT.glob("demos/*/step*.py"):
-        assert file.stem in listed
+    for step in manifest.read().steps:
+        assert f"{step.name} " in listed
+
+        assert step.title in listed
+
+
+def test_builds_are_listed_and_another_name_is_one_sentence(course: Course):
+    listed = course.run("build").stdout
+    for build in manifest.read().builds:
+        assert re.search(
+            rf"{build.name} .*0 of {len(build.goals)} goals +\d+ to \d+ minutes +{build.title}",
+            listed,
+        )
+    refused = course.run("build", "chess")
+    assert refused.returncode == 1
+    assert (
+        refused.stderr == "course: no build is called chess: python3 -m course build lists them.\n"
+    )
 
 
 @pytest.mark.parametrize(
@@ -70,6 +87,20 @@ def test_shell_reads_standard_input_and_takes_options(course: Course):
     done = course.run("db", "shell", "--table", stdin="select name from student where id = 1;")
     assert "| 韩雪" in done.stdout
     assert course.run("db", "shell", "-e", "no sql at all").returncode == 1
+    for option in (("--lang", "zh"), ("--lang=zh",)):
+        assert course.run(*option, "db", "shell", "-e", "select 1 as one").stdout == "one\n1\n"
+    assert "invalid choice: 'fr'" in course.run("--lang", "fr", "db", "shell").stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["--help"], ["exercises", "-h"], ["build", "pool", "--wrong"], ["--port", "x"]],
+)
+def test_what_a_command_takes_is_said_in_the_readers_language(course: Course, words: list[str]):
+    done = course.run("--lang", "zh", *words)
+    said = done.stdout + done.stderr
+    assert said.startswith("用法：python3 -m course ")
+    assert re.findall(r"[a-z]{2,} [a-z]{2,} [a-z]{2,}", said) == [], "an English sentence"
 
 
 def test_reset_restores_the_seed(course: Course):
@@ -155,7 +186,7 @@ def test_tethered_child_dies_with_its_parent(in_kernel: bool):
     script = f"""
 import time
 
-from course import tether
+from course.ground import tether
 
 child = tether.start(["sleep", "60"], in_kernel={in_kernel})
 print(child.pid, flush=True)

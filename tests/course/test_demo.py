@@ -5,14 +5,16 @@ import signal
 import subprocess
 import sys
 import tempfile
+from types import SimpleNamespace
 
 import pytest
 import redis
 
-from course import demo, place
+from course import demo
+from course.ground import place
 from course.lesson import LessonError
-from tests.course.conftest import alive
-from tests.waiting import eventually
+from tests.support.processes import alive
+from tests.support.waiting import eventually
 
 STEP = "group_chat/step4_nicknames"
 
@@ -93,3 +95,19 @@ def test_a_notebooks_redis_can_be_lost_and_found_at_the_same_address(redis_serve
         assert demo.private_redis() is mine
     finally:
         mine.stop()
+
+
+def test_two_people_get_a_link_each_and_what_is_kept_names_no_port(monkeypatch, capsys):
+    running = SimpleNamespace(page="http://127.0.0.1:50001/login")
+    demo.two_addresses(running, "韩雪", "舒畅")
+    assert capsys.readouterr().out == (
+        "韩雪: http://127.0.0.1:50001/login\n舒畅: http://localhost:50001/login\n"
+    )
+    shown = []
+    monkeypatch.setattr("IPython.get_ipython", lambda: "a notebook's shell")
+    monkeypatch.setattr("IPython.display.display", lambda data, raw: shown.append(data))
+    demo.two_addresses(running, "<韩雪>", "舒畅")
+    (data,) = shown
+    assert 'href="http://localhost:50001/login"' in data["text/html"]
+    assert "&lt;韩雪&gt;" in data["text/html"]
+    assert "50001" not in data["text/plain"]

@@ -10,28 +10,16 @@ from pathlib import Path
 
 import yaml
 
-from course import cli, lab, place, stage_app
+from course import cli
+from course.ground import place
+from course.stage import web
+from course.verbs import lab
 from tests.course.conftest import Course
-from tests.nginx import BINDER, CODESPACES
-
-SECTIONS = [f"A{number}" for number in range(13)] + [f"B{number}" for number in range(1, 8)]
+from tests.support.nginx import BINDER, CODESPACES
 
 
 def read(name: str) -> str:
     return (place.ROOT / name).read_text("utf-8")
-
-
-def test_course_map_has_one_row_for_each_section():
-    rows = re.findall(r"^\| ([AB]\d+) \|", read("README.md"), re.MULTILINE)
-    # The table of departures names sections too; the map comes first.
-    assert rows[: len(SECTIONS)] == SECTIONS
-
-
-def test_every_step_is_in_the_course_map():
-    page = read("README.md")
-    steps = [file.relative_to(place.ROOT) for file in place.ROOT.glob("demos/*/step*.py")]
-    assert steps
-    assert [str(step) for step in steps if f"({step})" not in page] == []
 
 
 def test_compose_waits_for_tcp():
@@ -69,7 +57,7 @@ def test_dev_container_uses_what_is_there():
         python, dash_m, course, *arguments = shlex.split(container[verb])
         assert (python, dash_m, course) == ("python3", "-m", "course")
         cli._parser().parse_args(arguments)
-    assert set(container["forwardPorts"]) == {lab.USUAL_PORT, stage_app.USUAL_PORT, 5000}
+    assert set(container["forwardPorts"]) == {lab.USUAL_PORT, web.USUAL_PORT, 5000}
     settings = container["customizations"]["vscode"]["settings"]
     assert container["containerEnv"].keys() == {"COURSE_STATE_DIR", "COURSE_VENV", "COURSE_PROXY"}
     assert container["containerEnv"]["COURSE_PROXY"] == CODESPACES["COURSE_PROXY"]
@@ -83,7 +71,11 @@ def test_binder_builds_and_starts(course: Course, tmp_path: Path):
     unwanted = shutil.ignore_patterns("__pycache__", "mine")
     for part in (".binder", "course", "demos", "lessons", "sql"):
         shutil.copytree(place.ROOT / part, home / part, ignore=unwanted)
-    for file in [place.ROOT / "pyproject.toml", *place.ROOT.glob("requirements*.lock")]:
+    for file in [
+        place.ROOT / "pyproject.toml",
+        place.ROOT / "course.toml",
+        *place.ROOT.glob("requirements*.lock"),
+    ]:
         shutil.copy(file, home)
     environment = {
         **course.environment,

@@ -17,20 +17,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from course import place
+from course.ground import place
 from tests.private_chat.people import Person
-from tests.waiting import eventually
+from tests.support.processes import alive
+from tests.support.waiting import eventually
 
-from .conftest import Course, alive, read_until
-
-
-def sentence(done: subprocess.CompletedProcess[str]) -> str:
-    """Return the one sentence of a failure, after checking that it is one."""
-    assert done.returncode == 1, (done.stdout, done.stderr)
-    assert "Traceback" not in done.stdout + done.stderr
-    lines = [line for line in done.stderr.splitlines() if line.startswith("course: ")]
-    assert len(lines) == 1, done.stderr
-    return lines[0]
+from .conftest import Course, read_until, sentence
 
 
 def test_old_python_gets_a_sentence():
@@ -102,29 +94,6 @@ def test_other_port_asked_while_it_runs(course: Course):
 def test_port_that_is_none(course: Course):
     done = course.run("db", "start", "--port", "99999")
     assert done.returncode == 2 and "a port is a number from 1 to 65535" in done.stderr
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path):
-    """Return a function that makes a disk of some MB: a real file system, mounted for this test."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mounted = []
-
-    def make(megabytes: int) -> Path:
-        done = subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", disk],
-            capture_output=True,
-            check=False,
-        )
-        if done.returncode != 0:
-            pytest.skip("mounting a small file system needs root")
-        mounted.append(disk)
-        return disk
-
-    yield make
-    for path in mounted:
-        subprocess.run(["umount", "-l", path], check=True)
 
 
 def test_disk_full_before_the_first_start(new_course: Course, small_disk):

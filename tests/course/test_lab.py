@@ -9,12 +9,16 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import expect
 
-from course import keeper, lab, place
-from tests.waiting import eventually, within
+from course.database import keeper
+from course.ground import place
+from course.notebooks import start_page, trust
+from course.verbs import lab
+from tests.support.processes import alive, descendants
+from tests.support.waiting import eventually, within
 
-from .conftest import Course, alive, read_until
-from .stages import descendants
+from .conftest import Course, copy_of, read_until
 
 
 class Running:
@@ -24,7 +28,7 @@ class Running:
         self.course = course
         self.process = course.start("--port", str(keeper.free_port()), **environment)
         self.said = read_until(self.process, "Ctrl-C")
-        found = re.search(r"(http://127\.0\.0\.1:\d+)/lab\?token=(\S+)", self.said)
+        found = re.search(r"(http://127\.0\.0\.1:\d+)/lab/tree/start\.md\?token=(\S+)", self.said)
         assert found, self.said
         self.url, self.token = found.groups()
         self.pids = [
@@ -128,6 +132,85 @@ def test_lab_that_dies_is_said(running: Running, kill):
     assert running.course.is_gone()
 
 
+def test_the_browser_opens_on_the_start_page_and_opening_a_lesson_changes_nothing(
+    running: Running, new_page
+):
+    signed = running.course.state / "jupyter" / "data" / "looked_at.json"
+    assert eventually(signed.exists, seconds=60)
+    lesson, mine = (
+        place.ROOT / "lessons/06_open_a_websocket.ipynb",
+        place.mine() / ("01_recap_flask.ipynb"),
+    )
+    before = lesson.read_bytes(), mine.read_bytes()
+    page = new_page(f"{running.url}/?token={running.token}")
+    start = page.locator(".jp-MarkdownViewer")
+    expect(start.get_by_role("heading", name="The map")).to_be_visible()
+
+    # What a student has no use for is not listed.
+    listed = page.locator(".jp-DirListing-itemText")
+    expect(listed.filter(has_text="06_open_a_websocket")).to_be_visible()
+    assert not {"authors", "LICENSE", "README.md"} & set(listed.all_inner_texts())
+
+    # Links lead on inside JupyterLab: to an exercise at its heading, and to a lesson.
+    start.get_by_role("link", name="1.1 A view").click()
+    expect(page.get_by_role("heading", name="1.1 A view")).to_be_in_viewport()
+    until_idle(page)
+    tab(page, "start.md").click()
+    start.get_by_role("link", name="Start the finished messenger").click()  # far down its notebook
+    expect(page.get_by_role("heading", name=start_page.messenger())).to_be_in_viewport(ratio=1)
+    tab(page, "start.md").click()
+    start.get_by_role("link", name="06 Open a WebSocket").click()
+    opened = page.locator(".jp-NotebookPanel:visible")
+    expect(opened.get_by_role("heading", name="Open a WebSocket")).to_be_visible()
+    until_idle(page)
+
+    # Pictures of the authors' part are there; drawings are, before anything has run, as far as the lesson is as git has it.
+    pictures = opened.locator(".jp-MarkdownOutput img")
+    expect(pictures.first).to_have_js_property("complete", True)
+    assert pictures.evaluate_all("all => all.map(one => one.naturalWidth)").count(0) == 0
+    if lesson in trust.trusted():
+        expect(page.get_by_title("Notebook trusted")).to_be_visible()
+        drawing = opened.locator(".jp-RenderedSVG").first
+        for _ in range(60):  # cells far below are drawn when they come near
+            if drawing.count():
+                break
+            opened.locator(".jp-WindowedPanel-outer").evaluate("it => it.scrollBy(0, 400)")
+            page.wait_for_timeout(100)
+        expect(drawing.locator("svg, img")).to_be_visible()
+
+    # Nothing is to be saved.
+    assert page.locator(".lm-TabBar-tab.jp-mod-dirty").all_inner_texts() == []
+    assert (lesson.read_bytes(), mine.read_bytes()) == before
+
+    # A page that was written anew is read anew when its tab comes to the front. Other tests start the course meanwhile,
+    # which writes the page as it was.
+    new = start.get_by_role("heading", name="The new map")
+
+    def is_read_anew() -> bool:
+        text = start_page.file().read_text("utf-8")
+        start_page.file().write_text(text.replace("## The map", "## The new map"), "utf-8")
+        tab(page, lesson.name).click()
+        tab(page, "start.md").click()
+        page.wait_for_timeout(500)
+        return new.is_visible()
+
+    try:
+        assert eventually(is_read_anew, seconds=60)
+    finally:
+        start_page.write()
+
+
+def tab(page, name: str):
+    """Return the tab of a document."""
+    return page.locator(".lm-DockPanel-tabBar .lm-TabBar-tab").filter(has_text=name)
+
+
+def until_idle(page) -> None:
+    """Wait until the kernel of the notebook in front has said who it is, and has nothing to do."""
+    status = page.locator(".jp-NotebookPanel:visible .jp-Notebook-ExecutionIndicator")
+    expect(status).to_have_attribute("data-status", "idle")
+
+
 def test_usual_port_taken_means_another_one_and_a_sentence(course: Course):
     try:
         taken = socket.create_server(("127.0.0.1", lab.USUAL_PORT))
@@ -150,8 +233,7 @@ def test_three_checkouts_at_once_find_three_ports(
     """Each asks whether the usual port is free, and a moment later two find it taken."""
     started = []
     for name in ("one", "two", "three"):
-        state = shutil.copytree(prepared, tmp_path / name / ".course")
-        (state / "my.cnf").unlink()
+        state = copy_of(prepared, tmp_path / name / ".course")
         started.append(Course(state, {**clean_environment, "COURSE_STATE_DIR": str(state)}).start())
     try:
         said = [read_until(process, "Ctrl-C") for process in started]
@@ -203,7 +285,7 @@ def test_fresh_clone_runs_with_the_two_commands(tmp_path: Path, clean_environmen
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 0, errors
-    assert "/lab?token=" in said
+    assert "/lab/tree/start.md?token=" in said
 
     # Two files of the suite: one reads settings, one needs the suite's own server.
     some = [f"tests/pool_demo/test_{name}.py" for name in ("settings", "witness")]

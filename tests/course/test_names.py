@@ -5,8 +5,10 @@ import shlex
 
 import pytest
 
-from course import cli, lessons, steps
-from course.place import ROOT
+from course import cli
+from course.ground.place import ROOT
+from course.notebooks import lessons
+from course.verbs import steps
 
 PAGES = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
@@ -16,10 +18,10 @@ PAGES = [
     *sorted(ROOT.glob("lessons/**/README.md")),
     ROOT / "lessons" / "glossary.md",
     *(lesson.path for lesson in lessons.every()),
-    *(ROOT / "course" / name for name in ("lesson.py", "kernel.py")),
+    *(ROOT / "course" / name for name in ("lesson.py", "ground/kernel.py")),
 ]
 FOLDERS = "bench|course|demos|deploy|docs|lessons|sql|tests"
-MADE = ["lessons/mine", "lessons/clean"]  # by commands
+MADE = ["lessons/mine", "lessons/clean", "lessons/start.md"]  # by commands
 PLACEHOLDER = r"\.\.\.|…|<|\bNN\b|\[NAME\]|[*{]"  # stands for a name
 
 
@@ -31,9 +33,9 @@ def page(request):
 def text(path):
     """What a page says; a notebook says its prose and its code."""
     if path.suffix == ".ipynb":
-        from course import lessons_run
+        from course.notebooks import execution
 
-        return "\n\n".join(cell.source for cell in lessons_run.read(path).cells)
+        return "\n\n".join(cell.source for cell in execution.read(path).cells)
     return path.read_text("utf-8")
 
 
@@ -81,7 +83,7 @@ def test_commands(page, capsys):
 
 
 def test_pages_name_commands_at_all():
-    assert "python3 -m course db start" in commands(text(ROOT / "README.md"))
+    assert "python3 -m course db start" in commands(text(ROOT / "docs" / "commands.md"))
     assert "python3 -m course bench pool --quick" in commands(text(ROOT / "bench" / "README.md"))
     first = text(lessons.find("00").path)
     assert {"python3 -m course", "python3 -m course db reset"} <= commands(first)

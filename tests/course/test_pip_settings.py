@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from course import pip_settings
+from course.ground import pip_settings
 
 FILES = {
     "home/.pip/pip.conf": "[global]\ntimeout = 11\nretries = 1\n",

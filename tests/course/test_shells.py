@@ -11,11 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from course import place
-from tests.waiting import eventually
+from course.ground import place
+from tests.support.waiting import eventually
 
-from .conftest import Course
-from .test_failures import sentence
+from .conftest import Course, sentence
 
 NOWHERE = "http://127.0.0.1:9"  # the port "discard", where nobody listens
 
@@ -139,21 +138,14 @@ def test_files_that_only_their_owner_may_read(course: Course, tmp_path: Path):
 
 
 @pytest.fixture
-def read_only(tmp_path: Path):
+def read_only(small_disk) -> Path:
     """A copy of the course on a disk to which nobody can write."""
-    disk = tmp_path / "read-only"
-    disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", disk]
-    if subprocess.run(mount, capture_output=True, check=False).returncode != 0:
-        pytest.skip("mounting a file system needs root")
-    try:
-        copied = ["course", "demos", "sql", "README.md", "pyproject.toml"]
-        locks = [file.name for file in place.ROOT.glob("*.lock")]
-        subprocess.run(["cp", "-r", *copied, *locks, disk], cwd=place.ROOT, check=True)
-        subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
-        yield disk
-    finally:
-        subprocess.run(["umount", "-l", disk], check=True)
+    disk = small_disk(64)
+    copied = ["course", "demos", "sql", "course.toml", "README.md", "pyproject.toml"]
+    locks = [file.name for file in place.ROOT.glob("*.lock")]
+    subprocess.run(["cp", "-r", *copied, *locks, disk], cwd=place.ROOT, check=True)
+    subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+    return disk
 
 
 def test_a_clone_that_cannot_be_written(course: Course, read_only: Path):

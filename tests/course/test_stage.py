@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from course import stage_code, steps
-from tests.pages import CONTRASTS
-from tests.waiting import eventually
+from course.ground import manifest
+from tests.support.pages import CONTRASTS
+from tests.support.waiting import eventually
 
 from .stages import Stage, left
 
@@ -96,7 +96,7 @@ def presenter(new_page, stage):
 def test_every_step_is_on_the_map_in_the_order_of_the_sections(presenter):
     page = presenter().page
     links = page.locator("#map li a").evaluate_all("all => all.map((one) => one.hash.slice(1))")
-    assert {step.path for step in steps.every()} < set(links)
+    assert {step.path for step in manifest.read().steps} < set(links)
     assert {"pool_demo/step99_crashes", "pool_demo/step99b_leaves_children"} < set(links), (
         "a new step appears by itself"
     )
@@ -331,9 +331,7 @@ EXCHANGES = {
     "private_chat/step5_offline": messenger,
     "private_chat/step6_several_processes": messenger,
 }
-WEB = sorted(
-    {step.path for step in steps.every() if stage_code.takes_port(step.path)} | set(EXCHANGES)
-)
+WEB = sorted({step.path for step in manifest.read().steps if step.serves} | set(EXCHANGES))
 
 
 @pytest.mark.parametrize("demo", sorted({step.partition("/")[0] for step in WEB}))
@@ -361,7 +359,7 @@ def test_a_web_step_starts_shows_its_clients_and_stops(presenter, stage, demo):
 
 def test_every_other_step_starts_and_is_stopped_or_ends(presenter, stage):
     """Those that measure for long need not be waited for."""
-    others = [step.path for step in steps.every() if step.path not in {*QUICK, *WEB}]
+    others = [step.path for step in manifest.read().steps if step.path not in {*QUICK, *WEB}]
     assert len(others) > 15
     entered = presenter(tolerate="status of 409")  # one may have ended when it is to be stopped
     for step in others:
@@ -530,6 +528,42 @@ def test_notes_in_a_window_of_their_own_follow_and_turn_the_steps(presenter):
     notes.keyboard.press("ArrowRight")
     expect(entered.title).to_have_text("The same pool serves the log-in.")
     expect(notes.locator("#title")).to_have_text("The same pool serves the log-in.")
+
+
+# Words that anybody sees or hears, three or more of English: not those of code, of programs, and of what passes.
+ENGLISH = """() => {
+    const others = "#command, code, kbd, script, iframe, .code, .output, .wire-lines, .wire-parts td:nth-child(2), [href*=step99]";
+    const words = (node) => [node.ariaLabel, node.title, node.placeholder, node.alt,
+        ...[...node.childNodes].filter((child) => child.nodeType === Node.TEXT_NODE).map((child) => child.data)];
+    return [document.body, ...document.querySelectorAll("body *")]
+        .filter((node) => node.checkVisibility() && !node.closest(others))
+        .flatMap(words).filter((text) => /[a-z']{2,}( [a-z']{2,}){2,}/i.test(text));
+}"""
+
+
+def test_it_speaks_the_language_of_who_looks(presenter):
+    entered = presenter("group_chat/step3_nameless_room", tolerate=f"{FRAME}|status of 409")
+    page = entered.page
+    assert page.evaluate(ENGLISH)
+    page.get_by_role("link", name="中文").click()
+    expect(page.locator("html")).to_have_attribute("lang", "zh-CN")
+    expect(page.locator("#command")).to_contain_text("step3_nameless_room")  # the step is the same
+    page.keyboard.press("n")
+    expect(page.get_by_role("complementary")).to_contain_text("← 本步骤")
+    entered.start(1).has_become("运行中").clients(1)
+    entered.view.locator("wire-panel summary").click()
+    entered.view.locator(".wire-lines button").first.click()
+    expect(entered.view.locator(".wire-opened")).to_contain_text("作用")
+    page.get_by_role("button", name="快捷键").click()
+    assert page.evaluate(ENGLISH) == []
+    page.keyboard.press("Escape")
+    # Somebody else reads the same run in English.
+    expect(presenter("group_chat/step3_nameless_room").state).to_have_text("runs")
+    entered.run.click()
+    entered.has_become("已停止")
+    page.get_by_label("选项").fill("'")
+    entered.run.click()
+    expect(page.get_by_role("alert")).to_contain_text("请补全引号")
 
 
 def test_under_another_name_it_says_which_address_to_use(new_page, stage):

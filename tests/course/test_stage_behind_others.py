@@ -10,9 +10,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from course import keeper, place, tether
-from tests.nginx import BINDER, THERE, Tunnel
-from tests.waiting import eventually
+from course.database import keeper
+from course.ground import place, tether
+from tests.support.nginx import BINDER, THERE, Tunnel
+from tests.support.waiting import eventually
 
 STEP = "group_chat/step3_nameless_room"
 
@@ -21,7 +22,7 @@ STEP = "group_chat/step3_nameless_room"
 def stage(folder, surroundings):
     """The stage's server alone; nothing here needs its database."""
     server = tether.start(
-        [sys.executable, "-m", "course.stage_server", str(keeper.free_port())],
+        [sys.executable, "-m", "course.stage", str(keeper.free_port())],
         cwd=place.ROOT,
         env={**os.environ, **surroundings, "COURSE_STATE_DIR": str(folder)},
         stdout=subprocess.PIPE,

@@ -7,7 +7,7 @@ import socket
 
 import pytest
 
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 from .stages import Stage, left, opened
 
@@ -150,7 +150,7 @@ def test_nothing_is_left_however_it_ends(tmp_path, prepared, clean_environment, 
     assert eventually(lambda: len(running.below("wire_tap")) == 1 + several, PATIENCE)
     assert eventually(lambda: len(running.below("group_chat.chat")) == 2 * several, PATIENCE)
     assert eventually(lambda: len(running.below("time.sleep(600)")) == 2, PATIENCE)
-    pids, (server,) = running.pids, running.below("course.stage_server")
+    pids, (server,) = running.pids, running.below("course.stage ")
     if victim == "SIGTERM":
         running.process.send_signal(signal.SIGTERM)
     if victim in ("its server", "both"):
@@ -171,7 +171,7 @@ def test_a_port_that_is_taken_is_one_sentence(course):
 
 
 def test_the_usual_port_taken_means_another_one(course):
-    from course.stage_app import USUAL_PORT
+    from course.stage.web import USUAL_PORT
 
     try:
         taken = socket.create_server(("127.0.0.1", USUAL_PORT))

@@ -15,13 +15,16 @@ import pytest
 import redis
 from websockets.sync.client import connect
 
-from course import checks, place, redis_server, tools
-from course.errors import CourseError
-from tests import tools as fixtures
-from tests.browser import Windows
-from tests.waiting import eventually, within
+from course.database import redis_server
+from course.ground import place, tools
+from course.ground.errors import CourseError
+from course.verbs import checks
+from tests.support import tools as fixtures
+from tests.support.browser import Windows
+from tests.support.processes import alive, descendants
+from tests.support.waiting import eventually, within
 
-from .conftest import Course, alive, read_until
+from .conftest import Course, read_until
 from .test_failures import nowhere
 
 NOWHERE = tools.Recipe(
@@ -196,7 +199,7 @@ def test_redis_that_cannot_start(redis_server: redis_server.RedisServer):
 def owner(redis_server: redis_server.RedisServer):
     """A process that uses a private Redis, and the process id of that."""
     program = (
-        "from course import redis_server\n"
+        "from course.database import redis_server\n"
         "with redis_server.running() as server:\n"
         "    print(server.process.pid, flush=True)\n"
         "    input()"
@@ -264,10 +267,10 @@ def test_step_gets_a_redis_of_its_own(course: Course, redis_server: redis_server
                 one.send(json.dumps({"msg": "你好", "client_id": "1"}))
                 heard = next(frame for frame in frames(two) if frame["type"] == "message")
                 assert (heard["username"], heard["msg"]) == ("甲", "你好")
-            own = Path(f"/proc/{step.pid}/task/{step.pid}/children").read_text("ascii").split()
+            own = descendants(step.pid)
             os.killpg(step.pid, signal.SIGINT)
             step.communicate(timeout=60)
         finally:
             with suppress(ProcessLookupError):
                 os.killpg(step.pid, signal.SIGKILL)
-    assert own and not any(alive(int(pid)) for pid in own)
+    assert own and not any(map(alive, own))

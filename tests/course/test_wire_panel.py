@@ -14,16 +14,17 @@ from flask import Flask, Response, render_template_string, send_from_directory
 from playwright.sync_api import expect
 from werkzeug.serving import make_server
 
-from course import place
 from course.demo import Demo
+from course.ground import place
 from tests.group_chat import hostile
-from tests.pages import CONTRASTS
-from tests.waiting import eventually
+from tests.support.pages import CONTRASTS
+from tests.support.waiting import eventually
 
-FOLDER = place.ROOT / "course" / "stage_page"
+FOLDER = place.ROOT / "course" / "stage" / "page"
 PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>The wire</title>
 <link rel="icon" href="static/stage.svg"><link rel="stylesheet" href="static/stage.css">
 <link rel="stylesheet" href="static/wire.css">
+<script src="static/said.js" defer></script>
 <script src="static/wire_frame.js" defer></script><script src="static/wire.js" defer></script>
 <body style="padding: 1rem"><h1>The wire</h1>{% include "wire.html" %}
 <wire-panel data-source="wire"></wire-panel></body></html>"""
@@ -35,6 +36,7 @@ class Feed:
     def __init__(self):
         self.taps, self.own, self.streams = [], [], 0
         app = Flask(__name__, template_folder=str(FOLDER), static_folder=None)
+        app.jinja_env.globals["said"] = str  # in English
         app.add_url_rule("/", "page", lambda: render_template_string(PAGE))
         app.add_url_rule("/static/<name>", "static", lambda name: send_from_directory(FOLDER, name))
         app.add_url_rule(

@@ -32,5 +32,5 @@ def test_the_step_says_so(run_step):
     done = run_step("flask_recap.step2_before_the_first_request")
     assert done.returncode == 0, done.stderr
     assert "AttributeError: 'Flask' object has no attribute" in done.stdout
-    assert "with_a_flag  prepared more than once, when the first ones came" in done.stdout
+    assert "with_a_flag  prepared more than once, during the first requests" in done.stdout
     assert done.stdout.endswith("of 3 ways, with_a_lock and at_creation prepared once.\n")

@@ -6,6 +6,7 @@ const fs = require("node:fs");
 const WebSocket = require("ws");
 
 const url = process.argv[2];
+const tooMuchIs = Number(process.argv[3]); // bytes
 const words = JSON.parse(fs.readFileSync(0, "utf8"));
 
 async function visit(talk) {
@@ -47,7 +48,7 @@ async function everything(socket) {
 }
 
 async function tooMuch(socket) {
-  socket.send("x".repeat(16 * 1024 + 1));
+  socket.send("x".repeat(tooMuchIs));
 }
 
 (async () => {

@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 
-from course import place
+from course.ground import place
 
 EACH = """
 import contextlib, io, json, sys

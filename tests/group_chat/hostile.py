@@ -6,13 +6,14 @@ The frames are written and read here, so that a fault of the server's own frame 
 import base64
 import ctypes
 import os
-import re
 import socket
 import struct
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
+
+import psutil
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 MASK = b"\x37\xfa\x21\x3d"  # the RFC's own example
@@ -209,27 +210,18 @@ class Client:
 
 def peers(pid):
     """Return the ports of the clients to which a process holds a connection."""
-    links = set()
-    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
-        with suppress(FileNotFoundError):  # closed meanwhile
-            links.add(str(descriptor.readlink()))
-    found = set()
-    for line in Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:]:
-        _, _, remote, _, _, _, _, _, _, inode, *_ = line.split()
-        if f"socket:[{inode}]" in links:
-            found.add(int(remote.rpartition(":")[2], 16))
-    return found - {0}
+    open_now = psutil.Process(pid).net_connections("tcp")
+    return {one.raddr.port for one in open_now if one.raddr}
 
 
 def descriptors(pid):
     """Return how many files and sockets a process has open."""
-    return len(list(Path(f"/proc/{pid}/fd").iterdir()))
+    return psutil.Process(pid).num_fds()
 
 
 def memory(pid):
     """Return the resident memory of a process in bytes."""
-    status = Path(f"/proc/{pid}/status").read_text()
-    return int(re.search(r"VmRSS:\s+(\d+)", status)[1]) * 1024
+    return psutil.Process(pid).memory_info().rss
 
 
 def their_socket(pid, port):

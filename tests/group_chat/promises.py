@@ -10,7 +10,7 @@ import json
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 SERVER = "服务器"
 PATIENCE = 20.0  # seconds; nothing here takes long, unless something is wrong

@@ -38,7 +38,7 @@ class Page:
     """
 
     def __init__(self, door, name, *, token="", since="", **options):
-        """Join through a server (of tests/servers.py); the handshake succeeds, whatever the room then says."""
+        """Join through a server (of tests/support/servers.py); the handshake succeeds, whatever the room then says."""
         self.name, self.token, self.since = name, token, since
         self.frames, self.roster = [], set()
         self.socket = door.ws(address(name, token, since), subprotocols=[RICH], **options)

@@ -8,8 +8,8 @@ import json
 
 import pytest
 
-from demos.group_chat.faults import is_alive, unread
-from tests.waiting import eventually
+from demos.group_chat.clients.faults import is_alive, unread
+from tests.support.waiting import eventually
 
 # What a client sends, and the error that it makes in `json.loads` or in `.get`.
 JUNK = {

@@ -9,11 +9,11 @@ import pytest
 from playwright.sync_api import expect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from course.redis_server import RedisServer
+from course.database.redis_server import RedisServer
 from tests.group_chat.rich import Page, fresh, refusal
-from tests.nginx import IDLE, Proxy
-from tests.servers import Servers
-from tests.tools import tool
+from tests.support.nginx import IDLE, Proxy
+from tests.support.servers import Servers
+from tests.support.tools import tool
 
 HEARTBEAT = 3.0  # pings come three times in it, so more often than nginx wants one
 

@@ -7,7 +7,7 @@ import pytest
 from websockets.exceptions import InvalidStatus
 
 from tests.group_chat.rich import Page, fresh
-from tests.nginx import BINDER, CODESPACES, HUB, THERE, Tunnel
+from tests.support.nginx import BINDER, CODESPACES, HUB, THERE, Tunnel
 
 
 @pytest.fixture(scope="module")

@@ -2,8 +2,8 @@
 
 import pytest
 
-from demos.group_chat.faults import FAULTS
-from tests.waiting import eventually
+from demos.group_chat.clients.faults import FAULTS
+from tests.support.waiting import eventually
 
 from .hostile import CLOSE, TEXT, Client, close, frame, text
 

@@ -5,10 +5,10 @@ import threading
 
 import pytest
 
-from demos.group_chat import counting
 from demos.group_chat import step5b_fan_out as fan_out
-from demos.group_chat.counting import FRAME, MARK, hear
-from tests.waiting import eventually
+from demos.group_chat.clients import counting
+from demos.group_chat.clients.counting import FRAME, MARK, hear
+from tests.support.waiting import eventually
 
 
 def test_step5b_counts_on_both_servers_and_concludes(monkeypatch, capsys):

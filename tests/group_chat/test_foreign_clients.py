@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from tests.waiting import eventually
+from demos.group_chat.connection.websocket import MESSAGE_LIMIT as LIMIT
+from tests.support.waiting import eventually
 
-LIMIT = 16 * 1024  # bytes in one message
 WORDS = ["hello", "", "你好，世界", "👩‍👩‍👧😀", "\0\n\u2028", "x" * LIMIT, "好" * (LIMIT // 3)]
 TOO_BIG = f"a message may have {LIMIT} bytes"
 
@@ -55,6 +55,7 @@ def test_node(server, node):
             node.path,
             Path(__file__).with_name("echo_client.js"),
             f"{server.url}/echo".replace("http", "ws", 1),
+            str(LIMIT + 1),
         ],
         env={**os.environ, **node.environment},
         input=json.dumps(WORDS).encode(),
@@ -79,7 +80,7 @@ def test_node(server, node):
 
 
 VISIT = """
-async ([url, words]) => {
+async ([url, words, tooMuch]) => {
     const open = async () => {
         const socket = new WebSocket(url);
         socket.binaryType = "arraybuffer";
@@ -109,7 +110,7 @@ async ([url, words]) => {
     closes.push(await close(await open()));
 
     socket = await open();
-    socket.send("x".repeat(16 * 1024 + 1));
+    socket.send("x".repeat(tooMuch));
     const { code, reason, wasClean } = await next(socket, "close");
     closes.push({ code, reason, wasClean });
     return { texts, bytes, closes };
@@ -119,7 +120,7 @@ async ([url, words]) => {
 
 def test_chromium(server, new_page):
     page = new_page(f"{server.url}/")
-    said = page.evaluate(VISIT, [f"{server.url}/echo".replace("http", "ws", 1), WORDS])
+    said = page.evaluate(VISIT, [f"{server.url}/echo".replace("http", "ws", 1), WORDS, LIMIT + 1])
     assert said["texts"] == WORDS
     assert said["bytes"] == [0, 255, 128]
     assert eventually(lambda: heard_goodbye(server))

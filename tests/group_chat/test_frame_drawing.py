@@ -5,8 +5,8 @@ import xml.etree.ElementTree as ElementTree
 import pytest
 from websockets.frames import Frame, Opcode
 
-from demos.group_chat import frames
-from demos.group_chat.frame_drawing import SHOWN, FrameDrawing
+from demos.group_chat.connection import frames
+from demos.group_chat.wire_tap.frame_drawing import SHOWN, FrameDrawing
 
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -9,10 +9,10 @@ import time
 
 import pytest
 
-from demos.group_chat.limits import REMEMBERED, Limits
+from demos.group_chat.rules.limits import REMEMBERED, Limits
 from tests.group_chat import hostile
 from tests.group_chat.rich import RICH, Page, crowd, fresh
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 RATE, BURST = 0.5, 30  # lines a second, and at once, of a person
 PEOPLE = 10

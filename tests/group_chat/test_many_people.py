@@ -15,8 +15,8 @@ from urllib.parse import quote, urlsplit
 import pytest
 from playwright.sync_api import expect
 
-from tests.pages import BROKEN, ChatPage, contrasts, stopped
-from tests.waiting import eventually
+from tests.support.pages import BROKEN, ChatPage, contrasts, stopped
+from tests.support.waiting import eventually
 
 HOSTILE_NAME = "<img src=x onerror=alert(1)>"
 HOSTILE = "</p><script>alert(1)</script><svg onload=alert(1)><img src=x onerror=alert(1)>"

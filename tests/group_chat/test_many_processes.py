@@ -13,13 +13,13 @@ import pytest
 import redis
 from websockets.exceptions import ConnectionClosed
 
-from course.redis_server import RedisServer
+from course.database.redis_server import RedisServer
 from tests.group_chat.endings import endings_of_main
 from tests.group_chat.rich import PATIENCE, Page, crowd, fresh, refusal
-from tests.pages import stopped
-from tests.servers import Servers
-from tests.tools import tool
-from tests.waiting import eventually
+from tests.support.pages import stopped
+from tests.support.servers import Servers
+from tests.support.tools import tool
+from tests.support.waiting import eventually
 
 FAST = ("--rate", "1000", "--people", "1000")  # tests speak faster than people, and come in crowds
 LIFE = ("--heartbeat", "3")  # a process that is silent for so long counts as dead

@@ -2,8 +2,8 @@
 
 import pytest
 
-from demos.group_chat import push_clients
-from demos.group_chat.push_clients import WAYS, Cost
+from demos.group_chat.push import push_clients
+from demos.group_chat.push.push_clients import WAYS, Cost
 from demos.group_chat.step2b_push_measured import plot, rows, sentence
 
 FOUND = {
@@ -41,14 +41,14 @@ def test_polling_is_late_or_dear(found):
 
 def test_the_sentence_follows_the_figures():
     assert sentence(FOUND) == (
-        "the latest is slow polling, the one that moves most bytes is quick polling. The fewest "
-        "bytes move server-sent events and WebSocket; one request is enough for server-sent events "
+        "slow polling has the longest delay, and quick polling moves the most bytes. The fewest "
+        "bytes: server-sent events and WebSocket. Only one request: server-sent events "
         "and WebSocket."
     )
     other = {**FOUND, "WebSocket": Cost(5, 1, 20000, 600)}
     assert sentence(other).startswith(
-        "the latest is WebSocket, the one that moves most bytes is WebSocket. The fewest bytes "
-        "move server-sent events;"
+        "WebSocket has the longest delay, and WebSocket moves the most bytes. The fewest "
+        "bytes: server-sent events. Only"
     )
 
 
@@ -72,8 +72,8 @@ def test_rows_are_for_reading():
 def test_the_step_measures_and_draws(run_step, tmp_path):
     done = run_step("group_chat.step2b_push_measured", "--quick", "--plots", str(tmp_path))
     assert done.returncode == 0, done.stderr
-    assert (tmp_path / "push_techniques.png").read_bytes().startswith(b"\x89PNG")
-    assert "Conclusion: the latest is slow polling, the one that moves most bytes is quick" in (
+    assert (tmp_path / "push_techniques.svg").read_text("utf-8").startswith("<svg ")
+    assert "Conclusion: slow polling has the longest delay, and quick polling moves the most" in (
         done.stdout
     )
 

@@ -8,18 +8,17 @@ import socket
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from demos.group_chat.connection.websocket import MESSAGE_LIMIT as LIMIT
 from tests.group_chat import hostile
 from tests.group_chat.endings import endings_of_main
 from tests.group_chat.rich import PATIENCE, RICH, Page, crowd, log_fields, refusal
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 FAST = ("--rate", "1000", "--people", "1000")  # tests speak faster than people, and come in crowds
-LIMIT = 16 * 1024  # bytes in a message
 POLICY, TOO_BIG, RESTART = 1008, 1009, 1012
 
 # What a client may send by mistake or on purpose, and the code of the error frame that answers it.
@@ -182,8 +181,7 @@ def test_many_joins_and_leaves_are_announced_in_batches_and_leave_nothing_behind
     watcher = Page.join(chat, "watcher")
     assert are_connected(chat, 1)
     names = [f"guest {number}" for number in range(count)]
-    descriptors = Path(f"/proc/{chat.process.pid}/fd")
-    before = len([*descriptors.iterdir()]) if descriptors.exists() else 0
+    before = hostile.descriptors(chat.process.pid)
     began = time.monotonic()
 
     async def come_and_go():
@@ -204,8 +202,7 @@ def test_many_joins_and_leaves_are_announced_in_batches_and_leave_nothing_behind
     assert len(presence) <= (time.monotonic() - began) / 0.1 + 1
     assert presence[-1]["count"] == len(watcher.roster) == 1
     assert are_connected(chat, 1)
-    if before:
-        assert eventually(lambda: len([*descriptors.iterdir()]) <= before)
+    assert eventually(lambda: hostile.descriptors(chat.process.pid) <= before)
 
 
 def test_long_messages_in_the_history_keep_nobody_out(chat):
@@ -256,9 +253,17 @@ def test_two_slashes_lead_nowhere(chat):
         ["Content-Length: 3", "Content-Length: 40"],
         ["Content-Length: 3", "Transfer-Encoding: chunked"],
         ["Transfer-Encoding: chunked", "Transfer-Encoding: identity"],
+        ["Content-Length: 3, 40"],
+        ["Content-Length : 3"],
+        ["Content-Length: +3"],
+        ["Content-Length: 1_0"],
+        ["Content-Length: 3", "X: y", "\tContent-Length: 40"],
+        ["Transfer-Encoding: identity"],
+        ["Transfer-Encoding:\x0bchunked"],
+        ["Transfer-Encoding\t: chunked", "Content-Length: 3"],
     ],
 )
-def test_a_body_with_two_lengths_is_refused(chat, lines):
+def test_a_body_whose_length_is_not_clear_is_refused(chat, lines):
     """What follows could be taken for the next request, of somebody else behind the same proxy."""
     request = "\r\n".join(
         ["POST /ws HTTP/1.1", "Host: x", *lines, "", "0\r\n\r\nGET / HTTP/1.1\r\n\r\n"]

@@ -5,8 +5,9 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.pages import COLOURS
-from tests.waiting import eventually
+from demos.group_chat.connection.websocket import MESSAGE_LIMIT as LIMIT
+from tests.support.pages import COLOURS
+from tests.support.waiting import eventually
 
 # Addresses that the naive page builds itself, all led to the server under test.
 LED_HERE = """
@@ -99,7 +100,7 @@ def test_echo_shows_1009_for_a_large_message(echo):
     page, _ = echo
     page.click("#tooBig")
     expect(page.locator("#readyState")).to_have_text("3 CLOSED")
-    why = 'code 1009, reason "a message may have 16384 bytes"'
+    why = f'code 1009, reason "a message may have {LIMIT} bytes"'
     expect(page.locator("[data-event=close] span")).to_contain_text(why)
     # A closed socket would take a message and drop it.
     page.click("text=Send text")

@@ -13,14 +13,13 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from course.place import ROOT
-from demos.group_chat import push_clients
-from demos.group_chat.serving import options as options_of_a_step
-from tests.waiting import eventually
+from demos.group_chat.connection.serving import options as options_of_a_step
+from demos.group_chat.connection.websocket import MESSAGE_LIMIT as LIMIT
+from demos.group_chat.push import push_clients
+from tests.support.waiting import eventually
 
 from . import promises
 
-STEPS = sorted(path.stem for path in (ROOT / "demos" / "group_chat").glob("step*.py"))
 # Steps that serve: a socket's address, and the page that they ask to open.
 SERVING = {
     "step1_echo": ("echo", ""),
@@ -29,12 +28,6 @@ SERVING = {
     "step4_nicknames": ("Ann", "ws"),
     "step5_room_that_holds": ("Ann", "ws"),
 }
-
-
-def test_every_step_has_a_test():
-    files = (ROOT / "tests" / "group_chat").glob("test_*.py")
-    source = "".join(file.read_text("utf-8") for file in files)
-    assert [name for name in STEPS if name not in source] == []
 
 
 # What all steps have in common.
@@ -104,7 +97,7 @@ def test_step1_gives_back_what_it_gets(shared):
 def test_step1_closes_over_16_kb(shared, message):
     client = shared("step1_echo").ws("echo")
     client.send(message)
-    assert promises.closed(client) == (1009, "a message may have 16384 bytes")
+    assert promises.closed(client) == (1009, f"a message may have {LIMIT} bytes")
 
 
 def test_step1_writes_down_why_a_page_closed(shared):

@@ -15,10 +15,11 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-from course import place
+from course.ground import place
 from tests.group_chat.hostile import (
     ACCEPT,
     BINARY,
+    CLOSE,
     CONTINUATION,
     NO_CLOSE,
     PING,
@@ -35,9 +36,9 @@ from tests.group_chat.hostile import (
     their_socket,
 )
 from tests.group_chat.views import LONG, SINGERS, SONGS
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
-UNREAD = 200  # connections without a whole request that a server keeps
+SLOW = 200  # connections without a whole request that a server keeps
 QUIET = ("--heartbeat", "600")  # no ping comes between what a test counts
 PIECE = frame(BINARY, bytes(16_000))
 
@@ -337,9 +338,18 @@ def test_this_machine_has_several_names(with_friends, name):
     assert handshake(with_friends, Host=host, Origin=f"http://{host}").status == 101
 
 
+def test_who_goes_on_after_the_goodbye_is_not_read_for_long(server):
+    with Client(server.url) as client:
+        client.send(close(1000))
+        assert client.receive()[0] == CLOSE
+        with pytest.raises(ConnectionError):
+            for _ in range(1000):
+                client.send(bytes(16 * 1024))
+
+
 def test_half_sent_requests_keep_nobody_out(server):
     """However many there are, a newcomer is answered: who has taken longest to send a request has to go."""
-    half = [Client(server.url, upgrade=False) for _ in range(UNREAD + 50)]
+    half = [Client(server.url, upgrade=False) for _ in range(SLOW + 50)]
     for client in half:
         client.send(b"GET / HTTP/1.1\r\nHost: ")
     assert handshake(server).status == 101
@@ -347,6 +357,22 @@ def test_half_sent_requests_keep_nobody_out(server):
         assert client.socket.recv(100) == b""
     half[-1].send(b"localhost\r\n\r\n")
     assert half[-1].socket.recv(12) == b"HTTP/1.1 200"
+    for client in half:
+        client.reset()
+
+
+@pytest.mark.parametrize(
+    "body", ["Content-Length: 100\r\n\r\nhalf", "Transfer-Encoding: chunked\r\n\r\nff\r\nhalf"]
+)
+def test_half_sent_bodies_keep_nobody_out(server, body):
+    """They are answered before the rest has come, and must not be waited for any longer than half a request."""
+    half = [Client(server.url, upgrade=False) for _ in range(SLOW + 50)]
+    for client in half:
+        client.send(f"POST / HTTP/1.1\r\nHost: localhost\r\n{body}".encode())
+    assert handshake(server).status == 101
+    for client in half[:50]:
+        while client.socket.recv(4096):
+            pass
     for client in half:
         client.reset()
 
@@ -433,7 +459,7 @@ def test_who_sends_on_and_on_after_a_fault_does_not_stay(server):
         assert eventually(lambda: client.port not in peers(server.process.pid))
 
 
-@pytest.mark.parametrize("path", ["/fault", "/fault/bare"])
+@pytest.mark.parametrize("path", ["/fault", "/fault/bare", "/fault/later"])
 def test_a_fault_in_a_view_is_1011_and_one_traceback(views, path):
     before = views.log().count("Traceback")
     with Client(views.url, path) as client:
@@ -442,6 +468,14 @@ def test_a_fault_in_a_view_is_1011_and_one_traceback(views, path):
     assert eventually(lambda: client.port not in peers(views.process.pid))
     assert eventually(lambda: views.log().count("Traceback") > before)
     assert views.log().count("Traceback") - before == 1
+
+
+def test_a_connection_that_goes_on_without_its_view_keeps_no_request(views):
+    with Client(views.url, "/later") as client:
+        client.send(text("is it there?"))
+        assert client.receive() == (TEXT, b"gone")
+        client.send(frame(CLOSE, b"\x03\xe8"))
+        assert client.ended() == ([], 1000, "")
 
 
 def test_a_fault_before_the_upgrade_is_500(views):

@@ -17,23 +17,24 @@ import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import gevent
+import psutil
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from course import place
-from demos.group_chat import frames
-from demos.group_chat.wire_events import Events
-from demos.group_chat.wire_frames import FrameWatcher, describe
-from demos.group_chat.wire_http import HEAD_LIMIT, Messages, body_of
-from demos.group_chat.wire_tap import AT_ONCE, Connection, Tap, framed
+from course.ground import place
+from demos.group_chat.connection import frames
+from demos.group_chat.connection.websocket import MESSAGE_LIMIT as LIMIT
+from demos.group_chat.wire_tap.__main__ import AT_ONCE, Connection, Tap, framed
+from demos.group_chat.wire_tap.events import Events
+from demos.group_chat.wire_tap.frames_passing import FrameWatcher, describe
+from demos.group_chat.wire_tap.http import HEAD_LIMIT, Messages, body_of
 from tests.group_chat import hostile
 from tests.group_chat.hostile import BINARY, CLOSE, PING, PONG, TEXT, Client, frame
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 PATIENCE = 20.0  # seconds; nothing here takes long, unless something is wrong
 SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"
@@ -329,12 +330,12 @@ def test_frames_that_come_with_the_handshake(echo):
 def test_close_codes_arrive_as_they_are(echo):
     tap, mark = echo
     with Client(tap.url) as client:
-        client.send(frame(TEXT, b"x" * (16 * 1024 + 1)))
+        client.send(frame(TEXT, b"x" * (LIMIT + 1)))
         frames_, code, reason = client.ended()
-    assert (frames_, code, reason) == ([], 1009, "a message may have 16384 bytes")
+    assert (frames_, code, reason) == ([], 1009, f"a message may have {LIMIT} bytes")
     up, down = shown(tap, mark, 2)
-    assert (down[-1]["code"], down[-1]["payload"]) == (1009, "a message may have 16384 bytes")
-    assert (up[0]["length"], up[0]["header"], up[0]["cut"]) == (16 * 1024 + 1, 8, True)
+    assert (down[-1]["code"], down[-1]["payload"]) == (1009, f"a message may have {LIMIT} bytes")
+    assert (up[0]["length"], up[0]["header"], up[0]["cut"]) == (LIMIT + 1, 8, True)
     assert len(up[0]["payload"]) == 200
     assert len(up[0]["raw"]) == 320
 
@@ -463,8 +464,7 @@ def test_a_large_frame_passes_and_is_not_kept(tap, ends, direction):
 
 
 def memory(server):
-    text = Path(f"/proc/{server.process.pid}/smaps_rollup").read_text()
-    return 1000 * sum(map(int, re.findall(r"^Private_\w+: +(\d+) kB", text, re.MULTILINE)))
+    return psutil.Process(server.process.pid).memory_full_info().uss
 
 
 @pytest.mark.parametrize("direction", ["up", "down"])
@@ -544,7 +544,7 @@ def test_a_page_that_forbids_frames_may_be_in_one(start, book):
 
 
 def messenger_of(start):
-    from tests.servers import Servers
+    from tests.support.servers import Servers
 
     servers = Servers(start.__self__.folder, "private_chat")
     start.__self__.running.append((server := servers.start("step2_accounts"), False))

@@ -1,10 +1,13 @@
 """A server whose views do what those of the demos do not: `python -m tests.group_chat.views --port 0`."""
 
+import gc
+import weakref
+
 import gevent
 from flask import Flask, Response, abort, request
 
-from demos.group_chat import handler
-from demos.group_chat.serving import serve
+from demos.group_chat.connection import handler
+from demos.group_chat.connection.serving import serve
 
 SINGERS, SONGS = 6, 20  # greenlets that send at the same time, and messages of each
 LONG = 3000  # bytes
@@ -59,6 +62,34 @@ def fault():
     """Raise when a message has come."""
     request.environ["wsgi.websocket"].receive()
     raise RuntimeError("on purpose")
+
+
+@app.route("/fault/later", websocket=True)
+def fault_later():
+    """Raise when a message has come, after the view has returned."""
+    socket = request.environ["wsgi.websocket"]
+
+    def visit():
+        socket.receive()
+        raise RuntimeError("on purpose")
+
+    socket.serve_later(visit)
+    return ""
+
+
+@app.route("/later", websocket=True)
+def later():
+    """Go on when the view has returned; tell whether its request is still in memory."""
+    socket = request.environ["wsgi.websocket"]
+    asked = weakref.ref(request._get_current_object())
+
+    def tell():
+        while socket.receive() is not None:
+            gc.collect()
+            socket.send("kept" if asked() else "gone")
+
+    socket.serve_later(tell)
+    return ""
 
 
 @app.route("/fault/early", websocket=True)

@@ -7,8 +7,9 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from course import lessons, lessons_compare, lessons_run, tools
-from course.place import ROOT
+from course.ground import tools
+from course.ground.place import ROOT
+from course.notebooks import comparison, execution, lessons
 
 LESSONS = [lesson.path for lesson in lessons.every()]
 Play = Callable[..., "Played"]
@@ -17,7 +18,7 @@ Play = Callable[..., "Played"]
 class Played:
     """A notebook that was executed."""
 
-    def __init__(self, played: lessons_run.Played):
+    def __init__(self, played: execution.Played):
         self.notebook, self.seconds = played.notebook, played.seconds
         self.outputs = {cell.id: cell.get("outputs", []) for cell in self.notebook.cells}
         self.errors = [
@@ -30,11 +31,11 @@ class Played:
     def text(self, cell_id: str) -> str:
         """What a cell printed and displayed, as plain text."""
         (cell,) = [cell for cell in self.notebook.cells if cell.id == cell_id]
-        return lessons_compare.text(cell)
+        return comparison.text(cell)
 
 
 def read(path: Path) -> nbformat.NotebookNode:
-    return lessons_run.read(path)
+    return execution.read(path)
 
 
 def calls(path: Path, function: str) -> list[list[str]]:
@@ -64,7 +65,7 @@ def play(book, monkeypatch: pytest.MonkeyPatch) -> Play:
         if isinstance(notebook, Path):
             notebook = read(notebook)
         return Played(
-            lessons_run.play(notebook, folder, allow_errors=allow_errors, environment=environment)
+            execution.play(notebook, folder, allow_errors=allow_errors, environment=environment)
         )
 
     return run

@@ -5,10 +5,11 @@ import re
 
 import pytest
 
-from course import lessons, steps
-from course.place import ROOT
-from demos.group_chat.faults import FAULTS as OF_GROUP_CHAT
-from demos.private_chat.faults import FAULTS as OF_PRIVATE_CHAT
+from course.ground.place import ROOT
+from course.notebooks import lessons
+from course.verbs import steps
+from demos.group_chat.clients.faults import FAULTS as OF_GROUP_CHAT
+from demos.private_chat.clients.faults import FAULTS as OF_PRIVATE_CHAT
 
 from .conftest import read
 

@@ -6,11 +6,14 @@ import sys
 
 import pytest
 
-from course import cli, exercise, exercises, lab, place, progress
-from course.errors import CourseError
+from course import cli, exercise
 from course.exercise import exercise as register
 from course.exercise import expect, judge
+from course.ground import place
+from course.ground.errors import CourseError
 from course.lesson import LessonError
+from course.notebooks import exercises, progress, run_sheet
+from course.verbs import lab
 
 CELL = '''\
 def twice(number):
@@ -26,14 +29,23 @@ SIZE = 3
 '''
 
 
+place_of = {
+    "mine": "lessons/mine",
+    "exercises": "lessons/authors/exercises",
+    "solutions": "lessons/authors/solutions",
+}.__getitem__
+
+
 @pytest.fixture
 def home(tmp_path, monkeypatch):
     """A course of its own: lessons with one notebook of solutions, and a state folder."""
-    monkeypatch.setattr(exercises, "folder", lambda name: tmp_path / "lessons" / name)
+    monkeypatch.setattr(exercises, "folder", lambda name: tmp_path / place_of(name))
     monkeypatch.setenv("COURSE_STATE_DIR", str(tmp_path / ".course"))
     monkeypatch.setattr(progress, "_unsaved", {})
     monkeypatch.setattr(exercise, "_known", {})
-    (tmp_path / "lessons" / "solutions").mkdir(parents=True)
+    monkeypatch.setattr(run_sheet, "file", lambda: tmp_path / "README.md")
+    run_sheet.file().write_text("# Run sheet\n", "utf-8")
+    (tmp_path / place_of("solutions")).mkdir(parents=True)
     write(tmp_path, CELL)
     exercises.generate()
     return tmp_path
@@ -47,7 +59,7 @@ def write(home, source, tags=("exercise",), name="90_try_it.ipynb"):
         code("ex-90-1-check", 'check("90.1")'),
     ]
     book = {"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
-    (home / "lessons" / "solutions" / name).write_text(json.dumps(book), "utf-8")
+    (home / place_of("solutions") / name).write_text(json.dumps(book), "utf-8")
 
 
 def code(name, source, **metadata):
@@ -111,9 +123,9 @@ def test_generation_writes_what_changed_and_removes_what_is_gone(home):
     assert exercises.generate() == []
     write(home, CELL.replace("double", "double of it"))
     assert [path.name for path in exercises.generate()] == ["90_try_it.ipynb"]
-    text = (home / "lessons/exercises/90_try_it.ipynb").read_text("utf-8")
+    text = (home / "lessons/authors/exercises/90_try_it.ipynb").read_text("utf-8")
     assert "double of it" in text and '"old"' not in text
-    (home / "lessons/solutions/90_try_it.ipynb").unlink()
+    (home / "lessons/authors/solutions/90_try_it.ipynb").unlink()
     exercises.generate()
     assert exercises.books() == []
 
@@ -149,8 +161,8 @@ def test_a_class_that_was_handed_out_is_no_attempt(home):
     write(
         home, "class Room:\n    # your code\n    def size(self): return 1\n    # end of your code"
     )
-    solution = home / "lessons/solutions/90_try_it.ipynb"
-    shutil.copy(solution, home / "lessons/exercises/90_try_it.ipynb")
+    solution = home / "lessons/authors/solutions/90_try_it.ipynb"
+    shutil.copy(solution, home / "lessons/authors/exercises/90_try_it.ipynb")
     twice(lambda Room: expect(Room().size() == 2, f"expected 2, got {Room().size()}"))
     assert verdict("class Room:\n    def size(self): return 1").outcome == exercise.NOT_ATTEMPTED
     assert verdict("class Room:\n    def size(self): return 2").outcome == exercise.RIGHT
@@ -235,7 +247,8 @@ def test_without_a_server_nothing_is_judged(home, monkeypatch):
 # -- hints and progress ----------------------------------------------------------------------------
 
 
-def test_hints_come_one_by_one_and_end_with_the_solution(home, capsys):
+def test_hints_come_one_by_one_and_end_with_the_solution(home, capsys, monkeypatch):
+    monkeypatch.setattr(place, "ROOT", home)
     twice()
     for _ in range(3):
         exercise.hint("90.1")
@@ -245,7 +258,8 @@ def test_hints_come_one_by_one_and_end_with_the_solution(home, capsys):
         "There are no more hints for 90.1. They were:",
         "- one",
         "- two",
-        "The solution is in lessons/solutions/90_try_it.ipynb.",
+        "The solution is in lessons/authors/solutions/90_try_it.ipynb.",
+        "JupyterLab opens it: menu File, Open from Path, authors/solutions/90_try_it.ipynb",
     ]
 
 
@@ -368,7 +382,7 @@ def test_the_lab_starts_without_copies_too(home, capsys):
 
 def test_the_command_shows_a_bar_for_each_lesson(monkeypatch, capfd, tmp_path):
     monkeypatch.setenv("COURSE_STATE_DIR", str(tmp_path))
-    monkeypatch.setattr("course.environment.ensure", lambda: None)
+    monkeypatch.setattr("course.ground.environment.ensure", lambda: None)
     monkeypatch.setattr(place, "venv_python", lambda: sys.executable)
     monkeypatch.setattr(exercises, "hand_out", lambda: ["a new version"])
     assert cli.main(["exercises"]) == 0
@@ -385,7 +399,7 @@ def test_the_command_generates(home, capfd):
     assert cli.main(["exercises", "generate"]) == 0
     assert "90_try_it.ipynb" in capfd.readouterr().out
     assert cli.main(["exercises", "generate"]) == 0
-    assert capfd.readouterr().out == "lessons/exercises/ is up to date.\n"
+    assert capfd.readouterr().out == "lessons/authors/exercises/ is up to date.\n"
     write(home, "no marks")
     assert cli.main(["exercises", "generate"]) == 1
     assert capfd.readouterr().err.startswith("course: ")

@@ -2,7 +2,9 @@
 
 import nbformat
 
-from course import environment, lessons, lessons_run, server
+from course.database import server
+from course.ground import environment, place
+from course.notebooks import execution, lessons
 
 from .conftest import Played
 
@@ -27,7 +29,7 @@ helper.selectone("select 1")"""
 
 
 def lesson(number):
-    return lessons_run.read(lessons.find(number).path)
+    return execution.read(lessons.find(number).path)
 
 
 def code(source, cell_id):
@@ -52,12 +54,13 @@ def test_without_the_set_up_cell_a_lesson_says_what_to_do(play):
     notebook = with_cells(lesson("02"))
     notebook.cells.append(code(opened("Untitled.ipynb"), "untitled"))
     notebook.cells.append(code("nobody", "other"))
-    begun = []  # for each lesson the ids of its first cells of code
+    begun = []  # for each lesson the ids of its first cells
     for number in ("00", "02"):
         notebook.cells.append(code(opened(lessons.find(number).path), f"open-{number}"))
-        cells = [cell for cell in lesson(number).cells if cell.id != "setup"][:5]
+        every = [cell for cell in lesson(number).cells if cell.cell_type == "code"]
+        cells = [cell for cell in every if cell.id != "setup"][:5]
         notebook.cells += cells
-        begun.append([cell.id for cell in cells if cell.cell_type == "code"])
+        begun.append([cell.id for cell in cells])
     played = play(notebook, allow_errors=True)
     (error,) = played.outputs["other"]
     assert error.ename == "NameError" and len(error.traceback) > 1
@@ -141,11 +144,11 @@ def test_a_server_that_stops_in_mid_lesson_is_one_sentence_with_the_command(tmp_
 
     with server.Lease(tmp_path) as lease:
         settings = lease.status.as_environment()
-        lessons_run.seed(settings)
+        execution.seed(settings)
         played = Played(
-            lessons_run.play(
+            execution.play(
                 notebook,
-                lessons.FOLDER,
+                place.english(),
                 allow_errors=True,
                 environment=settings,
                 each=stop_after_warm_up,

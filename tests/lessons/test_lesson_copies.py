@@ -1,20 +1,25 @@
 """Copies of the lessons for class: without outputs, as pages, as slides."""
 
-import json
 import os
 import re
 import subprocess
 import sys
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 
-from course import lessons, lessons_run
-from course.place import ROOT
+from course.ground.place import ROOT
+from course.notebooks import execution, exercises, lessons, now_you, reading_time
+from tests.support.axe import faults
 
 LESSONS = lessons.every()
 PHONE = {"width": 360, "height": 740}
 HALL = {"width": 1280, "height": 720}
+OPEN_ALL = "document.querySelectorAll('details').forEach((one) => { one.open = true; })"
+PICTURES = os.environ.get(
+    "LESSON_SCREENSHOTS"
+)  # a folder: CONTRIBUTING.md says how to look at all pages
 
 
 def course(*arguments, **environment):
@@ -73,7 +78,7 @@ def test_an_unknown_lesson_is_one_sentence():
 def test_clean_copies_have_the_same_cells_and_no_outputs(tmp_path):
     assert course("clean", "--out", str(tmp_path)).returncode == 0
     for lesson in LESSONS:
-        copy, kept = (lessons_run.read(path) for path in (tmp_path / lesson.path.name, lesson.path))
+        copy, kept = (execution.read(path) for path in (tmp_path / lesson.path.name, lesson.path))
         assert [cell.source for cell in copy.cells] == [cell.source for cell in kept.cells]
         code = [cell for cell in copy.cells if cell.cell_type == "code"]
         assert [cell.id for cell in code if cell.outputs or cell.execution_count] == []
@@ -92,15 +97,16 @@ def test_the_lessons_are_never_replaced_by_their_copies():
 
 
 def test_a_run_that_fails_keeps_the_notebook(tmp_path, book):
-    notebook = lessons_run.read(lessons.find("00").path)
-    notebook.cells[1].source = "raise RuntimeError('no')"
+    notebook = execution.read(lessons.find("00").path)
+    setup = next(cell for cell in notebook.cells if cell.id == "setup")
+    setup.source = "raise RuntimeError('no')"
     lesson = lessons.Lesson(tmp_path / "00_broken.ipynb")
-    lessons_run.write(notebook, lesson.path)
+    execution.write(notebook, lesson.path)
     before = lesson.path.read_bytes()
     with pytest.raises(
-        lessons_run.CourseError, match="00_broken failed and stays as it was"
+        execution.CourseError, match="00_broken failed and stays as it was"
     ) as caught:
-        lessons_run.renew(lesson)
+        execution.renew(lesson)
     assert "RuntimeError: no" in caught.value.details
     assert lesson.path.read_bytes() == before
 
@@ -135,9 +141,11 @@ def site(tmp_path_factory):
 
 def test_site_has_every_lesson_and_the_course_map(site):
     pages, folder = site
-    wanted = {f"{lesson.name}.html" for lesson in LESSONS}
-    assert set(pages) == wanted | {"index.html", "glossary.html"}
-    assert wanted | {"glossary.html"} <= set(pages["index.html"].links)
+    wanted = {f"{lesson.name}.html" for lesson in LESSONS} | {"glossary.html"}
+    books = [book.stem for book in exercises.books()]
+    wanted |= {f"{book}-{kind}.html" for book in books for kind in ("exercises", "solutions")}
+    assert set(pages) == wanted | {"index.html"}
+    assert wanted <= {link.partition("#")[0] for link in pages["index.html"].links}
     index = (folder / "index.html").read_text("utf-8")
     for section in [f"A{number}" for number in range(13)] + [
         f"B{number}" for number in range(1, 8)
@@ -161,10 +169,78 @@ def test_every_link_leads_to_a_page_of_the_site_or_another_site(site):
 def test_site_shows_what_the_notebooks_keep(site):
     pages, folder = site
     for lesson in LESSONS:
-        code = [cell for cell in lessons_run.read(lesson.path).cells if cell.cell_type == "code"]
+        code = [cell for cell in execution.read(lesson.path).cells if cell.cell_type == "code"]
         assert [cell.id for cell in code if cell.id not in pages[f"{lesson.name}.html"].ids] == []
     text = (folder / "02_connect_raw_pymysql.html").read_text("utf-8")
     assert "in the table: [&#x27;Eve&#x27;, &#x27;Mallory&#x27;]" in text
+
+
+def test_names_are_code_and_a_file_that_the_site_does_not_have_is_no_link(site):
+    _, folder = site
+    asked = (folder / "08_message_one_person.html").read_text("utf-8")
+    assert re.search(
+        r'<p class="guess"[^>]*><b>Your guess:</b> Which <code>from_user</code>', asked
+    )
+    last = (folder / "11_run_it_for_real.html").read_text("utf-8")
+    assert "<code>deploy/<wbr>README.md</code> describes" in last
+
+
+def test_code_on_a_phone_has_no_empty_lines_of_its_own(site, new_page):
+    _, folder = site
+    window = new_page((folder / "03_share_a_pool.html").as_uri(), viewport=PHONE)
+    window.evaluate(OPEN_ALL)
+    indented = window.locator(".line", has_text="borrowed.append(pool.connection())").first
+    begins = """(line) => {
+        const text = document.createTreeWalker(line, NodeFilter.SHOW_TEXT);
+        while (text.nextNode()) if (text.currentNode.data.trim()) break;
+        const range = document.createRange();
+        range.selectNodeContents(text.currentNode);
+        return range.getClientRects()[0].top - line.getBoundingClientRect().top;
+    }"""
+    assert indented.evaluate(begins) < 10
+
+
+def test_the_site_s_exercises_are_those_of_the_course_and_solutions_are_folded(site):
+    pages, folder = site
+    for book in exercises.books():
+        for number in exercises.numbers(book):
+            part = f"ex-{number.replace('.', '-')}"
+            task = f"{book.stem}-exercises.html#{part}"
+            assert task in pages["index.html"].links
+            assert task in pages[f"{book.stem}.html"].links, "Now you leads there"
+            assert part in pages[f"{book.stem}-exercises.html"].ids
+        handed_out = (folder / f"{book.stem}-exercises.html").read_text("utf-8")
+        solved = (folder / f"{book.stem}-solutions.html").read_text("utf-8")
+        assert handed_out.count("<details>") == 0
+        assert solved.count("<details>") == len(exercises.numbers(book))
+        assert exercises.INSTEAD not in re.sub("<.*?>", "", solved)
+
+
+def test_what_answers_a_prediction_is_folded_until_somebody_asks_or_prints(site, new_page):
+    _, folder = site
+    window = new_page((folder / "03_share_a_pool.html").as_uri(), viewport=HALL)
+    guess = window.locator("#pool-import-guess")
+    assert re.fullmatch(r"Your guess: How many connections.*\?", guess.inner_text())
+    answer = window.get_by_text("2 connections opened by the import", exact=True)
+    assert not answer.is_visible()
+    window.emulate_media(media="print")
+    assert answer.is_visible()
+    window.emulate_media(media="screen")
+    window.locator("#pool-import + details summary").focus()
+    window.keyboard.press("Enter")
+    assert answer.is_visible()
+
+
+def test_pages_of_the_site_have_no_fault_that_axe_finds(site, new_page):
+    _, folder = site
+    window = new_page(viewport=HALL)
+    for name in (
+        "index",
+        *(f"06_open_a_websocket{kind}" for kind in ("", "-exercises", "-solutions")),
+    ):
+        window.goto((folder / f"{name}.html").as_uri())
+        window.evaluate(OPEN_ALL)
+        assert faults(window) == [], name
 
 
 def test_site_works_on_a_phone_and_in_the_dark(site, new_page):
@@ -177,8 +253,29 @@ def test_site_works_on_a_phone_and_in_the_dark(site, new_page):
         assert (
             window.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(22, 24, 29)"
         )
+        window.evaluate(OPEN_ALL)
+        assert window.evaluate("document.documentElement.scrollWidth <= innerWidth"), name
         broken = "[...document.images].filter((one) => !one.complete || !one.naturalWidth).length"
         assert window.evaluate(broken) == 0, name
+
+
+@pytest.mark.skipif(not PICTURES, reason="LESSON_SCREENSHOTS names no folder for the pictures")
+@pytest.mark.parametrize(
+    ("name", "look"),
+    [
+        ("light", {"viewport": HALL, "color_scheme": "light"}),
+        ("dark", {"viewport": HALL, "color_scheme": "dark"}),
+        ("phone", {"viewport": PHONE, "color_scheme": "light"}),
+    ],
+)
+def test_picture_of_each_page(site, new_page, name, look):
+    pages, folder = site
+    window = new_page(**look)
+    for page in sorted(pages):
+        window.goto((folder / page).as_uri())
+        window.evaluate(OPEN_ALL)
+        file = Path(PICTURES) / f"{page.removesuffix('.html')}-{name}.png"
+        window.screenshot(path=file, full_page=True)
 
 
 def test_site_is_walked_by_its_links(site, new_page):
@@ -207,52 +304,66 @@ def place(window):
     return window.locator("#place").inner_text()
 
 
-def test_slides_are_one_file_without_links_to_others(slides):
+def test_slides_are_one_file_for_each_language(slides):
     page = Links(slides.read_text("utf-8"))
-    assert [link for link in page.links if not link.startswith(("https://", "#"))] == []
+    others = [link for link in page.links if not link.startswith(("https://", "#"))]
+    assert others == [f"zh/{slides.name}"], "but the same slides in the other language"
     assert [source for source in page.loaded if not source.startswith("data:")] == []
 
 
 def test_slides_turn_by_keys_and_show_answers_late(slides, new_page):
     window = new_page(slides.as_uri(), viewport=HALL)
-    prose = [
-        c for c in lessons_run.read(lessons.find("02").path).cells if c.cell_type == "markdown"
-    ]
-    assert place(window) == f"1 of {len(prose)}"
-    asked = [cell.id for cell in prose].index("commit-predict")
-    for _ in range(asked):
+    count = int(place(window).removeprefix("1 of "))
+    asked = window.locator("#commit-predict")
+    while not asked.is_visible():
         window.keyboard.press("ArrowRight")
-        while window.locator(".slide:visible .answer:visible").count():
-            window.keyboard.press("ArrowRight")
-    assert place(window) == f"{asked + 1} of {len(prose)}"
-    answer = window.locator(".slide:visible .answer")
-    assert window.get_by_text("Who sees her").is_visible()
+    answer = window.locator("#commit-run + .answer")
+    assert answer.is_hidden()
+    while window.locator("#commit-run").is_hidden():
+        window.keyboard.press("ArrowRight")
+    here = place(window)
     assert answer.is_hidden()
     window.keyboard.press("ArrowRight")
     assert answer.is_visible()
     assert "others see    ['小甜甜']" in answer.inner_text()
+    shown_at = place(window)
     window.keyboard.press("ArrowRight")
-    assert place(window) == f"{asked + 2} of {len(prose)}"
-    window.keyboard.press("ArrowLeft")
-    assert place(window) == f"{asked + 1} of {len(prose)}"
+    assert place(window) != shown_at
+    while place(window) != here:
+        window.keyboard.press("ArrowLeft")
     window.keyboard.press("End")
-    assert place(window) == f"{len(prose)} of {len(prose)}"
+    assert place(window) == f"{count} of {count}"
     window.keyboard.press("ArrowRight")
-    assert place(window) == f"{len(prose)} of {len(prose)}"
+    assert place(window) == f"{count} of {count}"
     window.keyboard.press("Home")
     window.get_by_role("button", name="Next").click()
     window.reload()
-    assert place(window) == f"2 of {len(prose)}"
+    assert place(window) == f"2 of {count}"
 
 
-def test_space_reads_a_long_slide_to_its_end(slides, new_page):
+def test_space_reads_what_is_higher_than_a_slide_to_its_end(slides, new_page):
     window = new_page(slides.as_uri(), viewport={"width": 800, "height": 300})
-    before = place(window)
-    pressed = 0
+    tall = window.locator(".tall:visible").first
+    while not tall.is_visible():
+        window.keyboard.press("ArrowRight")
+    before, pressed = place(window), 0
     while place(window) == before:
         window.keyboard.press(" ")
         pressed += 1
     assert pressed > 1
+
+
+def test_a_window_of_another_size_has_the_same_block_on_its_slide(slides, new_page):
+    window = new_page(slides.as_uri(), viewport=HALL)
+    section = window.get_by_role("heading", name="5. The cure: parameters")
+    while not section.is_visible():
+        window.keyboard.press("ArrowRight")
+    before = place(window)
+    window.set_viewport_size({"width": 800, "height": 300})
+    window.wait_for_function(
+        "before => document.getElementById('place').textContent !== before", arg=before
+    )
+    assert section.is_visible()
 
 
 def test_slides_are_readable_from_the_back_row(slides, new_page):
@@ -261,19 +372,64 @@ def test_slides_are_readable_from_the_back_row(slides, new_page):
         "[...document.querySelectorAll('p, li, td, pre')].map((one) => parseFloat(getComputedStyle(one).fontSize))"
     )
     assert min(sizes) >= 20
-    for _ in range(40):
-        assert window.evaluate(
-            "(() => { const one = document.querySelector('.slide:not([hidden])');"
-            " return one.scrollWidth <= one.clientWidth; })()"
-        )
-        window.keyboard.press("ArrowRight")
+
+
+# What is wrong with the slides of a page, as sentences: all answers shown, each slide in its turn.
+MEASURE = """() => slides.flatMap(({ part, blocks }, at) => {
+  show(at);
+  reveal();
+  const [frame, style] = [part.getBoundingClientRect(), getComputedStyle(part)];
+  const ends = (one) => one.getBoundingClientRect();
+  const cut = [...part.querySelectorAll("*")].filter(
+    (one) => ends(one).right > frame.right + 1 && !one.closest(".wide, pre.table"));
+  const low = blocks.filter((one) => ends(one).bottom > frame.bottom - parseFloat(style.paddingBottom) + 1);
+  const name = (word) => (one) => `slide ${at + 1}: ${one.tagName} ${word}: ${one.textContent.slice(0, 60)}`;
+  const last = blocks.slice(-1).filter((one) => one.matches("h1, h2, h3") || one.nextElementSibling?.matches(".output > .highlight"));
+  return [...cut.map(name("is cut at the right")), ...low.map(name("is cut at the bottom")),
+    ...last.map(name("names what is on the next slide"))];
+})"""
+
+# Sentences that are alone on a slide although the slide before or after it has room for them.
+LONELY = """() => {
+  const lonely = ({ blocks }) => blocks.length === 1 && blocks[0].matches("p") && !blocks[0].querySelector("img");
+  const high = (blocks) => blocks.reduce((sum, one) => sum + one.offsetHeight, 0);
+  const heights = slides.map(({ blocks }, at) => { show(at); reveal(); return high(blocks); });
+  return slides.flatMap((one, at) => [slides[at - 1], slides[at + 1]]
+    .filter((other) => lonely(one) && other?.part === one.part)
+    .filter((other) => heights[at] + heights[slides.indexOf(other)] < 0.8 * one.part.clientHeight)
+    .map(() => one.blocks[0].textContent));
+}"""
+
+
+@pytest.mark.skipif(not PICTURES, reason="LESSON_SCREENSHOTS names no folder for the pictures")
+@pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.name)
+def test_picture_of_each_slide(lesson, tmp_path, new_page):
+    from course.notebooks import slides
+
+    window = new_page(slides.write(lesson, tmp_path).as_uri(), viewport=HALL)
+    for at in range(window.evaluate("slides.length")):
+        window.evaluate("(at) => { show(at); reveal(); }", at)
+        window.screenshot(path=Path(PICTURES) / f"{lesson.number}-slide-{at + 1:02}.png")
+
+
+@pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.name)
+def test_nothing_of_a_slide_is_cut_and_no_sentence_is_alone(lesson, tmp_path, new_page):
+    from course.notebooks import slides
+
+    window = new_page(slides.write(lesson, tmp_path).as_uri(), viewport=HALL)
+    assert window.evaluate(MEASURE) == []
+    assert window.evaluate(LONELY) == []
 
 
 def test_slides_of_every_lesson_can_be_made(tmp_path):
-    from course import lessons_slides
+    from course.notebooks import slides
 
     for lesson in LESSONS:
-        text = lessons_slides.write(lesson, tmp_path).read_text("utf-8")
-        assert "figures/" not in re.sub(r"<code>.*?</code>", "", " ".join(Links(text).loaded))
-        cells = json.loads(lesson.path.read_text("utf-8"))["cells"]
-        assert text.count('class="slide"') == sum(c["cell_type"] == "markdown" for c in cells)
+        text = slides.write(lesson, tmp_path).read_text("utf-8")
+        assert "authors/figures/" not in re.sub(
+            r"<code>.*?</code>", "", " ".join(Links(text).loaded)
+        )
+        for cell in execution.read(lesson.path).cells:
+            left_out = reading_time.guesses(cell) or cell.id.startswith(now_you.MARK)
+            assert (f'id="{cell.id}"' in text) is not left_out, cell.id
+        assert "predict(" not in text

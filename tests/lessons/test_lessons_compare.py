@@ -3,8 +3,8 @@
 import nbformat
 import pytest
 
-from course import lessons_compare as compare
-from course import lessons_minutes
+from course.notebooks import comparison as compare
+from course.notebooks import reading_time
 
 
 def cell(printed, *tags, **data):
@@ -80,6 +80,17 @@ def test_a_run_keeps_figures_that_say_the_same(kept, new, stays):
     assert run.cells[0].outputs == expected
 
 
+def test_figures_that_are_kept_come_from_one_run():
+    def notebook(*cells):
+        return nbformat.v4.new_notebook(cells=list(cells))
+
+    table, plot = cell("took 3 ms\nIt pays.\n", "timing"), cell("Seen.\n", "plot", image_png="A")
+    other_table, other_plot = cell("took 9 ms\nIt pays.\n", "timing"), cell("Drawn.\n", "plot")
+    run = notebook(other_table, other_plot)
+    compare.keep_figures(notebook(table, plot), run)
+    assert [one.outputs for one in run.cells] == [other_table.outputs, other_plot.outputs]
+
+
 def test_a_table_is_compared_as_markdown():
     kept = cell("", text_markdown="| a |\n| --- |\n| 1 |", text_plain="same")
     other = cell("", text_markdown="| a |\n| --- |\n| 2 |", text_plain="same")
@@ -96,20 +107,39 @@ def test_minutes_count_words_lines_predictions_and_the_run():
     notebook = nbformat.v4.new_notebook(
         cells=[
             nbformat.v4.new_markdown_cell("# Title"),
+            nbformat.v4.new_markdown_cell("<details>\n\nFor who misses it.\n\n</details>"),
             nbformat.v4.new_code_cell("import sys\nready()", id="setup"),
             nbformat.v4.new_markdown_cell("## 1. Ask\n\n**Predict, then run.** " + "word " * 145),
             cell("", text_markdown=shown),
             nbformat.v4.new_markdown_cell("## Summary"),
         ]
     )
-    first, asked, summary = lessons_minutes.sections(notebook, {"one": 12.0})
+    first, asked, summary = reading_time.sections(notebook, {"one": 12.0})
     assert (first.title, asked.title, summary.title) == (
         "What you need, and set-up",
         "1. Ask",
         "Summary",
     )
     words, lines = 150, 3  # the heading's number counts as a word; `run()` and two lines shown
-    per_word = 60 / lessons_minutes.WORDS_A_MINUTE
-    expected = words * per_word + lines * lessons_minutes.LINE + lessons_minutes.PREDICTION + 12
+    per_word = 60 / reading_time.WORDS_A_MINUTE
+    expected = words * per_word + lines * reading_time.LINE + reading_time.PREDICTION + 12
     assert asked.seconds == pytest.approx(expected)
     assert first.seconds == pytest.approx(per_word)  # the set-up cell is run, not read
+
+
+def test_minutes_leave_out_the_refresher_and_count_what_may_be_skipped_apart():
+    markdown = nbformat.v4.new_markdown_cell
+    notebook = nbformat.v4.new_notebook(
+        cells=[
+            markdown("# Title"),
+            markdown("<details>" + "word " * 300 + "</details>", id="refresher"),
+            markdown("## 1. Ask\n\n" + "word " * 148),
+            markdown("## Going deeper"),
+            markdown("## 2. Ask more\n\n" + "word " * 297),
+            markdown("## Summary"),
+        ]
+    )
+    found = reading_time.sections(notebook, {})
+    assert [one.title for one in found if one.deeper] == ["2. Ask more"]
+    assert reading_time.total(found) == pytest.approx(1.0, abs=0.05)
+    assert reading_time.total(found, deeper=True) == pytest.approx(2.0, abs=0.05)

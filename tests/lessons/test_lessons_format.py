@@ -6,13 +6,16 @@ import re
 import nbformat
 import pytest
 
-from course import lesson, steps
-from course import lessons_compare as compare
-from course.place import ROOT
+from course import lesson
+from course.ground.place import ROOT
+from course.notebooks import comparison as compare
+from course.notebooks import exercises, lessons, now_you, reading_time
+from course.verbs import steps
 
 from .conftest import LESSONS, calls, read
 
 RUN = "keep the outputs with: python3 -m course lessons run"
+BOX = "Python and terms that this lesson uses, in short"
 PARTS = [
     "**What you will be able to do**",
     "**What you need",
@@ -36,13 +39,6 @@ def prose(path):
     return "\n\n".join(sources(path, "markdown"))
 
 
-def test_the_lessons_are_there():
-    """The course map of README names them all, and no others; 00 comes before the map."""
-    page = (ROOT / "README.md").read_text("utf-8")
-    named = set(re.findall(r"\(lessons/(\d\d_\w+)\.ipynb\)", page))
-    assert named | {"00_check_setup"} == {path.stem for path in LESSONS}
-
-
 def test_notebook_is_clean(path):
     notebook = read(path)
     nbformat.validate(notebook)
@@ -56,8 +52,9 @@ def test_notebook_is_clean(path):
         "language_info": {"name": "python"},
     }
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1)), RUN
-    assert [cell.id for cell in notebook.cells if set(cell.metadata) - {"tags"}] == []
+    ran = [cell for cell in code if not reading_time.guesses(cell)]
+    assert [cell.execution_count for cell in ran] == list(range(1, len(ran) + 1)), RUN
+    assert [cell.id for cell in notebook.cells if set(cell.metadata) - {"tags", "jupyter"}] == []
     assert path.read_text("utf-8") == nbformat.writes(notebook) + "\n", "laid out as Jupyter does"
     ids = [cell.id for cell in notebook.cells]
     assert len(set(ids)) == len(ids)
@@ -72,6 +69,9 @@ def test_outputs_name_no_machine(path):
             r"/(home|root|tmp|work|Users)/|(127\.0\.0\.1|localhost):\d|\b\d\d:\d\d:\d\d\b", said
         ), cell.id
         assert str(ROOT) not in said, cell.id
+        # A link to a demo leads nowhere once the lesson has ended.
+        shown = [output.get("data", {}).get("text/html", "") for output in compare.outputs(cell)]
+        assert "://" not in "".join(shown), cell.id
 
 
 def test_tagged_cells_say_their_claim(path):
@@ -91,6 +91,17 @@ def test_lesson_has_its_parts_in_order(path):
     assert places == sorted(places)
 
 
+def test_a_folded_box_explains_what_a_lesson_uses_of_python(path):
+    """It stands below the title, and Markdown is read in it: a blank line after the summary, and one at the end."""
+    if path.stem != "00_check_setup":
+        box = read(path).cells[1]
+        assert box.id == "refresher"
+        assert re.fullmatch(
+            rf"<details>\n<summary><b>{BOX}</b></summary>\n\n(- .+\n(  .*\n|\n)*){{3,}}</details>",
+            box.source,
+        )
+
+
 def test_sections_are_numbered(path):
     numbers = [int(number) for number in re.findall(r"^## (\d+)\. ", prose(path), re.M)]
     assert numbers == list(range(1, len(numbers) + 1))
@@ -107,11 +118,46 @@ def test_lesson_asks_for_a_prediction(path):
         assert prose(path).count("**Predict, then run.**") >= 3
 
 
-def test_a_prediction_stands_before_a_cell_that_runs(path):
+def test_a_prediction_stands_before_a_guess_and_a_folded_answer(path):
+    """The prose asks, the student types a guess, and the outputs of the cell that answers wait to be run."""
     cells = read(path).cells
+    asks = [place for place, cell in enumerate(cells) if "**Predict, then run.**" in cell.source]
+    guesses = [place for place, cell in enumerate(cells) if reading_time.guesses(cell)]
+    assert len(asks) == len(guesses)
+    for asked, guess, next_asked in zip(asks, guesses, [*asks[1:], len(cells)], strict=False):
+        assert asked < guess < next_asked, cells[asked].id
+        between, answer = cells[asked + 1 : guess], cells[guess + 1]
+        assert [cell.id for cell in between if cell.cell_type != "code" or cell.outputs] == []
+        assert cells[guess].id == f"{answer.id}-guess"
+        assert cells[guess].outputs == []
+    answers = [guess + 1 for guess in guesses]
+    folded = [place for place, cell in enumerate(cells) if "jupyter" in cell.metadata]
+    assert set(answers) <= set(folded)
+    for place in set(folded) - set(answers):  # it prints an answer once more
+        answer = max(one for one in answers if one < place)
+        between = [cell.source for cell in cells[answer + 1 : place]]
+        assert not any(text.startswith("## ") for text in between), cells[place].id
+    hidden = {"outputs_hidden": True}
+    assert all(cell.metadata.jupyter == hidden for cell in cells if "jupyter" in cell.metadata)
+
+
+def test_the_end_leads_to_the_next_lesson(path):
+    every = lessons.every()
+    here = [one.path for one in every].index(path)
+    links = re.findall(r"^- Next: \[(.+)\]\((.+)\)\.$", read(path).cells[-1].source, re.M)
+    assert links == [(one.title, one.path.name) for one in every[here + 1 : here + 2]]
+
+
+def test_every_exercise_is_mentioned_once_at_the_end_of_a_section(path):
+    cells = read(path).cells
+    book = exercises.folder("exercises") / path.name
+    found = {cell.id: cell.source for cell in cells if cell.id.startswith(now_you.MARK)}
+    tasks = exercises.outline(path.name)
+    wanted = {now_you.cell_id(task[0]): now_you.sentence(book, *task) for task in tasks}
+    assert found == wanted, "python3 -m course exercises generate writes these cells"
     for cell, after in itertools.pairwise(cells):
-        if "**Predict, then run.**" in cell.source:
-            assert after.cell_type == "code"
+        if cell.id in wanted:
+            assert after.id in wanted or after.source.startswith("## "), cell.id
 
 
 def test_cells_fit_a_projector(path):

@@ -7,9 +7,9 @@ import pymysql
 import pytest
 from pymysql.cursors import DictCursor
 
-from course import lessons_compare, lessons_run
+from course.notebooks import comparison, execution
+from demos.instruments.witness import Witness
 from demos.pool_demo.settings import connect_args, load
-from demos.pool_demo.witness import Witness
 
 from .conftest import LESSONS
 
@@ -29,7 +29,10 @@ PINGS = """\
 # What the cells of a lesson must print, by the cell's id: whatever is kept in the notebook, so that a wrong
 # output is not kept, and on servers whose outputs are not compared.
 FACTS = {
-    "00_check_setup": {"check-seed": ["ok      3 students: 韩雪, 舒畅, 唐嫣\n"]},
+    "00_check_setup": {
+        "check-seed": ["ok      3 students: 韩雪, 舒畅, 唐嫣\n"],
+        "messenger-start": ["韩雪: http://127.0.0.1:…/login\n舒畅: http://localhost:…/login\n"],
+    },
     "01_recap_flask": {
         "client-stranger": ["302 FOUND, go to /login\n/nothing             302"],
         "routing-run": ["/index/two           404", "/index/1             308"],
@@ -64,6 +67,7 @@ FACTS = {
         "idle-run": ["seven borrowed: 7\nseven returned: 5   promised: 7"],
         "shared-run": ["threadsafety: 1\n" + "promised: 1   on the server: 3\n" * 2],
         "shared-maximum": ["TooManyConnectionsError\npromised: 2   on the server: 20"],
+        "maxusage-run": ["checkout 1: A A\ncheckout 2: A B\n"],
         "ping-run": [PINGS],
         "persistent-run": ["8 connections on the server", "3 connections on the server"],
         "login-run": ["4 log-ins, 1 let in, over 2 connections"],
@@ -96,18 +100,18 @@ FACTS = {
         "handshake-run": ["101 Switching Protocols", "mine: True"],
         "handshake-refused": ["no key          HTTP/1.1 400", "a foreign page  HTTP/1.1 403"],
         "route-fails": ["connected\nConnectionClosedOK: received 1005", "log: ''"],
-        "frame-draw": ["The mask undone gives the text again."],
+        "frame-draw": ["Unmasked, the payload is the text."],
         "frame-answer": ["masked: 0\n8 bytes: 你好"],
         "frame-unmasked": [r"b'\x03\xeaa client has to mask its frames'", "payload: b'hello'"],
         "length-huge": ["code: 1009"],
         "control-run": ["opcode: 10  payload: are you there?\nopcode: 1  payload: 好"],
-        "close-run": ["| the client dies | 1006 |  |\n| the server restarts | 1012 |"],
+        "close-run": ["| client disappears | 1006 |  |\n| server restarts | 1012 |"],
         "lost-payload": ["code: 28783"],
         "alive-run": ["3 answers over 1 connection"],
         "lost-back": ["code: 25209"],
         "many-run": ["| threads | 100 |", "| greenlets | 100 |"],
-        "push-measure": ["the latest is slow polling"],
-        "push-plot": ["Polling is late or dear; an open line is neither."],
+        "push-measure": ["slow polling has the longest delay"],
+        "push-plot": ["Polling has a long delay or moves many bytes, and WebSocket does neither."],
     },
     "07_broadcast_to_a_group": {
         "zombie-run": ["connected: True\n韩雪 hears: []\n舒畅 hears: [{'msg': '有人吗'}]"],
@@ -120,26 +124,32 @@ FACTS = {
         ],
         "who-refused": ["4409"],
         "limits-run": ["64 KB are passed on\n", "64 KB are refused with 1009"],
-        "doors-run": ["500 and 500", "426 and 426", "elsewhere.example connects", "gets 403"],
-        "slow-run": ["RuntimeError: dictionary changed size", "does not wait, and then stays"],
+        "who-twice": ["connected: True\nthe first hears:  []\nthe second hears: [{"],
+        "doors-run": ["韩雪           500 426", "500 426\nsource", "connected: True\n", "HTTP 403"],
+        "slow-own": ["answer: False\n", "connected:   False\nRuntimeError: dictionary changed"],
+        "slow-run": ["and then is disconnected", "does not wait, and then stays"],
         "holds-ack": ["acknowledged: a1\nacknowledged: a1\n['早上好', '收到请回答'] []"],
         "back-run": ["舒畅: ['收到请回答', '一', '二']\n唐嫣: []"],
         "once-run": ["several times as many deliveries"],
     },
     "08_message_one_person": {
         "one-run": ["舒畅: [{'msg': '你好', 'from_user': '韩雪'}]\n唐嫣: []"],
+        "stranger-own": ["舒畅:         []\nthe stranger: [{'msg': '门的密码是 1234'"],
         "stranger-run": ["the stranger reads it", "the stranger is refused"],
         "stranger-later": ["门的密码是 1234"],
         "session-forged": ["signed with my key: False", "4401"],
+        "none-own": ["来自None:猜猜我是谁"],
         "none-run": ["it comes from None", "is refused (4401)"],
         "several-run": ["舒畅: ['来自韩雪:晚上吃饭']  唐嫣: ['来自韩雪:晚上吃饭']"],
-        "several-text": ["hears no more\n", "afterwards the sender hears\n"],
+        "several-own": ["connected: True  舒畅 hears: []\n韩雪 hears: []\n"],
+        "several-text": ["receives nothing more\n", "then the sender receives messages\n"],
+        "tabs-own": ["first: ['来自舒畅:你好']  second: []\nfirst: []\n"],
         "tabs-run": [
             "first of two hear; the second closes: the first hears nothing more",
             "first and second of two hear; the second closes: the first hears on",
         ],
-        "site-run": ["it speaks as the user", "it gets 403"],
-        "logout-run": ["the socket is closed (4401)"],
+        "site-run": ["connected as the user: True\n", "HTTP 403"],
+        "logout-run": ["4401"],
         "rich-run": ["来自韩雪:你好\n", "'client_id': 'a1', 'id': None}"],
     },
     "09_log_in_and_register": {
@@ -166,6 +176,7 @@ FACTS = {
         "end-copy": ["before: 200\nafter:  302"],
         "end-socket-run": ["4401 this log-in has ended\n" * 2],
         "frozen-run": ["source: frozen: True; then alice: no answer", "MysqlHelp: frozen: False"],
+        "slow-own": ["TimeoutError: timed out", "then: 来自韩雪:你好\n"],
         "slow-run": ["the source's: messages wait as well\nours:         messages go on"],
     },
     "10_befriend_and_catch_up": {
@@ -221,7 +232,7 @@ def test_lesson_shows_what_it_keeps(play, ask, path):
         assert witness.settle(0, seconds=20) == 0
     assert played.errors == []
     # A busy machine may belie what figures show. What the lessons keep was measured on a quiet one.
-    for sentence in lessons_compare.failed_claims(played.notebook):
+    for sentence in comparison.failed_claims(played.notebook):
         warnings.warn(f"{path.stem}: {sentence}", stacklevel=1)
     for cell, expected in FACTS.get(path.stem, {}).items():
         for text in expected:
@@ -233,10 +244,8 @@ def test_lesson_shows_what_it_keeps(play, ask, path):
     # MySQL counts, words and hashes some things otherwise than MariaDB, on which the lessons were run.
     (server,) = ask("select version() as version")
     if "MariaDB" in server["version"]:
-        kept = lessons_run.read(path)
-        assert not (diff := lessons_compare.differences(kept, played.notebook, load().database)), (
-            diff
-        )
+        kept = execution.read(path)
+        assert not (diff := comparison.differences(kept, played.notebook, load().database)), diff
 
 
 def lesson(number):
@@ -278,7 +287,7 @@ def test_00_says_that_the_students_have_changed(play, ask):
 
 
 def test_a_lesson_without_a_server_stops_with_one_sentence(play, closed_port):
-    notebook = lessons_run.read(lesson("02"))
+    notebook = execution.read(lesson("02"))
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     notebook.cells = code[:2]
     played = play(notebook, allow_errors=True, **nobody(closed_port))

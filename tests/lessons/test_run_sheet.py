@@ -4,8 +4,9 @@ import re
 
 import pytest
 
-from course import exercises, lessons, lessons_minutes, lessons_sheet
-from course.place import ROOT
+from course.ground import place
+from course.ground.place import ROOT
+from course.notebooks import exercises, lessons, reading_time, run_sheet
 
 from .conftest import read
 
@@ -14,7 +15,7 @@ PARTS = r"\*\*Show\.\*\* \S.*^\*\*Stumbles\.\*\*\n\n- \S.*^\*\*Drop when late\.\
 SECTIONS = {f"A{number}" for number in range(13)} | {f"B{number}" for number in range(1, 8)}
 RUN = "python3 -m course lessons run writes the figures"
 
-SHEET = lessons_sheet.PAGE.read_text("utf-8")
+SHEET = run_sheet.file().read_text("utf-8")
 
 
 @pytest.fixture(params=LESSONS, ids=lambda lesson: lesson.name)
@@ -23,37 +24,48 @@ def lesson(request):
 
 
 def test_lesson_has_an_entry_with_all_parts(lesson):
-    entry = lessons_sheet.entry(SHEET, lesson)
-    assert re.search(PARTS, entry, re.MULTILINE | re.DOTALL), lessons_sheet.heading(lesson)
+    entry = run_sheet.entry(SHEET, lesson)
+    assert re.search(PARTS, entry, re.MULTILINE | re.DOTALL), run_sheet.heading(lesson)
 
 
 def test_the_entries_are_those_of_the_lessons_in_order():
     headings = re.findall(r"^## \d\d .*$", SHEET, re.MULTILINE)
-    assert headings == [lessons_sheet.heading(lesson) for lesson in LESSONS]
+    assert headings == [run_sheet.heading(lesson) for lesson in LESSONS]
 
 
 def test_sections_and_minutes_are_those_of_the_lesson(lesson):
     """Without the cells' run time, which the test of the run adds: here it is a few seconds."""
-    found = lessons_minutes.sections(read(lesson.path), {})
-    figures = lessons_sheet.figures(SHEET, lesson)
+    found = reading_time.sections(read(lesson.path), {})
+    figures = run_sheet.figures(SHEET, lesson)
     assert list(figures) == [section.title for section in found], RUN
     for section in found:
         assert abs(figures[section.title] - section.minutes) < 2, (section.title, RUN)
     assert lesson.minutes, RUN
-    assert abs(lesson.minutes - sum(section.minutes for section in found)) <= 5, RUN
-    assert f"About {lesson.minutes} minutes" in lessons_sheet.entry(SHEET, lesson)
+    assert abs(lesson.minutes - reading_time.total(found)) <= 5, RUN
+    assert abs((lesson.deeper or 0) - reading_time.total(found, deeper=True)) <= 5, RUN
+    assert f"About {lesson.minutes} minutes" in run_sheet.entry(SHEET, lesson)
+
+
+def test_a_part_that_may_be_skipped_has_minutes_of_its_own(lesson):
+    skipped = [one.title for one in reading_time.sections(read(lesson.path), {}) if one.deeper]
+    assert bool(skipped) == bool(lesson.deeper), RUN
+    if skipped:
+        first, last = (title.partition(".")[0] for title in (skipped[0], skipped[-1]))
+        assert (
+            f'The part "Going deeper", sections {first} to {last}, takes about {lesson.deeper} more'
+        ) in run_sheet.entry(SHEET, lesson), RUN
 
 
 def test_no_lesson_is_longer_than_it_may_be(lesson):
-    assert lesson.minutes <= lessons_minutes.LONGEST
+    assert lesson.minutes <= reading_time.LONGEST
 
 
 def test_exercises_are_named_apart(lesson):
     book = exercises.folder("exercises") / lesson.path.name
     if book.exists():
-        count = len(exercises.numbers(book))
-        sentence = f"Its {count} exercises take about {count * lessons_minutes.EXERCISE} more."
-        assert sentence in lessons_sheet.entry(SHEET, lesson), RUN
+        each = exercises.minutes(book)
+        sentence = f"Its {len(each)} exercises take about {sum(each.values())} more."
+        assert sentence in run_sheet.entry(SHEET, lesson), RUN
 
 
 @pytest.mark.parametrize(
@@ -69,17 +81,17 @@ def test_exercises_are_named_apart(lesson):
     ],
 )
 def test_a_figure_stays_while_the_model_is_near(kept, found, step, figure):
-    assert lessons_minutes.settled(kept, found, step) == figure
+    assert reading_time.settled(kept, found, step) == figure
 
 
 def test_an_entry_is_begun_and_then_kept():
     lesson = LESSONS[0]
-    sections = [lessons_minutes.Section("1. Python", 130), lessons_minutes.Section("Summary", 20)]
-    once = lessons_sheet.renewed("# Run sheet\n", lesson, 5, sections)
-    assert lessons_sheet.figures(once, lesson) == {"1. Python": 2, "Summary": 1}
+    sections = [reading_time.Section("1. Python", 130), reading_time.Section("Summary", 20)]
+    once = run_sheet.renewed("# Run sheet\n", lesson, (5, 0), sections)
+    assert run_sheet.figures(once, lesson) == {"1. Python": 2, "Summary": 1}
     page = once + "\n**Show.** It.\n\n## 99 Another\n"
     sections[0].seconds = 200
-    twice = lessons_sheet.renewed(page, lesson, 5, sections)
+    twice = run_sheet.renewed(page, lesson, (5, 0), sections)
     assert twice == page.replace("| 1. Python | 2 |", "| 1. Python | 3 |")
 
 
@@ -91,8 +103,22 @@ def rows(text):
     ]
 
 
+def glossary(part):
+    """The rows of a part of the glossary, by its heading."""
+    _, _, text = (place.english() / "glossary.md").read_text("utf-8").partition(f"## {part}\n")
+    return rows(text.partition("\n## ")[0])
+
+
+def test_glossary_explains_each_term_of_the_course_in_one_sentence():
+    terms = glossary("Terms of this course")
+    assert len({term for term, *_ in terms}) == len(terms) > 30
+    for term, chinese, meaning in terms:
+        assert re.search(r"[\u4e00-\u9fff]", chinese), term
+        assert re.fullmatch(r"[A-Z`][^.]*(\.[^ ][^.]*)*\.", meaning), meaning
+
+
 def test_glossary_has_one_row_for_each_word():
-    words = rows((lessons.FOLDER / "glossary.md").read_text("utf-8"))
+    words = glossary("Words of the subject")
     assert len({chinese for chinese, *_ in words}) == len(words)
     for _, english, meaning, sections in words:
         assert english
@@ -103,8 +129,9 @@ def test_glossary_has_one_row_for_each_word():
 
 def test_words_of_a_lesson_are_in_the_glossary(lesson):
     known = {
-        chinese: english.split(", ")
-        for chinese, english, *_ in rows((lessons.FOLDER / "glossary.md").read_text("utf-8"))
+        word: english.split(", ")
+        for chinese, english, *_ in glossary("Words of the subject")
+        for word in chinese.split("、")
     }
     text = lesson.prose
     used = rows(text[text.index("## Words") :])

@@ -4,11 +4,11 @@ import pymysql
 import pytest
 from pymysql.cursors import DictCursor
 
-from demos.pool_demo.lender import tls_arguments
+from demos.instruments.witness import Witness
+from demos.pool_demo.lending.lender import tls_arguments
 from demos.pool_demo.mysqlhelp import MysqlHelp
 from demos.pool_demo.ptpool import PTConnectionPool
 from demos.pool_demo.settings import connect_args, load
-from demos.pool_demo.witness import Witness
 
 STUDENTS = [
     {"id": 1, "name": "韩雪", "age": 24, "gender": "女"},
@@ -46,8 +46,8 @@ def ask(connection):
 class PatientWitness(Witness):
     """Waits longer for what it expects: a slow machine is no fault."""
 
-    def settle(self, expected, seconds=30.0):
-        """Wait until the server has so many connections; return how many it has in the end."""
+    def settle(self, expected=None, seconds=30.0):
+        """Wait until the server has so many connections, or a count that stays; return it."""
         return super().settle(expected, seconds)
 
 

@@ -10,10 +10,11 @@ import threading
 
 import pymysql
 
-from demos.pool_demo.lender import tls_arguments
+from demos.pool_demo import mysqlhelp
+from demos.pool_demo.lending.lender import tls_arguments
 from demos.pool_demo.mysqlhelp import MysqlHelp
 from demos.pool_demo.settings import connect_args, load
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 PATIENCE = 60  # seconds that a child may take
 AGE = "update student set age = age + %s where id = %s"
@@ -49,7 +50,7 @@ def makes_its_own():
     def ids():
         found = {connection_id(db), connection_id(MysqlHelp(connections=1))}
         # A program's end finalizes objects, which is what does the harm.
-        MysqlHelp._made.clear()
+        mysqlhelp._registry._objects.clear()
         gc.collect()
         return " ".join(map(str, found))
 

@@ -11,7 +11,7 @@ from demos.pool_demo.mysqlhelp import MysqlHelp
 from demos.pool_demo.naive.mysqlhelp import MysqlHelp as NaiveHelp
 from demos.pool_demo.naive.mysqlhelp import MysqlHelpWithExecute
 from demos.pool_demo.naive.ptpool import PTConnectionPool, getPTConnection
-from tests.waiting import all_at_once
+from tests.support.waiting import all_at_once
 
 from .conftest import STUDENTS
 

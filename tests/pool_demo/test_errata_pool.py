@@ -98,7 +98,7 @@ def test_e04_the_minimum_is_not_kept(witness):
 
 def test_e04_ours_says_so_and_replaces_what_died(db, witness):
     source = (settings.ROOT / "demos" / "pool_demo" / "pool.py").read_text("utf-8")
-    assert "Nothing keeps the number up later (E4)" in source
+    assert "Later the pool does not keep this number (E4)" in source
     assert db.selectone("select 1 as one") == {"one": 1}
 
 

@@ -13,12 +13,13 @@ import pymysql
 import pytest
 from pymysql.constants import ER
 
-from course import place, program, server
-from demos.pool_demo.lender import shared_context
+from course.database import program, server
+from course.ground import place
+from demos.pool_demo.lending.turnstile import PoolTimeout, Turnstile
 from demos.pool_demo.mysqlhelp import MysqlHelp
-from demos.pool_demo.settings import Settings, load
-from demos.pool_demo.turnstile import PoolTimeout, Turnstile
-from tests.waiting import all_at_once, eventually
+from demos.pool_demo.settings import Settings, load, shared_context
+from tests.support.processes import halt
+from tests.support.waiting import all_at_once, eventually
 
 from . import forked
 
@@ -76,6 +77,15 @@ def test_closed_object_says_so(small):
     db.close()
     with pytest.raises(pymysql.InterfaceError, match="makes a new one"):
         db.selectone("select 1")
+
+
+def test_closing_twice_leaves_the_newer_object_alone(small):
+    old = small()
+    old.close()
+    new = small()
+    old.close()
+    assert new is small() is not old
+    assert new.selectone("select 1 one") == {"one": 1}
 
 
 def test_closing_closes_what_is_out_when_it_comes_back(small, witness):
@@ -526,6 +536,13 @@ def test_stream_may_take_longer_than_a_query(small):
     db = small(query_limit=0.3)
     with db.stream("select sleep(0.2) as s from student") as rows:
         assert len(list(rows)) == 3
+    with db.transaction():
+        with db.stream("select sleep(0.2) as s from student") as rows:
+            assert len(list(rows)) == 3
+        try:  # and what comes behind it is limited again; MySQL's sleep() answers 1
+            assert db.selectone("select sleep(200) as s") == {"s": 1}
+        except pymysql.OperationalError as error:
+            assert error.args[0] in (1969, 3024)
 
 
 def test_percent_sign_with_empty_param(small):
@@ -557,7 +574,7 @@ UNDER_GEVENT = """
 from gevent import monkey; monkey.patch_all()
 import gevent
 from demos.pool_demo.mysqlhelp import MysqlHelp
-from demos.pool_demo.turnstile import PoolTimeout
+from demos.pool_demo.lending.turnstile import PoolTimeout
 
 db = MysqlHelp(connections=4, wait=60.0)
 
@@ -641,7 +658,7 @@ def test_a_hung_server_blocks_nobody_who_does_not_need_it(own_server, small):
     hung.selectone("select 1")
     healthy = small(wait=60.0)
     healthy.selectone("select 1")
-    os.kill(lease.status.server_pid, signal.SIGSTOP)
+    halt(lease.status.server_pid)
     try:
         stuck = [in_thread(lambda: hung.selectone("select 1")) for _ in range(4)]
         assert eventually(lambda: hung.lender.turnstile.counts()[0] == 2)
@@ -697,6 +714,47 @@ def test_a_write_is_not_lost_when_the_servers_autocommit_is_turned_off(own_serve
         assert cursor.fetchall() == ((2,), (3,))
     reader.close()
     writer.close()
+
+
+def test_a_backslash_means_what_it_did_when_connecting(own_server):
+    """Whatever the server's mode becomes meanwhile: a value must not end its quotes."""
+    _, settings = own_server
+    db = MysqlHelp(settings(), connections=1)
+    with pymysql.connect(**settings().connect_args(), autocommit=True) as other:
+        cursor = other.cursor()
+        cursor.execute("select @@global.sql_mode")
+        ((usual,),) = cursor.fetchall()
+        try:
+            for mode in (usual, f"{usual},NO_BACKSLASH_ESCAPES", usual):
+                cursor.execute("set global sql_mode = %s", (mode,))
+                for value in ("\\' or 1 = 1 -- ", "\\"):
+                    assert (
+                        db.selectone("select 1 as found from user where user = %s", (value,))
+                        is None
+                    )
+                    assert db.selectone("select %s as x", (value,)) == {"x": value}
+                    with db.transaction():
+                        assert db.selectone("select %s as x", (value,)) == {"x": value}
+        finally:
+            cursor.execute("set global sql_mode = %s", (usual,))
+    db.close()
+
+
+def test_a_limit_that_was_raised_counts_for_the_next(own_server):
+    """The error advises to raise it; nobody has to begin a new process for that."""
+    _, settings = own_server
+    db = MysqlHelp(settings(), connections=1)
+    length, change = "select length(%s) as n", "set global max_allowed_packet = %s"
+    limit = db.selectone("select @@max_allowed_packet as n")["n"]
+    with pytest.raises(pymysql.DataError, match="raise its max_allowed_packet"):
+        db.selectone(length, ("x" * limit,))
+    with pymysql.connect(**settings().connect_args()) as other:
+        other.cursor().execute(change, (limit + 1024 * 1024,))
+        try:
+            assert db.selectone(length, ("x" * limit,)) == {"n": limit}
+        finally:
+            other.cursor().execute(change, (limit,))
+    db.close()
 
 
 # -- TLS and character set -------------------------------------------------------------------------------

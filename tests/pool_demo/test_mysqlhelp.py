@@ -8,9 +8,9 @@ import pymysql
 import pytest
 from pymysql.constants import ER
 
-from course.place import ROOT
+from course.ground.place import ROOT
 from demos.pool_demo.mysqlhelp import MysqlHelp
-from tests.waiting import all_at_once
+from tests.support.waiting import all_at_once
 
 ADD = "insert into student(name, age, gender) values(%s, %s, %s)"
 RENAME = "update student set name = %s where id = %s"

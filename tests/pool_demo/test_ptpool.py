@@ -4,7 +4,7 @@ import pytest
 from dbutils.pooled_db import InvalidConnection
 
 from demos.pool_demo.ptpool import getPTConnection
-from tests.waiting import all_at_once
+from tests.support.waiting import all_at_once
 
 RENAME = "update student set name = 'x' where id = 1"
 

@@ -9,7 +9,7 @@ import pymysql
 import pytest
 from werkzeug.security import check_password_hash
 
-from course import program
+from course.database import program
 from demos.pool_demo.seed import SEED, restore, restored
 from demos.pool_demo.settings import connect_args, load
 

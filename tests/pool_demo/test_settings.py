@@ -7,8 +7,8 @@ import sys
 import pymysql
 import pytest
 
-from course.place import ROOT
-from course.target import NAMES
+from course.database.target import NAMES
+from course.ground.place import ROOT
 from demos.pool_demo.settings import POOL_LIMITS, Settings, SettingsError, connect_args, load
 
 

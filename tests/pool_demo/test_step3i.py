@@ -2,14 +2,15 @@
 
 import re
 import threading
+from xml.etree import ElementTree
 
 import pytest
 from dbutils.pooled_db import TooManyConnectionsError
 
-from demos.pool_demo import charts
+from demos.pool_demo.live.timeline import Event, Log, Span, WatchedPool
+from demos.pool_demo.live.timeline_plot import lanes
 from demos.pool_demo.settings import connect_args
-from demos.pool_demo.timeline import Event, Log, Span, WatchedPool
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 from .conftest import conclusion
 
@@ -145,18 +146,18 @@ def test_the_plot_has_a_lane_for_each(log, open_pool):
     pool = open_pool(mincached=1, maxconnections=2)
     for lent in [pool.connection(), pool.connection()]:
         lent.close()
-    plot = charts.lanes(log)
+    plot = lanes(log)
     (axes,) = plot.panels
     names = [label.get_text() for label in axes.get_yticklabels()]
     assert names == ["connection 1", "connection 2", "MainThread"]
-    assert plot._repr_png_().startswith(b"\x89PNG")
+    assert ElementTree.fromstring(plot._repr_svg_()).tag.endswith("svg")
 
 
 def test_step3i_agrees_with_the_server(play):
     last = conclusion(play("step3i_timeline"))
     (turns, opened, seen, out, waits, unanswered) = re.search(
-        r"took (\d+) turns over (\d) connections, and the server had (\d); at most (\d) were out "
-        r"at a time. (\d+) turns began with a wait .* (\d) of these",
+        r"took (\d+) turns over (\d) connections, and the server had (\d)\. At most (\d) were "
+        r"borrowed at the same time\. (\d+) turns began with a wait .* s\. (\d) waits ended although",
         last,
     ).groups()
     assert (turns, out, unanswered) == ("20", "3", "0")

@@ -2,18 +2,20 @@
 
 import threading
 import time
+from xml.etree import ElementTree
 
 import pytest
 
-from demos.pool_demo import charts, contestants, measure, phases
+from demos.instruments import plots, rounds
+from demos.instruments.rounds import Callers, Sample, Turns
 from demos.pool_demo import step6_raw_against_pooled as step6
 from demos.pool_demo import step6b_count_round_trips as step6b
 from demos.pool_demo import step6c_phases_of_a_connect as step6c
 from demos.pool_demo import step6d_add_latency as step6d
 from demos.pool_demo import step6e_size_of_the_pool as step6e
 from demos.pool_demo import step6f_fair_turns as step6f
-from demos.pool_demo.contestants import HELPER, POOLED, RAW, RAW_NO_TLS, TUNED, WAYS
-from demos.pool_demo.measure import Callers, Sample, Turns
+from demos.pool_demo.compared import phases, ways
+from demos.pool_demo.compared.ways import HELPER, POOLED, RAW, RAW_NO_TLS, TUNED, WAYS
 from demos.pool_demo.settings import Settings, load
 
 
@@ -32,15 +34,15 @@ def test_a_sample_has_median_spread_and_ratios_by_round():
 
 def test_who_is_ahead():
     found = {"a": sample(5, 6, 7), "b": sample(4, 7, 5), "c": sample(1, 2, 3)}
-    assert measure.ahead(found) == "a and b"
-    assert measure.ahead({"a": sample(5, 6), "b": sample(4, 5)}) == "a"
+    assert rounds.ahead(found) == "a and b"
+    assert rounds.ahead({"a": sample(5, 6), "b": sample(4, 5)}) == "a"
 
 
 def test_percentile_is_a_value_that_occurred():
     values = [float(number) for number in range(200, 0, -1)]
-    assert measure.percentile(values, 99) == 198
-    assert measure.percentile(values, 50) == 100
-    assert measure.percentile([3.0], 99) == 3
+    assert rounds.percentile(values, 99) == 198
+    assert rounds.percentile(values, 50) == 100
+    assert rounds.percentile([3.0], 99) == 3
 
 
 def test_callers_work_at_once_and_each_turn_is_counted():
@@ -87,20 +89,20 @@ def test_trials_take_turns_in_an_order_that_changes_and_is_alike_in_every_run():
     def play():
         order = []
         trials = {name: lambda name=name: order.append(name) or len(order) for name in "abcd"}
-        return order, measure.interleave("trials", trials, 6)
+        return order, rounds.interleave("trials", trials, 6)
 
     order, found = play()
-    rounds = ["".join(order[first : first + 4]) for first in range(0, 24, 4)]
-    assert all(sorted(one) == list("abcd") for one in rounds)
-    assert len(set(rounds)) > 1
+    turns = ["".join(order[first : first + 4]) for first in range(0, 24, 4)]
+    assert all(sorted(one) == list("abcd") for one in turns)
+    assert len(set(turns)) > 1
     assert [order[place - 1] for place in found["a"]] == ["a"] * 6
     assert play() == (order, found)
-    assert measure.samples({"x": [1, 3]}, lambda value: value * 2) == {"x": sample(2, 6)}
+    assert rounds.samples({"x": [1, 3]}, lambda value: value * 2) == {"x": sample(2, 6)}
 
 
 @pytest.mark.parametrize("name", WAYS)
 def test_every_way_reads_the_students_and_leaves_no_connection(name, book, witness):
-    with contestants.opened(name, load(), 2) as way:
+    with ways.opened(name, load(), 2) as way:
         assert [row["name"] for row in way.select()] == ["韩雪", "舒畅", "唐嫣"]
         with way.borrow() as connection, connection.cursor() as cursor:
             cursor.execute("select 1")
@@ -110,14 +112,14 @@ def test_every_way_reads_the_students_and_leaves_no_connection(name, book, witne
 
 @pytest.mark.parametrize("name", [POOLED, TUNED, HELPER])
 def test_a_pool_opens_all_its_connections_at_once(name, book, witness):
-    with contestants.opened(name, load(), 3) as way:
+    with ways.opened(name, load(), 3) as way:
         assert witness.settle(3) == 3
         way.select()
         assert witness.settle(3) == 3
 
 
 def test_transports_lead_to_the_same_server(book):
-    found = contestants.transports(load())
+    found = ways.transports(load())
     assert load() in found.values()
     assert set(found) <= {"TCP", "unix socket"}
     for name, settings in found.items():
@@ -128,9 +130,9 @@ def test_a_socket_that_is_not_there_is_left_out(book, monkeypatch):
     if load().uses_socket:
         pytest.skip("this server is reached by its socket")
     monkeypatch.setattr(
-        contestants, "_identity", lambda settings: (("", ""), settings.port, "/nowhere/s.sock")
+        ways, "_identity", lambda settings: (("", ""), settings.port, "/nowhere/s.sock")
     )
-    assert list(contestants.transports(load())) == ["TCP"]
+    assert list(ways.transports(load())) == ["TCP"]
 
 
 def test_round_trips_are_counted(book):
@@ -161,7 +163,7 @@ def test_sentence_of_step6_follows_the_figures():
     assert "160 (160-160) times as fast as raw PyMySQL" in text
     assert "4.0 (4.0-4.0) times as fast as raw without TLS context" in text
     assert "98% of the time" in text  # (1/50 - 1/2000) / (1/50 - 1/8000)
-    assert text.endswith("With 8 callers in front: PooledDB tuned.")
+    assert text.endswith("With 8 callers the fastest is PooledDB tuned.")
 
 
 def test_sentence_of_step6b_follows_the_figures():
@@ -178,25 +180,25 @@ def test_sentence_of_step6c_follows_the_figures():
 
 @pytest.mark.parametrize(
     ("pooled", "verdict"),
-    [((50, 60), "less than"), ((90, 120), "as much as"), ((150, 160), "more than")],
+    [((50, 60), "loses"), ((90, 120), "no clear difference"), ((150, 160), "helps")],
 )
 def test_sentence_of_step6d_says_when_a_pool_loses(pooled, verdict):
     hundred = sample(100, 100)
     ways = rates(hundred, hundred, sample(*pooled), hundred, hundred, sample(400, 500))
     text = step6d.sentence(32, {0: rates(*[hundred] * 6), 5: ways})
-    assert "with 5 ms added and 32 at once, in front: MysqlHelp." in text
-    assert text.endswith(f"{verdict} no pool.")
+    assert "with 5 ms added and 32 at once the fastest is MysqlHelp." in text
+    assert text.endswith(f" times as fast: {verdict}.")
 
 
 def test_sentence_of_step6e_follows_the_figures():
     slowest = {1: sample(300), 2: sample(150), 4: sample(140)}
     bent = ({1: sample(100), 2: sample(190), 4: sample(200)}, slowest)
     assert step6e.bend(bent[0]) == 2
-    assert "up to 2 connections" in step6e.sentence(bent)
+    assert "with up to 2 connections" in step6e.sentence(bent)
     assert "4 connections, 2.0 times as many, do only 1.1" in step6e.sentence(bent)
     straight = ({1: sample(100), 2: sample(200), 4: sample(390)}, slowest)
     assert step6e.bend(straight[0]) == 4
-    assert step6e.sentence(straight).endswith("more might bring more.")
+    assert step6e.sentence(straight).endswith("more connections could do more.")
 
 
 def test_sentence_of_step6f_follows_the_figures():
@@ -206,19 +208,22 @@ def test_sentence_of_step6f_follows_the_figures():
     assert found["fewest turns"][TUNED].median == 1
     assert found["most turns"][TUNED].median == 9
     text = step6f.sentence(found)
-    assert "9.0 times the turns of the unluckiest with PooledDB tuned, and 1.0 times" in text
+    assert "9.0 times as many turns as another with PooledDB tuned, and 1.0 times" in text
     assert "100 ms against 20" in text
     assert "served 1.0 times as many" in text
 
 
-def test_a_plot_shows_itself_in_a_notebook():
+def test_a_plot_shows_itself_in_a_notebook_light_or_dark():
     found = {"a": sample(1, 2), "b": sample(3, 4)}
-    plots = [
-        charts.bars({"one": found, "two": found}, "unit"),
-        charts.curves({"one": {"a": {1: sample(1), 2: sample(3)}}}, "x", "y", "log"),
+    drawn = [
+        plots.bars({"one": found, "two": found}, "unit"),
+        plots.curves({"one": {"a": {1: sample(1), 2: sample(3)}}}, "x", "y", "log"),
     ]
-    for plot in plots:
-        assert plot._repr_png_().startswith(b"\x89PNG")
+    for plot in drawn:
+        picture = plot._repr_svg_()
+        assert ElementTree.fromstring(picture).tag == "{http://www.w3.org/2000/svg}svg"
+        assert "fill: var(--ink)" in picture and "fill: var(--paper)" in picture
+        assert plots.INK not in picture.replace(plots.LOOK, "")
 
 
 QUICK = [
@@ -243,12 +248,12 @@ def test_a_quick_run_shows_draws_and_concludes(name, run_step, book, witness, tm
 
 def test_without_a_folder_a_plot_goes_to_a_new_temporary_one(run_step, book, tmp_path):
     done = run_step("pool_demo.step6b_count_round_trips", env={"TMPDIR": str(tmp_path)})
-    (plot,) = tmp_path.glob("pool_demo-*/round_trips.png")
+    (plot,) = tmp_path.glob("pool_demo-*/round_trips.svg")
     assert f"Plot: {plot}" in done.stdout
 
 
 def test_settings_of_another_server_are_compared_by_identity(book, monkeypatch):
     answers = iter([("one", "a"), ("one", "a"), ("two", "b")])
     path = __file__  # any file that exists stands for the socket
-    monkeypatch.setattr(contestants, "_identity", lambda settings: (next(answers), 1, path))
-    assert len(contestants.transports(Settings(port=1))) == 1
+    monkeypatch.setattr(ways, "_identity", lambda settings: (next(answers), 1, path))
+    assert len(ways.transports(Settings(port=1))) == 1

@@ -10,11 +10,11 @@ from pathlib import Path
 import pymysql
 import pytest
 
-from course.place import ROOT
-from demos.pool_demo.bank import Bank
-from demos.pool_demo.relay import Relay
+from course.ground.place import ROOT
+from demos.instruments.bank import Bank
+from demos.instruments.closable_port import Relay
 from demos.pool_demo.settings import load
-from tests.waiting import eventually, within
+from tests.support.waiting import eventually, within
 
 from .conftest import conclusion
 
@@ -69,7 +69,7 @@ def test_step7d_naive_keeps_half_of_the_victim(play):
     output = play("step7d_deadlock_victim")
     naive, ours = output.split("MysqlHelp:\n")
     assert re.search(r"\{'alice': (100|110), 'bob': (100|110)\}", naive)
-    assert len(re.findall(r"is the victim, and begins again: \(1213,", ours)) == 1
+    assert len(re.findall(r"is the victim, and runs again: \(1213,", ours)) == 1
     assert "victim" not in naive
     assert "{'alice': 100, 'bob': 100}" in ours
     assert "there are 210 after the naive transfers, and 200 after" in conclusion(output)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.nginx import BINDER, THERE, Tunnel
+from tests.support.nginx import BINDER, THERE, Tunnel
 
 
 @pytest.mark.parametrize(("surroundings", "kind"), THERE.values(), ids=THERE)

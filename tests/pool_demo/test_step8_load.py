@@ -12,15 +12,15 @@ from dataclasses import replace
 import pymysql
 import pytest
 
-from course.place import ROOT
-from demos.pool_demo.contestants import HELPER, POOLED, RAW, RAW_NO_TLS, TUNED
-from demos.pool_demo.load_choice import WAYS, Choice, Refused
-from demos.pool_demo.load_process import Load, LoadProcess
-from demos.pool_demo.picture import Picture
+from course.ground.place import ROOT
+from demos.pool_demo.compared.ways import HELPER, POOLED, RAW, RAW_NO_TLS, TUNED
+from demos.pool_demo.lending.turnstile import PoolTimeout
+from demos.pool_demo.live.lanes import Picture
+from demos.pool_demo.live.load_choice import WAYS, Choice, Refused
+from demos.pool_demo.live.load_process import Load, LoadProcess
+from demos.pool_demo.live.ways_that_note import Notes, watched
 from demos.pool_demo.settings import load
-from demos.pool_demo.turnstile import PoolTimeout
-from demos.pool_demo.watched import Notes, watched
-from tests.waiting import eventually, within
+from tests.support.waiting import eventually, within
 
 
 @pytest.fixture
@@ -218,7 +218,7 @@ def test_without_a_server_it_says_why(book):
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM])
 def test_it_ends_with_who_started_it(book, witness, end):
     program = (
-        "from demos.pool_demo.load_process import *\n"
+        "from demos.pool_demo.live.load_process import *\n"
         "for report in LoadProcess(Load('MysqlHelp', 4, 2, 0.01)).reports():\n"
         "    print(report['turns'], flush=True)"
     )

@@ -20,14 +20,15 @@ import pytest
 from playwright.sync_api import expect
 from werkzeug.serving import make_server
 
-from demos.pool_demo.contestants import HELPER, POOLED, TUNED
-from demos.pool_demo.load_choice import WAYS, Choice
-from demos.pool_demo.picture import Picture
-from demos.pool_demo.pool_page import create_app
+from demos.pool_demo.compared.ways import HELPER, POOLED, TUNED
+from demos.pool_demo.live.lanes import Picture
+from demos.pool_demo.live.load_choice import WAYS, Choice
+from demos.pool_demo.live.page import create_app
 from demos.pool_demo.settings import connect_args
-from tests.pages import COLOURS, CONTRASTS
 from tests.private_chat.own_database import OwnDatabase
-from tests.waiting import eventually
+from tests.support.pages import COLOURS, CONTRASTS
+from tests.support.processes import alive, descendants
+from tests.support.waiting import eventually
 
 STEP = "step8_see_the_pool"
 AGREES = "The process list agrees with the lanes"
@@ -349,33 +350,16 @@ def test_the_step_listens_on_this_machine_only(step):
         socket.create_connection(("127.0.0.2", port), timeout=60)
 
 
-def processes_of(step):
-    """The ids of the step's process and of all that it has started."""
-    found = [step.process.pid]
-    for one in found:
-        for task in Path(f"/proc/{one}/task").glob("*/children"):
-            found += map(int, task.read_text().split())
-    return found
-
-
-def is_there(process):
-    try:
-        return "\nState:\tZ" not in Path(f"/proc/{process}/status").read_text()
-    except OSError:
-        return False
-
-
-@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="looks at processes as Linux does")
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
 def test_nothing_stays_behind(own_step, witness, end):
     step = own_step
     assert post(step, "/start", vars(Choice(HELPER, clients=20, size=5, query=1000)))[0] == 200
     assert eventually(lambda: len(witness.ids()) >= 5)
-    processes = processes_of(step)
+    processes = [step.process.pid, *descendants(step.process.pid)]
     assert len(processes) >= 3  # the step, the line, the load
     step.process.send_signal(end)
     assert step.process.wait(60) == (0 if end != signal.SIGKILL else -signal.SIGKILL)
-    assert eventually(lambda: not any(map(is_there, processes)))
+    assert eventually(lambda: not any(map(alive, processes)))
     assert witness.settle(0) == 0
 
 

@@ -4,11 +4,11 @@ import random
 
 import pytest
 
-from demos.pool_demo.cross_check import Look, Verdict, differences
-from demos.pool_demo.measure import percentile
-from demos.pool_demo.picture import COLUMN, Picture
-from demos.pool_demo.waits import SECOND, Waits, box, middle
-from demos.pool_demo.witness import Seen
+from demos.instruments.rounds import percentile
+from demos.instruments.witness import Seen
+from demos.pool_demo.live.cross_check import Look, Verdict, differences
+from demos.pool_demo.live.lanes import COLUMN, Picture
+from demos.pool_demo.live.waits import SECOND, Waits, box, middle
 
 MS = 1_000_000
 SLACK = 100 * MS

@@ -6,9 +6,9 @@ from threading import Thread
 import pymysql
 import pytest
 
+from demos.instruments.witness import Witness
 from demos.pool_demo.settings import connect_args
-from demos.pool_demo.witness import Witness
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 
 def test_it_sees_connections_come_and_go(witness):
@@ -61,3 +61,12 @@ def test_it_does_not_mind_what_others_ask(witness, data):
 
 def test_settle_returns_what_there_is_when_time_is_up(witness):
     assert witness.settle(1, seconds=0.05) == 0
+
+
+def test_settle_without_a_number_returns_the_count_that_stays(witness):
+    connections = [pymysql.connect(**connect_args()) for _ in range(3)]
+    assert witness.settle() == 3
+    for connection in connections[1:]:
+        connection.close()
+    assert witness.settle() == 1
+    connections[0].close()

@@ -1,6 +1,6 @@
 """What the tests of private_chat share: the seed, and servers of one file that have the same users and key.
 
-`start` and `shared` are those of tests/servers.py. A file has one database, restored at its beginning; a test that
+`start` and `shared` are those of tests/support/servers.py. A file has one database, restored at its beginning; a test that
 changes what others look at takes `book` as well, or users of its own (people.py: `newcomer`).
 """
 

@@ -3,7 +3,7 @@
 import pymysql
 
 from demos.pool_demo.settings import connect_args
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 from .people import ask
 

@@ -14,9 +14,10 @@ from contextlib import contextmanager
 
 import pytest
 
-from course import program, server
+from course.database import program, server
 from demos.pool_demo.seed import restore
-from tests.waiting import eventually
+from tests.support.processes import halt
+from tests.support.waiting import eventually
 
 
 def lasting_port():
@@ -69,7 +70,7 @@ class OwnDatabase:
     @contextmanager
     def halted(self):
         """A server that hangs: its process gets no time."""
-        os.kill(self.pid, signal.SIGSTOP)
+        halt(self.pid)
         try:
             yield
         finally:

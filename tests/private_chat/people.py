@@ -24,7 +24,7 @@ from urllib.parse import urlencode
 from websockets.exceptions import ConnectionClosed
 from werkzeug.security import generate_password_hash
 
-from demos.group_chat import names
+from demos.group_chat.rules import names
 from demos.pool_demo.mysqlhelp import MysqlHelp
 from demos.pool_demo.settings import load
 
@@ -169,7 +169,8 @@ class Page:
     """One socket of somebody who is logged in. `frames` is all that came."""
 
     def __init__(self, person, rich=True, since="", **options):
-        headers = {"Cookie": person.cookie} if person.cookies else {}
+        headers = {"X-Forwarded-For": person.address}
+        headers |= {"Cookie": person.cookie} if person.cookies else {}
         path = f"single_ws?since={since}" if since else "single_ws"
         protocols = {"subprotocols": [RICH]} if rich else {}
         self.person, self.frames, self.welcome, self._had = person, [], {}, set()

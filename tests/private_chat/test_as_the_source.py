@@ -10,8 +10,8 @@ import pytest
 from flask import Flask
 from flask.sessions import SecureCookieSessionInterface
 
-from demos.group_chat.faults import is_alive, unread
-from tests.waiting import eventually
+from demos.group_chat.clients.faults import is_alive, unread
+from tests.support.waiting import eventually
 
 from .people import new_name
 

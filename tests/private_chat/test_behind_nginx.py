@@ -16,15 +16,15 @@ import redis
 from playwright.sync_api import expect
 from websockets.exceptions import InvalidStatus
 
-from course import place
-from course.redis_server import RedisServer
+from course.database.redis_server import RedisServer
+from course.ground import place
 from demos.pool_demo.settings import connect_args
-from demos.private_chat.redis_switchboard import KEYS
-from tests.nginx import IDLE, Proxy
-from tests.pages import BROKEN
-from tests.servers import Servers
-from tests.tools import tool
-from tests.waiting import eventually
+from demos.private_chat.in_redis.switchboard import KEYS
+from tests.support.nginx import IDLE, Proxy
+from tests.support.pages import BROKEN
+from tests.support.servers import Servers
+from tests.support.tools import tool
+from tests.support.waiting import eventually
 
 from .people import PASSWORD, Person, ask, befriend, enrolled, new_name, newcomer, stranger
 from .test_pages import STATUS, Messenger

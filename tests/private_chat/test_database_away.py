@@ -10,9 +10,9 @@ import pymysql
 import pytest
 
 from demos.pool_demo.settings import connect_args
-from demos.private_chat.app import ANSWER_TIME
 from demos.private_chat.mailbox import STORE_TIME
-from tests.waiting import eventually
+from demos.private_chat.web.app import ANSWER_TIME
+from tests.support.waiting import eventually
 
 from .own_database import OwnDatabase
 from .people import Page, Person, ask, befriend, enrolled, newcomer, storing_waits_for_users
@@ -63,6 +63,7 @@ def says_so(person, path="/login"):
     answer = person.post(path, username=person.name, password=person.password)
     assert answer.status == 503
     assert SENTENCE in answer.body
+    assert answer.headers["Retry-After"] == "5"
     for secret in ("select", "insert", "MySQL", "127.0.0.1", "(2003", "logins"):
         assert secret not in answer.body
 
@@ -117,6 +118,24 @@ def test_a_database_that_halts(own, server, pair):
     stored = bodies(ann, other.person)
     assert stored == ["before", "while it hangs", "after"]
     assert [shown[number] for number in sorted(shown)] == stored[1:]
+    all_is_well(*pair)
+
+
+def test_who_writes_to_somebody_for_the_first_time_hears_as_soon(own, server, pair):
+    """Whose name has to be looked up; so does a page that comes, and one that marks."""
+    ann, page, other = pair
+    bob = newcomer(server)
+    befriend(ann, bob)
+    first, marking = ann.page(), ann.page()
+    for one in (first, marking):
+        assert one.say(other.person, "before")["type"] == "message"
+    with own.halted():
+        first.send({"to": bob.name, "msg": "hello", "client_id": "first"})
+        marking.send({"read": bob.name, "upto": 1})
+        assert page.say(other.person, "while it hangs")["code"] == "not_stored"
+        for one in (first, marking):
+            assert one.next("error", seconds=0)["code"] == "not_stored"
+        assert first.is_open() and marking.is_open()
     all_is_well(*pair)
 
 

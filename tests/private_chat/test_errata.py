@@ -6,9 +6,9 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 
 from demos.pool_demo.naive.published_key import sign
-from demos.private_chat import faults
-from demos.private_chat.faults import FAULTS
-from tests.waiting import eventually
+from demos.private_chat.clients import faults
+from demos.private_chat.clients.faults import FAULTS
+from tests.support.waiting import eventually
 
 from .people import PATIENCE, storing_waits_for_users
 from .test_as_the_source import said

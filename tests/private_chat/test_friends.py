@@ -2,16 +2,21 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
+import pymysql
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.waiting import all_at_once, eventually
+from demos.pool_demo.settings import connect_args
+from tests.support.waiting import all_at_once, eventually
 
-from .locks import hold_back, let_go, waiting_for_locks
+from .locks import LETTER, hold_back, let_go, waiting_for_locks
 from .people import ask, befriend, new_name, newcomer, stranger
 
 MOVES = ["ask", "accept", "decline", "remove", "block", "unblock"]
+SHARED = "select * from friendships where low_id = %s and high_id = %s lock in share mode"
+CHANGED = """update friendships set changed_at = changed_at + interval 1 second
+    where low_id = %s and high_id = %s"""
 NOT_FRIENDS = "You can write to friends only; ask to be one."
 
 
@@ -309,6 +314,24 @@ def test_two_requests_that_cross_make_friends(server):
 # A block.
 
 
+def test_a_move_that_is_the_victim_of_a_deadlock_is_made_all_the_same(server):
+    """The other transaction has written more, so the database ends the move's."""
+    ann, bob = newcomer(server), newcomer(server)
+    befriend(ann, bob)
+    pair = sorted([ann.id, bob.id])
+    other = pymysql.connect(**connect_args())
+    with other, other.cursor() as cursor, ThreadPoolExecutor(1) as elsewhere:
+        other.begin()
+        cursor.executemany(LETTER, [(ann.id, bob.id, f"d{number}") for number in range(50)])
+        cursor.execute(SHARED, pair)
+        answer = elsewhere.submit(ann.move, "block", bob)
+        assert eventually(waiting_for_locks)
+        cursor.execute(CHANGED, pair)
+        other.rollback()
+        assert answer.result() == 200
+    assert state(ann, bob) == "blocked"
+
+
 def test_a_block_does_not_show(server):
     """What somebody who was blocked can see and do is exactly what somebody sees whose friend has only left."""
     story = [
@@ -333,7 +356,8 @@ def _experience(server, parting, story):
     ann, bob = newcomer(server), newcomer(server)
     befriend(ann, bob)
     page, theirs = bob.page(), ann.page()
-    theirs.say(bob, "goodbye")
+    page.send({"got": [theirs.say(bob, "goodbye")["id"]]})  # or it would come again after a while
+    theirs.next("delivered")
     assert ann.move(parting, bob) == 200
     seen = []
     for what, _ in story:

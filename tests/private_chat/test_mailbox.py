@@ -7,11 +7,11 @@ import pymysql
 import pytest
 
 from demos.pool_demo.settings import connect_args
-from demos.private_chat.database import MESSAGES, database
 from demos.private_chat.friends import Friendships
 from demos.private_chat.mailbox import Mailbox
 from demos.private_chat.switchboard import Switchboard, User
-from tests.waiting import eventually
+from demos.private_chat.web.database import MESSAGES, database
+from tests.support.waiting import eventually
 
 from .conftest import Doors
 from .locks import LETTER, gathered, hold_back, let_go, waiting_for_locks

@@ -5,20 +5,23 @@ once is all there is while a test runs.
 """
 
 import pytest
+from websockets.exceptions import InvalidStatus
 
-from demos.group_chat import quotas
-from demos.group_chat.quotas import Quotas, place
-from tests.waiting import eventually
+from demos.group_chat.rules import quotas
+from demos.group_chat.rules.quotas import Quotas, place
+from tests.support.waiting import eventually
 
-from .people import Page, ask, befriend, newcomer
+from .people import Page, ask, befriend, newcomer, stranger
 
 RARELY = 0.01
 AT_ONCE = {"message": 60, "mark": 60, "join": 60, "history": 100, "friends": 60}
+PEOPLE = 20  # behind one address
 
 
 @pytest.fixture
 def server(shared):
-    return shared("step6_several_processes", "--rate", str(RARELY), "--proxies", "1")
+    limits = "--rate", str(RARELY), "--people", str(PEOPLE)
+    return shared("step6_several_processes", *limits, "--proxies", "1")
 
 
 def stored(person):
@@ -136,6 +139,23 @@ def test_a_user_has_a_bounded_number_of_pages(server):
     assert newcomer(server).page().is_open()
 
 
+def test_an_address_has_a_bounded_number_of_pages(server):
+    """However many names there are behind it; who is not even logged in counts as well."""
+    one, other, late = (newcomer(server) for _ in range(3))
+    for person in (other, late):
+        person.address = one.address
+    pages = [person.page() for person in (one, other) for _ in range(2 * PEOPLE)]
+    for person in (late, one, stranger(server)):
+        person.address = one.address
+        with pytest.raises(InvalidStatus) as refused:
+            Page(person)
+        assert refused.value.response.status_code == 429
+    assert all(page.is_open() for page in pages)
+    assert late.get("/single").status == 200, "what is no socket is not counted with them"
+    late.address = "192.0.2.9"
+    assert late.page().is_open()
+
+
 @pytest.mark.parametrize(
     ("what", "path"), [("history", "/history?friend=x"), ("friends", "/friends")]
 )
@@ -196,6 +216,9 @@ def test_the_room_that_counts_take_is_bounded(monkeypatch):
     ("address", "expected"),
     [
         ("192.0.2.7", "192.0.2.7"),
+        ("192.0.2.7:52001", "192.0.2.7"),
+        ("[2001:db8:0:7:1:2:3:4]:52001", "2001:db8:0:7::/64"),
+        ("[2001:db8:0:7::9]", "2001:db8:0:7::/64"),
         ("::ffff:192.0.2.7", "192.0.2.7"),
         ("2001:db8:0:7:1:2:3:4", "2001:db8:0:7::/64"),
         ("", ""),

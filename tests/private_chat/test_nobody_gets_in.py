@@ -6,27 +6,28 @@ import secrets
 import signal
 import stat
 import subprocess
-from pathlib import Path
 
+import psutil
 import pytest
 from flask import Flask
 from flask.sessions import SecureCookieSessionInterface
 from itsdangerous import URLSafeTimedSerializer
-from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.exceptions import InvalidStatus
 from werkzeug.security import generate_password_hash
 
-from course.place import ROOT
+from course.ground.place import ROOT
 from demos.pool_demo.seed import restore
 from demos.private_chat.accounts import accounts
-from demos.private_chat.app import SLOTS, create_app, secret_key, slot
+from demos.private_chat.conversations import conversations
 from demos.private_chat.friends import Friendships, friends
-from demos.private_chat.hashing import HASH
 from demos.private_chat.post import Post
-from demos.private_chat.serving import options
-from demos.private_chat.single import single
 from demos.private_chat.switchboard import Switchboard
+from demos.private_chat.web.app import SLOTS, create_app, secret_key, slot
+from demos.private_chat.web.hashing import HASH
+from demos.private_chat.web.serving import options
+from tests.group_chat.hostile import Client
 from tests.group_chat.rich import log_fields
-from tests.waiting import all_at_once
+from tests.support.waiting import all_at_once
 
 from .people import PASSWORD, Page, Person, ask, befriend, enrolled, new_name, newcomer, stranger
 
@@ -41,9 +42,8 @@ def server(shared):
 
 
 def closed(page):
-    with pytest.raises(ConnectionClosed) as caught:
-        page.socket.recv(timeout=20)
-    return caught.value.rcvd.code
+    """Return the code with which a page's socket closes, whatever it is told before."""
+    return page.ended()[0]
 
 
 def set_cookie(answer):
@@ -217,16 +217,15 @@ def test_the_same_time_for_an_unknown_user_and_a_wrong_password(server):
                 ask("insert into userinfo(name, password) values(%s, %s)", name, hashed)
             guesser = stranger(server)
             guesser.get("/login")
-            before = ticks(server)
+            before = cpu_time(server)
             assert guesser.post("/login", username=name, password="a guess").status == 401
-            took[kind] += ticks(server) - before
+            took[kind] += cpu_time(server) - before
     assert 0.4 < took["known"] / took["unknown"] < 2.5
 
 
-def ticks(server):
-    """Return the time that a process has had of the processor, in hundredths of a second."""
-    fields = Path(f"/proc/{server.process.pid}/stat").read_text().rpartition(")")[2].split()
-    return int(fields[11]) + int(fields[12])
+def cpu_time(server):
+    """Return the seconds that a process has had of the processor."""
+    return sum(psutil.Process(server.process.pid).cpu_times()[:2])
 
 
 def test_processes_count_together(start, redis_server):
@@ -379,6 +378,25 @@ def test_an_old_cookie_is_nobodys_after_the_tables_were_made_anew(server, book):
     assert all(person.fetch("/friends").status == 200 for person in new)
 
 
+def test_an_open_page_is_nobodys_after_the_tables_were_made_anew(server, book):
+    """It would hear what is written to whoever has its user's number next; and a name has another number now."""
+    names = new_name(), new_name()
+    restore()
+    old = [newcomer(server, name) for name in names]
+    befriend(*old)
+    pages = [person.page() for person in old]
+    assert pages[0].say(old[1], "before")["type"] == "message"
+    numbers = [person.id for person in old]
+    restore()
+    assert [page.ended()[0] for page in pages] == [ENDED] * 2
+    new = [newcomer(server, name) for name in reversed(names)]
+    befriend(*new)
+    assert [person.id for person in new] == numbers
+    page, other = (person.page() for person in new)
+    said = page.say(new[1], "to who has this name now")
+    assert (said["type"], other.message()) == ("message", said)
+
+
 def test_the_secret_key_is_made_once_and_kept_to_oneself(start, tmp_path):
     env = {"SECRET_KEY": "", "COURSE_STATE_DIR": str(tmp_path / "state")}
     first = start("step3_messages", env=env)
@@ -428,7 +446,7 @@ CHANGES = {
 def test_every_change_is_among_them():
     board = Switchboard()
     features = accounts(None, board), friends(Friendships(None, board))
-    app = create_app(*features, single(None, board, Post(None, board)))
+    app = create_app(*features, conversations(None, board, Post(None, board)))
     rules = {
         rule.rule for rule in app.url_map.iter_rules() if rule.methods - {"GET", "HEAD", "OPTIONS"}
     }
@@ -793,6 +811,25 @@ def test_headers_of_every_answer(server, path):
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
         assert answer.headers["Referrer-Policy"] == "same-origin"
         assert answer.headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize(
+    ("line", "host", "status"),
+    [
+        ("GET /{}", "{}", 414),
+        ("GET / HTTP/7", "{}", 400),
+        ("GET /single", "elsewhere.example", 421),
+    ],
+)
+def test_headers_of_answers_that_no_page_gives(server, line, host, status):
+    request = f"{line.format('x' * 9000)} HTTP/1.1\r\nHost: {host}\r\n\r\n"
+    with Client(server.url, upgrade=False) as client:
+        answer = client.ask(request.format(client.host).encode())
+    assert answer.status == status
+    assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["referrer-policy"] == "same-origin"
+    assert answer.headers["cache-control"] == "no-store"
 
 
 def test_files_have_the_headers_and_may_be_kept(server):

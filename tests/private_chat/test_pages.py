@@ -16,16 +16,15 @@ import pytest
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 from playwright.sync_api import expect
 
-from tests.pages import BROKEN, CONTRASTS, ChatPage, contrasts, stopped
 from tests.private_chat.own_database import OwnDatabase
 from tests.private_chat.people import PASSWORD, ask, befriend, new_name, newcomer
-from tests.waiting import eventually
+from tests.support.pages import BROKEN, CONTRASTS, ChatPage, contrasts, stopped
+from tests.support.waiting import eventually
 
 HOSTILE_NAME = "<img src=x onerror=alert(1)>"
 HOSTILE = "</p><script>alert(1)</script><svg onload=alert(1)><img src=x onerror=alert(1)>"
 STATUS = "console: Failed to load resource"  # the console's word for an answer such as 401, or none
 AWAY = f"{BROKEN}|{STATUS}"  # what it says while the server is away
-LIST = "document.getElementById('log')"
 
 
 class Messenger(ChatPage):
@@ -431,7 +430,7 @@ def test_friends(shared, login):
     expect(one.person(two.name)).to_contain_text("online 在线")
 
     # Remove, and write all the same.
-    two.open(one.name).page.get_by_text("More").click()
+    two.open(one.name).page.get_by_text("More 更多").click()
     press(two, "Remove friend")
     expect(one.person(two.name)).to_have_count(0)
     expect(one.page.locator("#presence")).to_have_text("not a friend 不是好友")
@@ -915,7 +914,7 @@ def test_keyboard_only(five, login):
     expect(ann.people).to_have_count(4)
     expect(link).to_be_focused()
     ann.page.go_back()
-    expect(ann.page.get_by_text("Choose somebody to write to")).to_be_visible()
+    expect(ann.page.get_by_text("Choose a person to write to")).to_be_visible()
     expect(link).to_be_focused()
 
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from course.place import ROOT
+from course.ground.place import ROOT
 
 TABLE = ROOT / "docs" / "promises-messenger.md"
 ROWS = [

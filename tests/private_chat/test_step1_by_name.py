@@ -38,6 +38,13 @@ def test_only_the_one_it_is_for_receives_it(server):
     assert hear(first) == {"msg": "and you", "from_user": eve}
 
 
+def test_the_name_of_the_sources_program_runs_it(shared):
+    ann, bob = nickname(), nickname()
+    first, second = named(shared("one_chat"), ann, bob)
+    say(first, "你好", bob)
+    assert hear(second) == {"msg": "你好", "from_user": ann}
+
+
 def test_a_message_to_oneself_arrives_once(server):
     ann = nickname()
     (first,) = named(server, ann)

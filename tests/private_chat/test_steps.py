@@ -6,7 +6,7 @@ ends, the next begins that takes its place.
 
 import pytest
 
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 from .people import Page, Person, ask, befriend, new_name, newcomer, stranger
 

@@ -23,10 +23,10 @@ from pathlib import Path
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidHandshake, WebSocketException
 
-from course import redis_server
+from course.database import redis_server
 from tests.private_chat.own_database import OwnDatabase, lasting_port
 from tests.private_chat.people import RICH, ask, befriend, newcomer
-from tests.servers import Servers
+from tests.support.servers import Servers
 
 PACE = 1 / 16  # seconds between two messages of one page; the server allows 20 frames a second
 REPORT = 0.3  # seconds between two reports of what has arrived

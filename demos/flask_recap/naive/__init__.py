@@ -1,1 +1,1 @@
-"""The source's Flask of long ago, so that it can be shown. Nothing here is for use."""
+"""What the source uses of an old Flask, to show it. Do not use this code."""

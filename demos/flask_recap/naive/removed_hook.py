@@ -1,4 +1,4 @@
-"""A0: the hook that Flask 2.3 has removed. Right: ../prepare.py."""
+"""A0: the hook that Flask 2.3 removed. Right: ../prepare.py."""
 
 from collections.abc import Callable
 
@@ -6,5 +6,5 @@ from flask import Flask
 
 
 def before_first_request(app: Flask, setup: Callable[[], None]) -> None:
-    """Have `setup` run before the first request. Raises AttributeError: there is no such hook."""
+    """Run `setup` before the first request. Raises AttributeError: the hook does not exist."""
     app.before_first_request(setup)  # type: ignore[attr-defined]

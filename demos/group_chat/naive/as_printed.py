@@ -2,9 +2,9 @@
 
 python -m demos.group_chat.naive.as_printed --port 0
 
-Since Werkzeug 1.0 a WebSocket finds no such route. gevent-websocket has answered 101 by then: the
-browser says "open", then "closed", and nothing is logged (W1). A page finds the route, and no
-socket in it: a 500 (W3).
+Since Werkzeug 1.0 a WebSocket request does not match such a route. But gevent-websocket has already
+answered 101. So the browser reports "open", then "closed", and nothing is logged (W1). A plain
+request matches the route and has no socket, so its answer is 500 (W3).
 """
 
 from flask import Flask

@@ -22,16 +22,16 @@ def page() -> str:
 
 @app.route("/<username>", websocket=True)  # as_printed.py has it without, as the source (W1)
 def chat(username: str) -> str:
-    """Pass on what this socket says; for ever, since nothing ends the loop but an error (W2)."""
-    socket: Any = request.environ.get("wsgi.websocket")  # W8: from a page of whatever site
-    if socket:
-        sockets[username] = socket  # W4: whoever had this name hears no more
+    """Send each message to all others; only an error ends the loop (W2)."""
+    socket: Any = request.environ.get("wsgi.websocket")  # W8: a page of any site may connect
+    if socket:  # W3: a plain request has none, and `receive` fails
+        sockets[username] = socket  # W4: it replaces an earlier socket of this name
     while True:
-        message = json.loads(socket.receive())  # W2, W3, W5, W9: None, no socket, junk, 100 MB
-        frame = {"username": message.get("username"), "msg": message.get("msg")}  # W7
-        for other in sockets.values():  # W10: somebody may join meanwhile
+        message = json.loads(socket.receive())  # W2, W5, W9: None, or any text of any size
+        frame = {"username": message.get("username"), "msg": message.get("msg")}  # W7: any name
+        for other in sockets.values():  # W10: an error if somebody joins meanwhile
             if other is not socket:
-                other.send(json.dumps(frame))  # W2: an error here disconnects who speaks
+                other.send(json.dumps(frame))  # W2: an error here disconnects the sender
 
 
 if __name__ == "__main__":

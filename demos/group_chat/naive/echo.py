@@ -2,10 +2,10 @@
 
 python -m demos.group_chat.naive.echo --port 0
 
-This one is not the source's: its example of an echo is a page's script, without a server. It
+This module is not the source's: the source's echo is the script of a page, without a server. It
 shows the library that the source prescribes. Its close frames have no code: the first two letters
-of the reason stand in its place. The code that a client sends is read and thrown away. Frames
-without a mask, and of any size, are taken.
+of the reason are in its place. It reads the code that a client sends, and drops it. It accepts
+frames without a mask, and frames of any size.
 """
 
 from typing import Any
@@ -19,7 +19,7 @@ app = Flask(__name__)
 
 @app.route("/echo", websocket=True)
 def echo() -> str:
-    """Send every message back; at "leave" close, with 1008 and "policy"."""
+    """Send each message back; at "leave", close with 1008 and "policy"."""
     socket: Any = request.environ["wsgi.websocket"]
     while (message := socket.receive()) is not None:
         if message == "leave":

@@ -2,9 +2,9 @@
 
 python -m demos.group_chat.naive.nameless --port 0
 
-It shows no page of its own: it is step 3's. As printed, part B's program does not start: the
-docstring of its view for /friends has no end, so all that follows is text (W11). A tab that leaves
-is forgotten here by the first error, so W2 is not this room's.
+Its page is the one of step 3. Part B's program, as printed, does not start: the docstring of its
+view for /friends has no closing quotes, so the rest of the file is text (W11). When a tab leaves,
+the first error removes its socket, so this room does not have W2.
 """
 
 import json
@@ -26,18 +26,18 @@ def page() -> str:
 
 @app.route("/ql", websocket=True)  # the source has it without (W1)
 def room() -> str:
-    """Pass on what this socket says, and forget it at the first error of whatever kind (W11)."""
-    socket: Any = request.environ.get("wsgi.websocket", "")  # W8
+    """Send each message to all others; at any error, remove this socket and go on (W11)."""
+    socket: Any = request.environ.get("wsgi.websocket", "")  # W8: a page of any site may connect
     sockets.append(socket)
     while True:
         try:
-            message = json.loads(socket.receive())  # W5, W9
+            message = json.loads(socket.receive())  # W5, W9: any text, of any size
             for other in sockets:
                 if other is not socket:
                     other.send(json.dumps({"msg": message.get("msg")}))
         except:  # noqa: E722
-            # W11: the loop goes on. It hears no more, and may still speak: a deaf zombie. At the
-            # second error `remove` finds nothing, and raises.
+            # W11: the loop goes on. This client can still send, but receives nothing: a zombie. At
+            # its second error, the list does not contain the socket, and `remove` raises an error.
             sockets.remove(socket)
 
 

@@ -7,7 +7,7 @@
 
 const rich = document.body.dataset.format === "rich"; // otherwise the named format of the source
 const title = document.title;
-const LIMIT = 16 * 1024; // bytes in one frame; the room closes the connection beyond that
+const LIMIT = Number(document.body.dataset.limit) || Infinity; // bytes in one frame, as the server says
 const BROKEN_FRAME = [1002, 1003, 1007, 1009]; // close codes: the last frame was one
 
 // --- What the page knows ---

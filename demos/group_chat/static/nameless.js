@@ -2,7 +2,7 @@
 "use strict";
 
 const $ = (id) => document.getElementById(id);
-const LIMIT = 16 * 1024; // bytes in one message; beyond that the server closes the connection
+const LIMIT = Number(document.body.dataset.limit) || Infinity; // bytes in one frame, as the server says
 const KEPT = 500; // lines in the list
 
 // Beside the page, whatever host, path and protocol that has: http becomes ws, https becomes wss.

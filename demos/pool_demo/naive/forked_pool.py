@@ -1,6 +1,7 @@
 """A pool that is used on both sides of a fork. Right: MysqlHelp, as in step 7f.
 
-The course's own example of today's DBUtils, on the source's pool (A4); the source does not fork.
+This example is the course's own, with today's DBUtils and the source's pool (A4). The source itself
+does not fork.
 """
 
 from collections.abc import Callable

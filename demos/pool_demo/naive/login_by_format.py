@@ -1,11 +1,11 @@
-"""E5, E13, E14: B3's log-in and registration: SQL by %, connections lost, passwords in clear.
+"""E5, E13, E14: B3's log-in and registration: SQL built with %, lost connections, plain passwords.
 
-Different from the source: it prints nothing, where the source prints name and password of whoever
-registers, and its table is `userinfo`. Ours takes only hashes, so this
-works on a table `clear_userinfo`, which exists as long as the block of `clear_passwords`. The
-source does not say how its table is made; like this one, it has to do without a unique name for
-some of what is shown here.
-Right: step2b_pool_for_login.py passes parameters, and private_chat/accounts.py hashes.
+Two things differ from the source. The source prints the name and the password of each new user, and
+this module prints nothing. The source's table is `userinfo`. Ours of that name accepts only hashes,
+so this module uses a table `clear_userinfo`, which exists only in the block of `clear_passwords`.
+The source does not show how its table is made. Here the names are not unique, because some of the
+attacks work only then.
+Right: step2b_pool_for_login.py passes parameters, and private_chat/accounts.py stores hashes.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -22,7 +22,7 @@ Select = Callable[[str], Sequence[Any]]  # runs a query and returns its rows
 
 @contextmanager
 def clear_passwords(users: dict[str, str]) -> Iterator[None]:
-    """Have the table `clear_userinfo` for a block, with these users: {name: password}."""
+    """Make the table `clear_userinfo` for a block, with these users: {name: password}."""
     with pymysql.connect(**connect_args(autocommit=True)) as keeper, keeper.cursor() as cursor:
         cursor.execute("set session lock_wait_timeout = 10")
         cursor.execute("drop table if exists clear_userinfo")  # of somebody who was killed
@@ -35,7 +35,7 @@ def clear_passwords(users: dict[str, str]) -> Iterator[None]:
 
 
 def over(pool: PooledDB) -> Select:
-    """Return the source's way to ask: borrow, query, give back, and no thought of errors (E13)."""
+    """Return the source's way to query: borrow, query, give back. An error skips the last (E13)."""
 
     def select(sql: str) -> Sequence[Any]:
         connection = pool.connection()
@@ -50,18 +50,18 @@ def over(pool: PooledDB) -> Select:
 
 
 def log_in(select: Select, name: str | None, password: str | None) -> bool:
-    """Return whether these let somebody in.
+    """Return True if this name and this password are accepted.
 
-    Password `x" or "1"="1`, or user `alice"-- `, needs to know nothing (E5).
+    The password `x" or "1"="1` is accepted, and so is the user `alice"-- ` (E5).
     """
     sql = 'select name from clear_userinfo where name ="%s"and password="%s"' % (name, password)  # noqa: UP031
     return bool(select(sql))
 
 
 def register(pool: PooledDB, name: str, password: str) -> bool:
-    """Store a new user with the password in clear (E14); return whether that went well.
+    """Store a new user with a plain password (E14); return True if that worked.
 
-    A name can carry a query that copies another user's password into the new row (E5).
+    A name can contain a query that copies another user's password into the new row (E5).
     """
     try:
         if not (name and password):

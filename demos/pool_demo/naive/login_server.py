@@ -3,12 +3,13 @@
 python -m demos.pool_demo.naive.login_server --port 0                      as in the source
 python -m demos.pool_demo.naive.login_server --port 0 --borrow MysqlHelp   log-in over MysqlHelp
 
-The second is the same but for the borrowing, bad SQL included. In the first, an error passes by
-the line that gives the connection back. Six such connections and the pool is empty, until Python
-happens to collect the garbage they are in. A server without gevent's monkey patching has one
-thread: once that waits for a connection, nobody is left to collect anything (E13).
-Different from the source: the table (login_by_format.py), a page of one form for both, and the
-address. It listens on this machine alone; the source's 0.0.0.0 would let the whole network in.
+The second command differs only in how it borrows a connection; it has the same wrong SQL. With the
+first command, the line that gives the connection back does not run after an error. After six such
+errors the pool is empty, until Python's garbage collection finds the connections. A server without
+gevent's monkey patching has one thread. While this thread waits for a connection, Python collects
+no garbage (E13).
+Different from the source: the table (login_by_format.py), one page with one form for both, and the
+address. It listens only on this machine; the source's 0.0.0.0 would let the whole network connect.
 """
 
 import argparse
@@ -34,7 +35,7 @@ PAGE = """<!doctype html><title>{{ title }}</title><form method="post">
 
 
 def create_app(select: Select, pool: PooledDB) -> Flask:
-    """Return the source's server: log-ins ask by `select`, registrations borrow from `pool`."""
+    """Return the source's server: a log-in uses `select`, a registration borrows from `pool`."""
     app = Flask(__name__)
     app.secret_key = SECRET_KEY  # E15
 

@@ -1,6 +1,6 @@
 """E8, E9, E10, E11, E12: A7's `MysqlHelp`, with its faults. Right: ../mysqlhelp.py.
 
-What it returns, raises and prints is what the source's class returns, raises and prints.
+It returns, raises and prints the same as the source's class.
 """
 
 from collections.abc import Callable
@@ -13,35 +13,35 @@ Fetch = Callable[[Any], Any]
 
 
 def _key_or_true(cursor: Any) -> Any:  # noqa: ANN401
-    """Return the key of the new row, True instead of 0."""
+    """Return the key of the new row, and True instead of 0."""
     return True if cursor.lastrowid == 0 else cursor.lastrowid
 
 
 class MysqlHelp:
-    """E8: `execute` exists in a comment only. E9: the singleton is none."""
+    """E8: `execute` exists only in a comment. E9: the one object makes many pools."""
 
     inst: Any
-    mysql: Any  # E9: nobody gives it a value
+    mysql: Any  # E9: it never gets a value
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
-        """Return the one object, on which Python then runs `__init__` again (E9)."""
+        """Return the one object. Python then calls `__init__` on it, each time (E9)."""
         if not hasattr(cls, "inst"):
             cls.inst = super().__new__(cls, *args, **kwargs)
         return cls.inst
 
     def __init__(self) -> None:
-        """Take a new wrapper, each time (E9). It opens no connection before the first query."""
+        """Make a new wrapper, each time (E9). It opens no connection before the first query."""
         self.db = getPTConnection()
 
     @classmethod
     def getInstance(cls) -> Any:  # noqa: ANN401
-        """E9: read an attribute that nobody sets. Raises AttributeError."""
+        """E9: read an attribute that nothing sets. Raises AttributeError."""
         if MysqlHelp.mysql is None:
             MysqlHelp.mysql = MysqlHelp()
         return MysqlHelp.mysql
 
     def selectall(self, sql: str = "", param: Any = ()) -> Any:  # noqa: ANN401
-        """Return all rows; None for a failure. Raises UnboundLocalError (E8)."""
+        """Return all rows; None after an error. Raises UnboundLocalError (E8)."""
         return self._read("selectall", lambda cursor: cursor.fetchall(), sql, param)
 
     def selectone(self, sql: str = "", param: Any = ()) -> Any:  # noqa: ANN401
@@ -49,19 +49,19 @@ class MysqlHelp:
         return self._read("selectone", lambda cursor: cursor.fetchone(), sql, param)
 
     def insert(self, sql: str = "", param: Any = ()) -> Any:  # noqa: ANN401
-        """Return the new key; True where the table makes none; None for a failure (E10)."""
+        """Return the new key; True if the table makes no key; None after an error (E10)."""
         return self._write("insert", 0, _key_or_true, sql, param)
 
     def update(self, sql: str = "", param: Any = ()) -> bool:  # noqa: ANN401
-        """E10: return True also for a statement that failed, since `execute` swallows that."""
+        """E10: return True even if the statement failed, because `execute` hides the error."""
         return bool(self._write("update", False, lambda cursor: True, sql, param))
 
     def delete(self, sql: str = "", param: Any = ()) -> bool:  # noqa: ANN401
-        """Just so."""
+        """E10: as `update`."""
         return bool(self._write("delete", False, lambda cursor: True, sql, param))
 
     def insertmany(self, sql: str = "", param: Any = ()) -> bool:  # noqa: ANN401
-        """Return whether all rows went in. It does without `execute`: no E8, no E10."""
+        """Return whether all rows were inserted. It does not use `execute`: no E8, no E10."""
         cursor, conn = self.db.getconn()
         try:
             cursor.executemany(sql, param)
@@ -76,7 +76,7 @@ class MysqlHelp:
             self.close(cursor, conn)
 
     def _read(self, method: str, fetch: Fetch, sql: str, param: Any) -> Any:  # noqa: ANN401
-        """E8: what the `except` closes, the `try` has not made if `execute` fails."""
+        """E8: if `execute` fails, the `except` closes a cursor that does not exist."""
         try:
             cursor, conn = self.execute(sql, param)  # type: ignore[attr-defined]
             answer = fetch(cursor)
@@ -95,7 +95,7 @@ class MysqlHelp:
         sql: str,
         param: Any,  # noqa: ANN401
     ) -> Any:  # noqa: ANN401
-        """E8 again: here it is the rollback that has no connection."""
+        """E8 again: here the rollback has no connection."""
         try:
             cursor, conn = self.execute(sql, param)  # type: ignore[attr-defined]
             answer = success(cursor)
@@ -114,7 +114,7 @@ class MysqlHelp:
 
 
 class MysqlHelpWithExecute(MysqlHelp):
-    """The same with the `execute` of the comment: E10 swallows, E11 commits each, E12 takes all."""
+    """The same class with the `execute` of the comment, and with E10, E11 and E12."""
 
     def execute(
         self,
@@ -122,10 +122,10 @@ class MysqlHelpWithExecute(MysqlHelp):
         param: Any = (),  # noqa: ANN401
         autoclose: bool = False,
     ) -> tuple[Any, Any]:
-        """Run one statement and commit it; on an error pass in silence (E10, E11)."""
+        """Run one statement and commit it (E11). Hide any error (E10)."""
         cursor, conn = self.db.getconn()
         with suppress(Exception):  # E10
-            cursor.execute(sql, param or None)  # E12: a string will do
+            cursor.execute(sql, param or None)  # E12: accepts a string
             conn.commit()
             if autoclose:
                 self.close(cursor, conn)

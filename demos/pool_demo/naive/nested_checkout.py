@@ -1,10 +1,10 @@
-"""Borrowing a second connection while holding one. Right: MysqlHelp, as in step 7e.
+"""A caller that has a connection borrows a second one. Right: MysqlHelp, as in step 7e.
 
-The course's own example, on the source's pool (A4); nothing in the source borrows twice.
+This example is the course's own, with the source's pool (A4). Nothing in the source borrows twice.
 
-Each function is harmless alone. Together they need two connections a caller; when all connections
-are held by callers who wait for their second one, nobody goes on, and `blocking=True` has no
-time-out.
+Each function alone does no harm. Together they need two connections for each caller. If each
+connection is held by a caller that waits for its second one, no caller can continue, and
+`blocking=True` has no time-out. This is a deadlock.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from dbutils.pooled_db import PooledDB
 
 
 def report(pool: PooledDB, held: list[Any], meet: Callable[[], object]) -> str:
-    """Borrow, and call `name_of`, which borrows too. `held` gets the borrowed connection."""
+    """Borrow, and call `name_of`, which borrows too. `held` is given the first connection."""
     connection = pool.connection()
     held.append(connection)
     try:

@@ -1,4 +1,4 @@
-"""E1, E6, E7: what was written for versions of long ago. Right: pool.py and settings.py."""
+"""E1, E6, E7: names and values that only old versions need. Right: pool.py and settings.py."""
 
 from typing import Any
 

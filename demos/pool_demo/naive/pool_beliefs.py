@@ -1,7 +1,7 @@
 """E2, E3, E4: what the source believes about the pool. Right: pool.py, steps 3b and 3c.
 
-Each object has a pool's limits, and the number of connections that the belief promises. The limits
-of MAXIMUM_HOLDS are ours: the source's own never show that fault.
+Each object holds the limits of a pool and the number of connections that the belief promises. The
+limits of MAXIMUM_HOLDS are ours, because the source's own limits do not show that fault.
 """
 
 from dataclasses import dataclass, field
@@ -26,7 +26,7 @@ ALL_SHARED = Belief(
 )
 ALL_CACHED = Belief(
     "E2",
-    "maxcached is always 0 in the end, and 0 keeps all that is returned",
+    "maxcached is always 0, so the pool keeps every connection that comes back",
     7,
     {"maxshared": 1, "maxcached": 5},
 )

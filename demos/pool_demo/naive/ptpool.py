@@ -1,7 +1,7 @@
-"""E9: the wrapper of A6, whose pool was meant to be one for all. Right: ../ptpool.py.
+"""E9: the wrapper of A6. All objects should share one pool, and do not. Right: ../ptpool.py.
 
-Everything here behaves as in the source. What had to change: the import (E1), and the address,
-which comes from the settings.
+Everything here behaves as in the source. Two things had to change: the import (E1), and the
+address, which comes from the settings.
 """
 
 from typing import Any
@@ -22,13 +22,13 @@ def new_pool() -> PooledDB:
 class PTConnectionPool:
     """Borrows a connection; the first borrower of each object opens a pool of ten."""
 
-    __pool: Any = None  # an attribute of the class: one for all its objects
+    __pool: Any = None  # an attribute of the class, for all its objects
 
     def __connection(self) -> Any:  # noqa: ANN401 - DBUtils has no types
-        """Borrow; make the pool if there is none.
+        """Borrow a connection; make the pool if there is none.
 
-        E9: reading `self.__pool` finds the class's. Writing it makes one of the object alone,
-        which from then on stands in front of the class's. That stays None for ever.
+        E9: reading `self.__pool` finds the attribute of the class. Writing it makes an attribute of
+        this object only, and that hides the one of the class. The class attribute stays None.
         """
         if self.__pool is None:
             self.__pool = new_pool()
@@ -40,7 +40,7 @@ class PTConnectionPool:
         return conn.cursor(DictCursor), conn
 
     def __enter__(self) -> "PTConnectionPool":
-        """Borrow, and say so; rows are tuples here, as the cursor is a plain one."""
+        """Borrow, and print a line. Rows are tuples here, because the cursor is a plain one."""
         conn = self.__connection()
         self.conn, self.cursor = conn, conn.cursor()
         print("PT数据库创建con和cursor")
@@ -53,5 +53,5 @@ class PTConnectionPool:
 
 
 def getPTConnection() -> PTConnectionPool:
-    """Return a new wrapper: with E9, one with a pool of its own."""
+    """Return a new wrapper. Because of E9 it makes its own pool."""
     return PTConnectionPool()

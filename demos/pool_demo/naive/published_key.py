@@ -1,7 +1,7 @@
-"""E15: the key that signs the source's cookies is printed in the source: everybody can be anybody.
+"""E15: the key that signs the source's cookies is printed in the source, so everybody can sign.
 
-Right: `secret_key` in private_chat/app.py makes one for each checkout, and keeps it out of the
-repository.
+Right: `secret_key` in private_chat/web/app.py makes a key for each copy of the course, and
+stores it outside the repository.
 """
 
 from flask import Flask
@@ -12,7 +12,7 @@ SECRET_KEY = "welcome to my site"
 
 
 def sign(session: dict[str, object], key: str = SECRET_KEY) -> str:
-    """Return a cookie's value that Flask takes for a session of its own, if `key` is its key."""
+    """Return the value of a cookie that Flask accepts as its own session, if `key` is its key."""
     signer = Flask(__name__)
     signer.secret_key = key
     serializer = SecureCookieSessionInterface().get_signing_serializer(signer)

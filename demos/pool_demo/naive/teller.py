@@ -1,12 +1,13 @@
-"""E10, and DBUtils' fail-over: a bank teller who leaves failures to the pool.
+"""E10, and DBUtils' fail-over: a bank teller that ignores errors.
 
-The bank is the course's own; the source has none. The source's are the pool, that of A4, and the
-habit of A7's execute to swallow errors. A7's own update raises when the connection is lost, since
-it commits once more; the teller does not. Right: MysqlHelp, as steps 7a to 7d use it.
+The bank is the course's own; the source has none. Two parts come from the source: the pool of A4,
+and the way in which A7's `execute` hides errors. A7's own `update` raises an error when the
+connection is lost, because it commits once more. The teller does not. Right: MysqlHelp, as steps 7a
+to 7d use it.
 
-The pool is blocking, never checked, and used without begin(), so that DBUtils repeats on a new
-connection whatever failed on the old one. What the old one held, half a transaction or a lock, is
-gone by then, and nobody is told.
+The pool waits at its maximum, never checks a connection, and is used without `begin()`. So DBUtils
+repeats a failed statement on a new connection. The work of the old connection, such as half a
+transaction or a lock, is lost by then, and no error says so.
 """
 
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from collections.abc import Callable
 import pymysql
 from dbutils.pooled_db import PooledDB
 
-from demos.pool_demo.bank import GIVE, TAKE
+from demos.instruments.bank import GIVE, TAKE
 from demos.pool_demo.settings import Settings, load
 
 
@@ -57,7 +58,7 @@ def balance(pool: PooledDB, name: str) -> int | None:
 def transfer(
     pool: PooledDB, payer: str, payee: str, amount: int, between: Callable[[int], object]
 ) -> None:
-    """Take and give in one transaction, as the teller thinks; `between` gets the connection id."""
+    """Take and give, meant as one transaction; `between` is called with the connection id."""
     connection = pool.connection()
     try:
         cursor = connection.cursor()
@@ -72,7 +73,7 @@ def transfer(
 
 
 def pay_once(pool: PooledDB, lock: str, between: Callable[[int], object]) -> str:
-    """Pay alice unless she has been paid, under a lock that belongs to the connection."""
+    """Pay alice if she has not been paid, under a lock that belongs to the connection."""
     connection = pool.connection()
     try:
         cursor = connection.cursor()

@@ -2,7 +2,7 @@
 
 python -m demos.private_chat.naive.one_chat --port 0
 
-It shows no page of its own: it is step 1's.
+Its page is the one of step 1.
 """
 
 import json
@@ -11,10 +11,10 @@ from typing import Any
 from flask import Flask, render_template, request
 
 from demos.group_chat.naive.serving import serve
-from demos.private_chat.look import look
+from demos.private_chat.web.shared_pages import shared_pages
 
 app = Flask(__name__, template_folder="../templates", static_folder="../static")
-app.register_blueprint(look)
+app.register_blueprint(shared_pages)
 sockets: dict[str, Any] = {}  # nickname → its socket
 
 
@@ -26,15 +26,15 @@ def page() -> str:
 
 @app.route("/<username>", websocket=True)  # the source has it without (W1)
 def chat(username: str) -> str:
-    """Pass on what this socket says to one other."""
-    socket: Any = request.environ.get("wsgi.websocket")  # W8
+    """Send each message of this socket to one other user."""
+    socket: Any = request.environ.get("wsgi.websocket")  # W8: a page of any site may connect
     if socket:
-        sockets[username] = socket  # W4: who comes second gets what was meant for the first
+        sockets[username] = socket  # W4: it replaces an earlier socket of this name
     while True:
-        message = json.loads(socket.receive())  # W2, W5, W9
-        # W6: `get` says None for who is not there, and None has no `send`: an AttributeError. Of a
-        # list it is a TypeError. Who has left is still there, as a dead socket (W2). Each of these
-        # disconnects who speaks.
+        message = json.loads(socket.receive())  # W2, W5, W9: None, or any text of any size
+        # W6: for a user who is not here, `get` returns None, and None has no `send`: an
+        # AttributeError. For a list it is a TypeError. The socket of a user who has left is still
+        # in the dictionary, but closed (W2). Each of these errors disconnects the sender.
         recipient: Any = sockets.get(message.get("to_user"))
         recipient.send(json.dumps({"msg": message.get("msg"), "from_user": username}))
 

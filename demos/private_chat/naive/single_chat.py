@@ -2,10 +2,10 @@
 
 python -m demos.private_chat.naive.single_chat --port 0
 
-Right: ../step3_messages.py. The chat, /single_ws, is the source's. The log-in is only what that
-needs: the passwords in the seed are hashes, so it checks them as such, and its SQL has parameters;
-how the source did that is in pool_demo/naive. The users on the page are the seed's. There is no
-log-out, as in the source, and no gevent monkey patching.
+Right: ../step3_messages.py. The chat, /single_ws, is the source's. The log-in has only what the
+chat needs: it checks hashes, because the seed has hashes, and its SQL has parameters. The source's
+own log-in is in pool_demo/naive. The users on the page are those of the seed. As in the source,
+there is no log-out and no gevent monkey patching.
 """
 
 import json
@@ -32,7 +32,7 @@ def login() -> str | Response:
     """Begin a session if name and password are right."""
     if request.method == "GET":
         return render_template("login.html")
-    # W12: whatever time the database takes, this one thread waits, and with it every chat.
+    # W12: while the database works, this one thread waits, and with it every chat.
     if not log_in(pool, request.form["username"], request.form["password"]):
         return render_template("login.html", error="用户名米亚错误")  # the source's slip
     session["user_name"], session["is_login"] = request.form["username"], True
@@ -47,21 +47,21 @@ def page() -> str:
 
 @app.route("/single_ws", websocket=True)  # the source has it without (W1)
 def single() -> str:
-    """Pass on what this socket says to those whom it names."""
-    socket: Any = request.environ.get("wsgi.websocket", "")  # W8: from a page of whatever site
-    user: Any = session.get("user_name")  # W14: None for who is not logged in, and goes on
+    """Send each message of this socket to the users that it names."""
+    socket: Any = request.environ.get("wsgi.websocket", "")  # W8: a page of any site may connect
+    user: Any = session.get("user_name")  # W14: None without a log-in, and the code goes on
     if user not in sockets and user:
-        sockets[user] = socket  # W4: the first tab of a user; a second one hears nothing
+        sockets[user] = socket  # W4: a user's first tab; a second one receives nothing
     while True:
         try:
             message = json.loads(socket.receive())
             friends, text = message.get("to_friend"), f"来自{user}:{message.get('msg')}"
-            for friend in friends:  # W6: a text is a list of its letters
+            for friend in friends:  # W6: if it is a text, these are its letters
                 sockets[friend].send(text)
         except:  # noqa: E722
-            # W11: the loop goes on, and this user hears no more: a deaf zombie. W4: in whichever
-            # tab it was, it is the first one that is forgotten. When there is nothing to forget, at
-            # the second error, or at the first of nobody (W14), it raises.
+            # W11: the loop goes on. This user can still send, but receives nothing: a zombie.
+            # W4: an error in any tab removes the first tab. At the second error, or at the first
+            # one of a client without a log-in (W14), the key is missing, and `pop` raises an error.
             sockets.pop(user)
 
 

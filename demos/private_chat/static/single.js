@@ -6,8 +6,8 @@
 // sentences for the reader, and the events that start it all.
 "use strict";
 
-const LENGTH = 4000; // characters in one message
-const LIMIT = 16 * 1024; // bytes in one frame; the server closes the connection beyond that
+const LENGTH = Number(document.body.dataset.length) || Infinity; // characters in one message, as the server says
+const LIMIT = Number(document.body.dataset.limit) || Infinity; // bytes in one frame, as the server says
 const BROKEN_FRAME = [1002, 1003, 1007, 1009]; // close codes: the last frame was one
 // Errors that pass by themselves.
 const PASSING = { not_stored: "the database is away", too_fast: "too many at once" };

@@ -4,7 +4,7 @@
 "use strict";
 
 const SERVER = "服务器"; // the name under which the server speaks
-const LIMIT = 16 * 1024; // bytes in one frame; the server closes the connection beyond that
+const LIMIT = Number(document.body.dataset.limit) || Infinity; // bytes in one frame, as the server says
 let me = "";
 
 const connection = new LastingSocket([], {
@@ -49,7 +49,7 @@ function say(to_user, msg) {
   }
   if (!to_user || !msg.trim()) {
     $(to_user ? "text" : "to").focus();
-    return warn(to_user ? "" : "Nothing was sent: write to whom.");
+    return warn(to_user ? "" : "Nothing was sent: write a name into the field To.");
   }
   if (new TextEncoder().encode(frame).length > LIMIT) return warn("Too long: nothing was sent.");
   if (!connection.send(frame)) return warn("Nothing was sent: there is no connection.");

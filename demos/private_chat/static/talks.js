@@ -108,7 +108,7 @@ async function fetchPast(talk) {
   if (oldest) query.set("before", oldest.id);
   const { messages, more, reason } = await ask(`history?${query}`);
   talk.fetching = false;
-  if (reason) return warn(`What was said before is missing. ${reason}`);
+  if (reason) return warn(`Earlier messages are missing. ${reason}`);
   const log = $("log");
   const { scrollHeight, scrollTop } = log;
   quietly(() => messages.forEach((frame) => put(talk, frame, true)));

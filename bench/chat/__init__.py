@@ -1,0 +1,1 @@
+"""The finished room against what a user would pick instead: `python -m bench.chat`."""

@@ -1,4 +1,0 @@
-"""The load client of the chat benchmark: one process that plays all clients of any server.
-
-`python -m bench.chat_load --help` measures a server that is running.
-"""

@@ -1,0 +1,1 @@
+"""MysqlHelp against what a user would pick instead: `python -m bench.pool`."""

@@ -1,0 +1,69 @@
+"""Where things are: the repo, its virtual environment, and the private server's state."""
+
+import os
+import tempfile
+from pathlib import Path
+
+from course.ground import language
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def venv() -> Path:
+    """Return the virtual environment's folder: `.venv`, or `COURSE_VENV`."""
+    return Path(os.environ.get("COURSE_VENV") or ROOT / ".venv").absolute()
+
+
+def venv_python() -> Path:
+    """Return the Python of the virtual environment."""
+    return venv() / "bin" / "python3"
+
+
+def state() -> Path:
+    """Return the folder of everything the course writes: `.course`, or `COURSE_STATE_DIR`.
+
+    The second is for file systems that cannot hold a database or a lock, such as a network folder.
+    """
+    return Path(os.environ.get("COURSE_STATE_DIR") or ROOT / ".course").absolute()
+
+
+def english() -> Path:
+    """Return the folder of the lessons as they are written, of which the editions in other languages are made."""
+    return ROOT / "lessons"
+
+
+def lessons() -> Path:
+    """Return the folder of the lessons in the reader's language: `lessons`, or an edition such as `lessons-zh`."""
+    name = language.chosen()
+    return english() if name == language.USUAL else ROOT / f"lessons-{name}"
+
+
+def mine() -> Path:
+    """Return the folder of the student's own notebooks: `lessons/mine`, or `COURSE_MINE`.
+
+    JupyterLab shows the first only; the second is for who works with another program, and for tests.
+    """
+    return Path(os.environ.get("COURSE_MINE") or lessons() / "mine").absolute()
+
+
+def short_temporary() -> Path:
+    """Return the folder for temporary files, or /tmp where that has a long name or blanks in it.
+
+    A socket's path may have 107 bytes at the most, and apt takes a blank for the end of a name.
+    """
+    usual = tempfile.gettempdir()
+    plain = len(os.fsencode(usual)) <= 60 and not any(map(str.isspace, usual))
+    return Path(usual if plain or not os.access("/tmp", os.W_OK) else "/tmp")
+
+
+def text(path: Path) -> str:
+    """Return a path as the same text in every locale, for files that outlive this process."""
+    return os.fsencode(path).decode("utf-8", "surrogateescape")
+
+
+def shown(path: Path) -> str:
+    """Return a path as a user would type it: relative to the current folder when it lies below."""
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)

@@ -1,0 +1,240 @@
+"""Lessons as HTML: cells, pages and links. Nothing on a page comes from another machine.
+
+Markdown and colours are nbconvert's. Its HTML exporter would need a template as long as `cell` and `outputs` are, and twice
+the time, because it reads each page that it has written once more.
+"""
+
+import base64
+import mimetypes
+import re
+from collections.abc import Iterator
+from html import escape
+from pathlib import Path
+
+from nbconvert.filters import Highlight2HTML, markdown2html
+from nbformat import NotebookNode
+from pygments.formatters import HtmlFormatter  # type: ignore[import-untyped]
+
+from course.ground import language, place
+from course.notebooks import lessons
+from course.notebooks.reading_time import ASK, guesses
+
+ASSETS = Path(__file__).parent / "look"
+
+PAGE = """\
+<!doctype html>
+<html lang="{lang}">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>{title}</title>
+<style>
+{style}
+</style>
+</head>
+<body>
+{body}
+</body>
+</html>
+"""
+
+
+def page(title: str, body: str, *styles: str) -> str:
+    """Return a whole page; `styles` are files of `course/notebooks/look`."""
+    sheets = [asset("lessons.css"), _highlighting(), *map(asset, styles)]
+    lang = language.HTML[language.chosen()]
+    return PAGE.format(lang=lang, title=escape(title), style="\n".join(sheets), body=body)
+
+
+def asset(name: str) -> str:
+    """Return the text of a file of `course/notebooks/look`."""
+    return (ASSETS / name).read_text("utf-8")
+
+
+def cell(one: NotebookNode) -> str:
+    """Return a cell with its outputs; the student's cell for a guess is its question only."""
+    if one.cell_type == "markdown":
+        return f'<div class="prose" id="{one.id}">{markdown(one.source)}</div>'
+    if guesses(one):
+        question = language.translated(one.source.partition("\n")[0].removeprefix("# "))
+        yours = language.translated("Your guess:")
+        words = re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(question))
+        return f'<p class="guess" id="{one.id}"><b>{yours}</b> {words}</p>'
+    return f'<div class="code" id="{one.id}">{code(one.source)}</div>\n{outputs(one)}'
+
+
+def code(source: str) -> str:
+    """Return Python as coloured HTML."""
+    return _in_lines(Highlight2HTML()(source, language="ipython3"))  # type: ignore[no-untyped-call]
+
+
+def outputs(one: NotebookNode) -> str:
+    """Return the outputs of a code cell; "" if it has none. They are folded if they answer a prediction."""
+    parts = "\n".join(_outputs(one))
+    shown = f'<div class="output">{parts}</div>' if parts else ""
+    if shown and one.metadata.get("jupyter", {}).get("outputs_hidden"):
+        return folded(language.translated("Show what ran"), shown)
+    return shown
+
+
+def folded(summary: str, content: str) -> str:
+    """Return a part of a page that is shown when somebody asks for it, or prints the page."""
+    return f"<details><summary>{escape(summary)}</summary>\n{content}</details>"
+
+
+def markdown(source: str) -> str:
+    """Return Markdown as HTML, with links that hold on a page of the site."""
+    html = _in_lines(markdown2html(source))
+    html = html.replace('<a class="anchor-link"', '<a class="anchor-link" aria-hidden="true"')
+    html = html.replace("<th></th>", "<td></td>")  # what heads nothing is no head
+    html = re.sub(r"<table>(.*?)</table>", _table, html, flags=re.DOTALL)
+    html = re.sub(r'<a href="([^"]+)">(.*?)</a>', _link, html)
+    html = re.sub(r"(?<!\">)<code>(\d\d_\w+)\.ipynb</code>", _lesson, html)
+    # A path is broken after a slash, before anything else in it is.
+    return re.sub(
+        r"<pre.*?</pre>|<[^>]+>|(?<=\w)/(?=\w)",
+        lambda found: "/<wbr>" if found[0] == "/" else found[0],
+        html,
+        flags=re.DOTALL,
+    )
+
+
+def switch(name: str) -> str:
+    """Return links from a page to the same page in each other language; the editions lie in folders below the English one.
+
+    Args:
+        name: of the page's file.
+    """
+    here = language.chosen()
+    up = "" if here == language.USUAL else "../"
+    return " ".join(
+        f'<a class="language" lang="{language.HTML[one]}" hreflang="{language.HTML[one]}" '
+        f'href="{up}{"" if one == language.USUAL else one + "/"}{name}">{called}</a>'
+        for one, called in language.NAMES.items()
+        if one != here
+    )
+
+
+def folder_of(folder: Path) -> Path:
+    """Return where the pages of this language lie."""
+    return folder if language.chosen() == language.USUAL else folder / language.chosen()
+
+
+def alone(html: str) -> str:
+    """Return HTML for a page that travels alone: with its pictures in it, without links to other pages."""
+    html = re.sub(r'<a href="[\w-]+\.html(?:#[\w-]+)?">(.*?)</a>', r"\1", html)
+    return re.sub(
+        r'src="(authors/figures/[^"]+)"', lambda found: f'src="{_data_uri(found[1])}"', html
+    )
+
+
+def exercises_page(name: str) -> str:
+    """Return the file with the tasks of a lesson, such as `03_share_a_pool-exercises.html`."""
+    return f"{name}-exercises.html"
+
+
+def _in_lines(html: str) -> str:
+    """Return HTML in which each line of highlighted code is a block: what does not fit goes on below its own beginning."""
+
+    def line(text: str) -> str:
+        plain = re.sub(r"<[^>]+>", "", text)
+        indent = len(plain) - len(plain.lstrip(" "))
+        shown = re.sub(r"^(?:<[^>]+>|\s)*(?:<[^>]+>|[^\s<])+", _first_word, text)
+        return f'<span class="line" style="--indent:{indent}ch">{shown or "<br>"}</span>'
+
+    def block(found: re.Match[str]) -> str:
+        return found[1] + "".join(map(line, found[2].removesuffix("\n").split("\n"))) + found[3]
+
+    highlighted = r'(<div class="[^"]*\bhighlight\b[^"]*"><pre>(?:<span></span>)?)(.*?)(</pre>)'
+    return re.sub(highlighted, block, html, flags=re.DOTALL)
+
+
+def _first_word(found: re.Match[str]) -> str:
+    """Let the first word of a line of code be broken: below an indentation that stands alone it would leave an empty line."""
+    return re.sub(
+        r"<[^>]+>|[./(\[]",
+        lambda part: part[0] if part[0].startswith("<") else f"{part[0]}<wbr>",
+        found[0],
+    )
+
+
+def asks(one: NotebookNode) -> bool:
+    """Say whether a cell asks for a prediction."""
+    return one.cell_type == "markdown" and language.translated(ASK) in one.source
+
+
+def _outputs(one: NotebookNode) -> Iterator[str]:
+    for output in one.get("outputs", []):
+        data = output.get("data", {})
+        if output.output_type == "stream":
+            yield _printed(output.text)
+        elif output.output_type == "error":
+            yield _printed(output.evalue)
+        elif "image/svg+xml" in data:  # as a picture, so that the names in it stay in it
+            picture = base64.b64encode(data["image/svg+xml"].encode()).decode()
+            label = escape(data["text/plain"].partition("\n")[0])
+            yield f'<img alt="{label}" src="data:image/svg+xml;base64,{picture}">'
+        elif "text/html" in data:
+            yield data["text/html"]
+        elif "text/markdown" in data:
+            yield markdown(data["text/markdown"])
+        else:
+            yield _printed(data.get("text/plain", ""))
+
+
+def _printed(text: str) -> str:
+    """Return text that a cell printed: its lines are broken where the page ends, but for those of a table."""
+    if "──" not in text:
+        return f"<pre>{escape(text)}</pre>"
+    parts = re.split(r"\n{2,}", text.rstrip("\n"))
+    kinds = [' class="table" tabindex="0"' if "──" in part else "" for part in parts]
+    return "\n".join(
+        f"<pre{kind}>{escape(part)}</pre>" for kind, part in zip(kinds, parts, strict=True)
+    )
+
+
+def _table(found: re.Match[str]) -> str:
+    """Put a table into a box in which it scrolls; one with long texts in many columns is never narrower than they need."""
+    columns = len(re.findall(r"<th\b", found[1]))
+    kind = "wide roomy" if columns > 3 and re.search(r"<td[^>]*>[^<]{40}", found[1]) else "wide"
+    return f'<div class="{kind}" tabindex="0"><table>{found[1]}</table></div>'
+
+
+def _link(found: re.Match[str]) -> str:
+    """Keep links to other sites, lead those to lessons to their pages, and name other files."""
+    target, words = found[1], found[2]
+    if target.startswith(("http://", "https://", "#")):
+        return f'<a href="{target}">{words}</a>'
+    file = target.partition("#")[0]
+    name = Path(file).name
+    if file.startswith("mine/"):  # the student's own: here is what is handed out
+        part = target.partition("#cell-id=")[2]
+        return f'<a href="{exercises_page(Path(name).stem)}#{part}">{words}</a>'
+    if name in {one.path.name for one in lessons.every()}:
+        return f'<a href="{Path(name).stem}.html">{words}</a>'
+    if name == "glossary.md":
+        return f'<a href="glossary.html">{words}</a>'
+    if file.removeprefix("../") == "README.md":
+        return f'<a href="index.html">{words}</a>'
+    shown = escape(re.sub(r"^(\.\./)+", "", file))
+    if re.sub("<[^>]+>", "", words) == shown:
+        return f"<code>{shown}</code>"
+    return f"{words} (<code>{shown}</code>)"
+
+
+def _lesson(found: re.Match[str]) -> str:
+    known = {one.name for one in lessons.every()}
+    return f'<a href="{found[1]}.html">{found[0]}</a>' if found[1] in known else found[0]
+
+
+def _data_uri(path: str) -> str:
+    kind = mimetypes.guess_type(path)[0]
+    content = base64.b64encode((place.lessons() / path).read_bytes()).decode("ascii")
+    return f"data:{kind};base64,{content}"
+
+
+def _highlighting() -> str:
+    light = HtmlFormatter(style="default").get_style_defs(".highlight")
+    dark = HtmlFormatter(style="github-dark").get_style_defs(".highlight")
+    return f"{light}\n@media (prefers-color-scheme: dark) {{\n{dark}\n}}"

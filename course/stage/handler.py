@@ -1,0 +1,61 @@
+"""How the stage takes requests: other users of this machine reach its port, and may send half of one, or a puzzling one."""
+
+import contextlib
+import socket
+from typing import Any, ClassVar
+
+import gevent
+from gevent.pywsgi import WSGIHandler
+
+REQUEST_TIME = 20.0  # seconds for a client to send its request
+UNREAD = 100  # connections that have sent no whole request; a real one takes a moment
+
+
+class Handler(WSGIHandler):
+    """gevent's handler, with which nobody stays who sends no request."""
+
+    # Who has sent no whole request yet, the one who has taken longest first.
+    unread: ClassVar[dict["Handler", None]] = {}
+
+    # Who hangs up, or does not read its answer in time, is no fault of ours.
+    ignored_socket_errors = (*WSGIHandler.ignored_socket_errors, "timed out")  # type: ignore[arg-type]  # it compares
+
+    def handle(self) -> None:
+        """Serve one connection."""
+        self.socket.settimeout(REQUEST_TIME)
+        try:
+            with contextlib.suppress(ConnectionError):  # it did not wait for our answer
+                super().handle()
+        finally:
+            self.unread.pop(self, None)
+
+    def read_requestline(self) -> str:
+        """Read the first line of a request; a client that takes too long is gone (OSError)."""
+        self.unread[self] = None
+        if len(self.unread) > UNREAD:
+            slowest = next(iter(self.unread))
+            del self.unread[slowest]
+            with contextlib.suppress(OSError):
+                slowest.socket.shutdown(socket.SHUT_RDWR)
+        with gevent.Timeout(REQUEST_TIME, TimeoutError("no request came")):
+            line: str = super().read_requestline()
+            return line
+
+    def read_request(self, raw_requestline: str) -> Any:  # noqa: ANN401  # truth is enough
+        """Read the headers; a client that takes too long gets a 400."""
+        with gevent.Timeout(REQUEST_TIME, ValueError("the headers took too long")):
+            is_read = super().read_request(raw_requestline)
+        self.unread.pop(self, None)
+        return is_read
+
+    def MessageClass(self, *args: Any) -> Any:  # noqa: ANN401  # gevent's name
+        """Return the headers of a request; ValueError if they say twice how long its body is."""
+        headers = super().MessageClass(*args)
+        names = ("Content-Length", "Transfer-Encoding")
+        if sum(len(headers.get_all(name, [])) for name in names) > 1:
+            raise ValueError("the body has two lengths")
+        return headers
+
+    def _handle_client_error(self, error: Exception) -> object:
+        """Answer 400, with a line in the log: gevent takes all but a ValueError for a fault of ours."""
+        return super()._handle_client_error(ValueError(str(error)))  # type: ignore[misc]  # it has it

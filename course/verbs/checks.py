@@ -1,0 +1,71 @@
+"""`python3 -m course test`: style, types and the whole test suite."""
+
+import os
+import subprocess
+
+from course.database import target
+from course.ground import environment, place, say, tools
+
+FOLDERS = ["course", "demos", "tests", "bench", "lessons/authors/checks", "lessons/authors/builds"]
+TYPED = ["course", "demos", "bench", "lessons/authors/checks", "lessons/authors/builds"]
+
+
+def run(arguments: list[str]) -> int:
+    """Run ruff, mypy and pytest; returns 0 if all passed, else the last failure's exit code.
+
+    Args:
+        arguments: passed on to pytest.
+
+    Raises:
+        CourseError: what the tests need cannot be had.
+    """
+    target.prepare(environment.TEST)
+    if target.is_external():
+        say.note(f"Testing against {target.check_external()}, as MYSQL_* in the environment says.")
+    ensure_tools()
+    folders = [name for name in FOLDERS if list((place.ROOT / name).rglob("*.py"))]
+    commands = [
+        ["ruff", "check", *folders],
+        ["ruff", "format", "--check", "--quiet", *folders],
+        ["mypy", "--strict", *TYPED],
+        ["pytest", *_workers(arguments), *arguments],
+    ]
+    result = 0
+    for command in commands:
+        say.note(f"{command[0]} {' '.join(command[1:])}")
+        result = _run_tool(command) or result
+    return result
+
+
+def ensure_tools() -> None:
+    """Fetch the programs that the tests drive; where one cannot be had, a laptop goes on.
+
+    Raises:
+        CourseError: this is CI, and one cannot be had.
+    """
+    failures = tools.ensure_all(tools.RECIPES)
+    failures.pop("fonts", None)  # without it, the system's own are shown
+    for error in failures.values():
+        if os.environ.get("CI"):
+            raise error
+        say.note(f"The tests that need it will be skipped: {error}\n{error.details}".rstrip())
+
+
+def _workers(arguments: list[str]) -> list[str]:
+    # A debugger needs the terminal for itself.
+    if any(word.startswith(("-n", "--numprocesses", "--pdb")) for word in arguments):
+        return []
+    # Half of a test's time it waits for servers: one worker more than there are cores. A file stays on one worker, so
+    # that its servers start once, and files begin in the order of tests/conftest.py: the longest ones first.
+    workers = str(min(4, 1 + (os.cpu_count() or 1)))
+    return ["-n", workers, "--dist", "loadfile", "--no-loadscope-reorder"]
+
+
+def _run_tool(command: list[str]) -> int:
+    environment = {
+        **os.environ,
+        "PATH": os.pathsep.join([str(place.venv() / "bin"), os.environ.get("PATH", "")]),
+    }
+    return subprocess.run(
+        [place.venv_python(), "-m", *command], cwd=place.ROOT, env=environment, check=False
+    ).returncode

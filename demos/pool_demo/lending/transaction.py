@@ -1,0 +1,196 @@
+"""A7: one transaction for a block, which the server itself protects.
+
+A plain `begin` is not safe. If a procedure or a `create table` commits inside the block, half of
+the block is committed. And after an error that undid everything, the next statements run alone.
+`xa start` begins a transaction with a name. Until it is ended by this name, the server refuses
+every statement that would commit, before it has any effect. After an undo it refuses the rest.
+"""
+
+import secrets
+import weakref
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from types import TracebackType
+from typing import Any
+
+import pymysql
+from pymysql.constants import CR
+
+from demos.pool_demo.lending.answers import Answer, ask, read_slowly, run_many, run_on
+from demos.pool_demo.lending.lender import Lender, Raw, hang_up, time_limit
+from demos.pool_demo.lending.statements import can_be_undone, first_word
+
+_REFUSED = 1399  # XAER_RMFAIL: not within a named transaction
+
+
+class Transaction:
+    """The transaction of a block. Statements of the block run by its methods."""
+
+    raw: Raw
+
+    def __init__(self, lender: Lender) -> None:
+        """Prepare; nothing is borrowed yet."""
+        self._loan = lender.lend()
+        self._limit = lender.query_limit
+        self._mark = secrets.token_hex(8)  # nobody else's name, neither here nor for a savepoint
+        self._name = f"'{self._mark}'"
+        self._is_certain = True  # that the server is still in it
+        self._can_be_undone = True
+        self._savepoints = 0
+
+    def begin(self) -> None:
+        """Borrow a connection and begin the transaction. Raises the errors of `Lender.lend`."""
+        self.raw = self._loan.__enter__()
+        try:
+            run_on(self.raw, f"xa start {self._name}")
+        except BaseException:
+            self._loan.__exit__()
+            raise
+
+    def end(self, commit: bool) -> None:
+        """Commit or roll back, and always give the connection back."""
+        try:
+            if commit:
+                self._check()
+                self._end("commit {} one phase")
+            elif self.raw.open:
+                self._end("rollback {}")
+        except pymysql.MySQLError:
+            hang_up(self.raw)  # and the server rolls back
+            if commit:
+                raise
+        finally:
+            if not self._can_be_undone:
+                hang_up(self.raw)
+            self._loan.__exit__()
+
+    def run(self, sql: str, param: Any = None) -> Answer:  # noqa: ANN401 - what `checked` let by
+        """Run a statement as a part of the transaction.
+
+        Raises ProgrammingError for one that would end it, and InterfaceError if the server has
+        undone all because of an earlier error.
+        """
+        with self._watched(sql):
+            return run_on(self.raw, sql, param)
+
+    def run_many(self, sql: str, params: list[Any]) -> None:
+        """Run a statement once for each of `params`."""
+        with self._watched(sql):
+            run_many(self.raw, sql, params)
+
+    @contextmanager
+    def stream(self, sql: str, param: Any, kind: type[Any]) -> Iterator[Any]:  # noqa: ANN401
+        """Run a statement and give its cursor, which is read to the end when the block ends."""
+        with self._watched(sql):
+            self._limit_time(0)
+            cursor = ask(self.raw, sql, param, kind)
+        self._is_certain = False  # the server's word on it comes behind the last row
+        try:
+            with read_slowly(self.raw, cursor, to_the_end=True):
+                yield cursor
+        finally:
+            self._limit_time(self._limit)
+
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """Make a block a part of the transaction that can fail alone."""
+        self._savepoints += 1
+        name = f"part_{self._mark}_{self._savepoints}"
+        self.run(f"savepoint {name}")
+        try:
+            yield
+        except BaseException:
+            if self.raw.open:
+                try:
+                    self.run(f"rollback to {name}")
+                except pymysql.MySQLError:
+                    hang_up(self.raw)
+            raise
+
+    @contextmanager
+    def _watched(self, sql: str) -> Iterator[None]:
+        """Let a statement run only inside the transaction, and look whether it still is one."""
+        self._check()
+        self._can_be_undone &= can_be_undone(sql)
+        try:
+            yield
+        except pymysql.MySQLError as error:
+            self._is_certain = False
+            if error.args[0] == _REFUSED:
+                raise pymysql.ProgrammingError(
+                    _REFUSED,
+                    f"{first_word(sql) or 'this'} would end the transaction of the block, so "
+                    "it was not run: move it out of the block",
+                ) from error
+            raise
+        self._look()
+
+    def _check(self) -> None:
+        """Before a statement: after an error, ask the server whether it is still in it."""
+        if not self.raw.open:
+            raise pymysql.InterfaceError(
+                CR.CR_SERVER_LOST, "the transaction ended with its connection"
+            )
+        if not self._is_certain:
+            run_on(self.raw, "do 0")
+            self._look()
+            self._is_certain = True
+
+    def _look(self) -> None:
+        if self.raw.open and self.raw._result is not None and self.raw._result.unbuffered_active:
+            return
+        if not self.raw.in_transaction():
+            hang_up(self.raw)
+            raise pymysql.InterfaceError(
+                0, "the server has undone the transaction because of an error: begin a new one"
+            )
+
+    def _limit_time(self, seconds: float | None) -> None:
+        """Limit the time of what runs from now on; 0 for a stream, whose rows keep coming."""
+        if self._limit is not None and self.raw.open:
+            self.raw.ahead(f"set {time_limit(seconds or 0)}")
+
+    def _end(self, how: str) -> None:
+        self.raw.ahead(f"xa end {self._name}")
+        run_on(self.raw, f"xa {how.format(self._name)}")
+
+
+class Block:
+    """The `with` of a transaction. Inside another block it is a part of that transaction.
+
+    Which of the two it is, is decided when the block begins, for its thread or greenlet.
+    """
+
+    def __init__(self, owner: Any, mine: Any, lender: Lender) -> None:  # noqa: ANN401
+        """Keep what the block is given (`owner`), and where it is noted."""
+        self._owner, self._mine, self._lender = owner, mine, lender
+        self._parts: list[AbstractContextManager[None]] = []
+
+    def __enter__(self) -> Any:  # noqa: ANN401
+        """Begin."""
+        outer = self._mine.transaction()
+        if outer is not None:
+            part = outer.savepoint()
+            part.__enter__()
+            self._parts.append(part)
+            return self._owner
+        self._transaction = Transaction(self._lender)
+        self._transaction.begin()
+        # Weak, so that a block that Ctrl-C has kept from ending is not there any more.
+        self._mine.block = weakref.ref(self._transaction)
+        return self._owner
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Commit, or roll back after any exception."""
+        if self._parts:
+            self._parts.pop().__exit__(kind, error, trace)
+            return
+        try:
+            self._transaction.end(commit=kind is None)
+        finally:
+            self._mine.block = None

@@ -1,0 +1,183 @@
+"""A1: the page on which you see the pool, and the addresses that its buttons call."""
+
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from functools import partial
+from time import monotonic
+from typing import ClassVar
+
+from flask import Flask, Response, abort, jsonify, render_template, request
+from werkzeug.serving import WSGIRequestHandler, make_server
+
+from demos.instruments import hosts, ports
+from demos.pool_demo.live.lanes import STATES
+from demos.pool_demo.live.load_choice import LIMITS, WAYS, Choice, Refused
+from demos.pool_demo.live.observer import Observer
+from demos.pool_demo.settings import comes_back
+
+REQUEST_TIME = 20.0  # seconds for a client to send its request
+UNREAD = 100  # connections that have sent no whole request; a real one takes a moment
+
+# A page of this machine, such as the course's stage, may show this one in a frame.
+_FRAMES = "'self' http://127.0.0.1:* http://localhost:* http://*.localhost:*"
+_POLICY = f"default-src 'self'; frame-ancestors {_FRAMES}; form-action 'self'; base-uri 'none'"
+
+
+def create_app(observer: Observer) -> Flask:
+    """Return the application for one observer."""
+    app = Flask(__name__)
+    app.config["MAX_CONTENT_LENGTH"] = 64 * 1024
+    app.before_request(_stay_here)
+
+    @app.after_request
+    def protect(response: Response) -> Response:
+        response.headers["Content-Security-Policy"] = _POLICY
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        response.headers["Referrer-Policy"] = "no-referrer"
+        return response
+
+    @app.errorhandler(Refused)
+    def refused(error: Refused) -> Response:
+        return jsonify(said=str(error), done=False)
+
+    @app.get("/")
+    def page() -> str:
+        at = observer.proxy.settings.address
+        return render_template(
+            "pool.html",
+            ways=WAYS,
+            limits=LIMITS,
+            states=STATES,
+            choice=Choice(),
+            at=at,
+            ours=comes_back(),
+        )
+
+    @app.get("/frames")
+    def frames() -> Response:
+        """Answer without end (server-sent events)."""
+        answer = Response(_events(observer), mimetype="text/event-stream")
+        answer.headers["Cache-Control"] = "no-store"
+        return answer
+
+    @app.post("/start")
+    def start() -> Response:
+        return jsonify(said=observer.start(Choice.read(_sent())))
+
+    @app.post("/kill")
+    def kill() -> Response:
+        number = _sent().get("connection")
+        return jsonify(said=observer.kill(number if type(number) is int else None))
+
+    buttons: dict[str, Callable[[], str]] = {
+        "stop": observer.stop,
+        "restart": observer.restart,
+        "leak": partial(observer.hold, 1),
+        "exhaust": partial(observer.hold, None),
+        "give-back": observer.give_back,
+    }
+
+    @app.post("/<name>")
+    def press(name: str) -> Response:
+        if name not in buttons:
+            abort(404)
+        return jsonify(said=buttons[name]())
+
+    return app
+
+
+def _events(observer: Observer) -> Iterator[str]:
+    yield "retry: 1000\n\n"
+    for frame in observer.frames():
+        yield f"data: {frame}\n\n" if frame else ": nothing new\n\n"
+
+
+def _sent() -> dict[str, object]:
+    found = request.get_json(silent=True)
+    return found if isinstance(found, dict) else {}
+
+
+def _stay_here() -> None:
+    """Refuse host names that another site could give to this machine, and pages of other sites."""
+    port = request.environ["SERVER_PORT"]
+    if not hosts.is_known(request.host, port):
+        abort(403, "Open the page at the address that the step prints.")
+    forwarded = request.headers.get("X-Forwarded-Host", "")
+    origin = request.origin
+    if request.method == "GET" or origin is None:
+        return
+    if not hosts.is_ours(origin, request.host, port, forwarded):
+        abort(403, "Only the page itself may press these buttons.")
+
+
+class _Handler(WSGIRequestHandler):
+    """A handler that prints no lines, and disconnects a client that sends no request."""
+
+    timeout = REQUEST_TIME  # for each part of a request or an answer
+
+    # Who has sent no whole request yet, and since when; the one who has taken longest first.
+    unread: ClassVar[dict["_Handler", float]] = {}
+
+    def handle_one_request(self) -> None:
+        """Read and answer a request."""
+        self.unread[self] = monotonic()
+        if len(self.unread) > UNREAD:
+            _hang_up(next(iter(list(self.unread))))
+        try:
+            super().handle_one_request()
+        finally:
+            self.unread.pop(self, None)
+
+    def parse_request(self) -> bool:
+        """Read the headers; refuse a request that has two lengths for its body."""
+        is_read = super().parse_request()
+        self.unread.pop(self, None)
+        lengths = ("Content-Length", "Transfer-Encoding")
+        if is_read and sum(len(self.headers.get_all(name, [])) for name in lengths) > 1:
+            self.send_error(400)
+            return False
+        return is_read
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """Print nothing."""
+
+    def log_error(self, *_: object) -> None:
+        """Print nothing about clients that disconnect or take too long."""
+
+
+def _hang_up_on_the_slow() -> None:
+    for handler, began in list(_Handler.unread.items()):
+        if monotonic() - began > REQUEST_TIME:
+            _hang_up(handler)
+
+
+def _hang_up(handler: _Handler) -> None:
+    handler.unread.pop(handler, None)
+    with suppress(OSError):
+        handler.connection.shutdown(socket.SHUT_RDWR)
+
+
+def serve(app: Flask, port: int) -> None:
+    """Serve until Ctrl-C or SIGTERM; only programs on this machine can connect."""
+    with ports.listen("127.0.0.1", port) as listener:
+        chosen = listener.getsockname()[1]
+        # Werkzeug would end the program where a port is taken; so it gets a socket that listens.
+        server = make_server(
+            "127.0.0.1",
+            chosen,
+            app,
+            threaded=True,
+            request_handler=_Handler,
+            fd=listener.fileno(),
+        )
+    server.service_actions = _hang_up_on_the_slow  # type: ignore[method-assign]  # twice a second
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    print(f"Open http://127.0.0.1:{chosen}/ (Ctrl-C stops it)", flush=True)
+    try:
+        server.serve_forever()
+    except KeyboardInterrupt:
+        pass  # this is how it ends
+    finally:
+        server.server_close()

@@ -1,0 +1,1 @@
+"""Programs that students write from an empty file, and their goals. For authors: README.md."""

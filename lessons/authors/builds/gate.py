@@ -1,0 +1,182 @@
+"""A gate on a program's way to the database: it holds back what follows a statement, or an answer.
+
+So a goal sees, without a clock, what a program does while the database has not answered yet:
+
+with Gate() as gate:
+    program = Program(command, gate.environment)
+    with gate.closed_behind("d0"):      # the statement with d0 passes, and what follows it waits
+        ...                             # is the message acknowledged now? then before its commit
+"""
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from enum import Enum, auto
+from typing import Self
+
+from demos.pool_demo.settings import Settings, load, tls_arguments
+
+PIECE = 64 * 1024  # bytes read at once
+TLS_OFFER = 0x08  # in the second byte of the capabilities
+FORGOTTEN = 30.0  # seconds until a closed gate opens by itself
+
+
+class Held(Enum):
+    """What is held back."""
+
+    NEXT = auto()  # what a connection sends after a statement with a text
+    ANSWER_TO = auto()  # the answer to a statement with a text
+    ANSWER_WITH = auto()  # an answer with a text
+
+
+class _Hold:
+    """A gate that is closed."""
+
+    def __init__(self, mark: bytes, what: Held) -> None:
+        self.mark, self.what = mark, what
+        self.asked: set[socket.socket] = set()  # servers whose next answer is held
+        self.waiting = threading.Semaphore(0)  # once for each connection that has come to it
+        self.open = threading.Event()
+
+    def wait(self) -> None:
+        """Let the connection wait until the gate opens."""
+        self.waiting.release()
+        self.open.wait(FORGOTTEN)
+
+
+class Gate:
+    """An address of the database at 127.0.0.1; use it in a `with` block.
+
+    It reads what passes, so it tells clients that the server offers no TLS. Where the course itself
+    uses TLS, that is for a server elsewhere, nobody goes through it, and nothing is ever held back.
+    """
+
+    def __init__(self) -> None:
+        """Open a port."""
+        self._upstream = load()
+        self._door = socket.create_server(("127.0.0.1", 0), backlog=100)
+        self._hold: _Hold | None = None
+        self._ends: set[socket.socket] = set()
+        threading.Thread(target=self._let_in, daemon=True).start()
+
+    def __enter__(self) -> Self:
+        """Return the gate."""
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        """Close the port and all connections."""
+        with suppress(OSError):
+            self._door.shutdown(socket.SHUT_RDWR)
+        self._door.close()
+        for end in list(self._ends):
+            _hang_up(end)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables that lead a program through the gate."""
+        to = self._upstream
+        if not tls_arguments(to, None).get("ssl_disabled"):
+            return {}
+        return {
+            "MYSQL_HOST": "127.0.0.1",
+            "MYSQL_PORT": str(self._door.getsockname()[1]),
+            "MYSQL_UNIX_SOCKET": "",
+            "MYSQL_USER": to.user,
+            "MYSQL_PASSWORD": to.password,
+            "MYSQL_DATABASE": to.database,
+        }
+
+    @contextmanager
+    def closed_behind(self, text: str) -> Iterator[threading.Semaphore]:
+        """Let a statement with this text pass; what its connection sends next waits for the end.
+
+        Returns:
+            Released once for each connection that has sent such a statement.
+        """
+        with self._closed(text, Held.NEXT) as waiting:
+            yield waiting
+
+    @contextmanager
+    def closed_before_answer_to(self, text: str) -> Iterator[threading.Semaphore]:
+        """Hold back the answer to each statement with this text until the end; see above."""
+        with self._closed(text, Held.ANSWER_TO) as waiting:
+            yield waiting
+
+    @contextmanager
+    def closed_before_answer(self, text: str) -> Iterator[threading.Semaphore]:
+        """Hold back each answer of the database with this text until the end; see above."""
+        with self._closed(text, Held.ANSWER_WITH) as waiting:
+            yield waiting
+
+    @contextmanager
+    def _closed(self, text: str, what: Held) -> Iterator[threading.Semaphore]:
+        self._hold = hold = _Hold(text.encode(), what)
+        try:
+            yield hold.waiting
+        finally:
+            self._hold = None
+            hold.open.set()
+
+    def _let_in(self) -> None:
+        with suppress(OSError):  # the door is closed
+            while True:
+                client, _ = self._door.accept()
+                self._ends.add(client)
+                try:
+                    server = _connect(self._upstream)
+                except OSError:
+                    self._end(client)
+                    continue
+                self._ends.add(server)
+                for ends in ((client, server, False), (server, client, True)):
+                    threading.Thread(target=self._pass_on, args=ends, daemon=True).start()
+
+    def _pass_on(self, source: socket.socket, sink: socket.socket, is_answer: bool) -> None:
+        """Pass data on in one direction, until one of the ends is closed."""
+        with suppress(OSError):
+            if is_answer:
+                sink.sendall(_without_tls(source.recv(PIECE)))
+            while data := source.recv(PIECE):
+                hold = self._hold
+                if hold and is_answer:
+                    is_here = hold.what is Held.ANSWER_WITH and hold.mark in data
+                    if is_here or source in hold.asked:
+                        hold.asked.discard(source)
+                        hold.wait()
+                elif hold and hold.what is Held.ANSWER_TO and hold.mark in data:
+                    hold.asked.add(sink)
+                sink.sendall(data)
+                if hold and not is_answer and hold.what is Held.NEXT and hold.mark in data:
+                    hold.wait()
+        self._end(source)
+        self._end(sink)
+
+    def _end(self, end: socket.socket) -> None:
+        self._ends.discard(end)
+        _hang_up(end)
+
+
+def _connect(to: Settings) -> socket.socket:
+    """Connect to the database as the program itself would do."""
+    if to.uses_socket:
+        there = socket.socket(socket.AF_UNIX)
+        there.connect(str(to.unix_socket))
+        return there
+    there = socket.create_connection((to.host, to.port))
+    there.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return there
+
+
+def _without_tls(greeting: bytes) -> bytes:
+    """Return the server's first packet without the offer of TLS, a bit of its capabilities."""
+    at = greeting.find(b"\0", 5) + 15  # behind version, thread id, 8 bytes of salt, a zero
+    if greeting[4:5] != b"\x0a" or len(greeting) <= at:  # it turns us away
+        return greeting
+    return greeting[:at] + bytes([greeting[at] & ~TLS_OFFER]) + greeting[at + 1 :]
+
+
+def _hang_up(end: socket.socket) -> None:
+    with suppress(OSError):
+        end.shutdown(socket.SHUT_RDWR)
+    end.close()

@@ -1,0 +1,1 @@
+"""Your private chat, after lesson 10: the second capstone. The finished step 5 passes, too."""

@@ -1,0 +1,281 @@
+"""A student's server as a process of its own, on a port that the judge chose.
+
+with serving(file) as chat:
+    with clients(chat.url, "韩雪") as (one,): ...
+    chat.kill(); chat.start()          # as a crash, and what comes after it
+"""
+
+import ast
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import psutil
+from websockets.sync.client import ClientConnection
+
+from course.demo import Answer, ask, open_ws
+from course.exercise import Wrong, expect
+from course.ground import place, tether
+from lessons.authors.checks.scene import ask as ask_database
+
+START_TIME = 20.0  # seconds until it has to listen
+STOP_TIME = 5.0  # seconds that it has to end after SIGTERM
+LOCK_TIME = 10.0  # seconds until a statement has come to a locked table
+PAUSE = 0.02  # seconds between two looks
+TRACEBACK = "Traceback (most recent call last)"
+EVERYWHERE = ("0.0.0.0", "::")
+
+
+class Program:
+    """A program that is started as `python <file> --port N` and serves at 127.0.0.1."""
+
+    def __init__(
+        self, command: Sequence[str | Path], environment: Mapping[str, str] | None = None
+    ) -> None:
+        """Choose a free port.
+
+        Args:
+            command: its last word is the student's file; `--port N` comes behind it.
+            environment: variables that it gets besides ours.
+        """
+        self.file = Path(command[-1])
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._command = [*map(str, command), "--port", str(self.port)]
+        self._environment = {**os.environ, **(environment or {}), "PYTHONUTF8": "1"}
+        self._log = tempfile.TemporaryFile(prefix="course-build-")  # noqa: SIM115 - close() ends it
+        self._read = 0  # bytes of the log that were judged already
+        self._ours = False  # we have ended it ourselves, or its end was said
+        self.quiet = False  # a traceback means that the goal is missed
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it, again if it runs, and wait until it listens.
+
+        Raises:
+            Wrong: it ended, or does not listen, or not at 127.0.0.1 alone.
+        """
+        if self.process is not None:
+            self.kill()
+        self._ours = False
+        self.process = tether.start(
+            self._command,
+            last_signal=signal.SIGKILL,
+            cwd=place.ROOT,
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+            stdout=self._log,
+            stderr=self._log,
+            start_new_session=True,  # what it starts is in its group, and ends with it
+        )
+        deadline = time.monotonic() + START_TIME
+        while not (hosts := self._hosts()):
+            if self.process.poll() is not None:
+                raise Wrong(
+                    self.trouble(missed=True) or "the program ended at once, without a word"
+                )
+            if time.monotonic() > deadline:
+                raise Wrong(
+                    f"expected that it listens on port {self.port} (--port), after "
+                    f"{START_TIME:g} s nothing listens there"
+                )
+            time.sleep(PAUSE)
+        open_to_all = sorted(set(hosts) & set(EVERYWHERE))
+        if open_to_all:
+            raise Wrong(
+                f"expected a server at 127.0.0.1, it listens at {open_to_all[0]}, which lets in "
+                "everybody in your network"
+            )
+
+    def kill(self) -> None:
+        """End it at once, as a crash or a power cut does."""
+        self._ours = True
+        self._kill_group()
+        if self.process:
+            self.process.wait(STOP_TIME)
+
+    def end(self) -> str:
+        """End it with SIGTERM, and what it started; return a sentence if SIGTERM was not enough."""
+        process, self._ours = self.process, True
+        if process is None:
+            return ""
+        with suppress(ProcessLookupError):
+            process.terminate()
+        try:
+            process.wait(STOP_TIME)
+        except subprocess.TimeoutExpired:
+            self._kill_group()
+            process.wait()
+            return f"the program does not end within {STOP_TIME:g} s of SIGTERM"
+        return "the program ended and left processes behind" if self._kill_group() else ""
+
+    def close(self) -> None:
+        """End it, and forget what it wrote."""
+        self.end()
+        self._log.close()
+
+    def trouble(self, missed: bool) -> str:
+        """Return what is wrong with the program itself since the last look, or "".
+
+        That is that it has ended. A traceback counts if a goal is missed, or `quiet` is set.
+        """
+        said = self.said[self._read :]
+        self._read += len(said)
+        error = _last_error(said, self.file)
+        if self.process is not None and self.process.poll() is not None and not self._ours:
+            self._ours = True  # it is said once
+            code = self.process.returncode
+            how = f"by signal {-code}" if code < 0 else f"with exit code {code}"
+            last = said.strip().splitlines()[-1:] or ["it printed nothing"]
+            if code == 0 and not error:
+                return f"the program ended {how}: {last[0]}. It has to serve until it is ended"
+            return f"the program ended {how}: {error or last[0]}"
+        if error and (missed or self.quiet):
+            return f"the program printed a traceback: {error}"
+        return ""
+
+    @contextmanager
+    def killed_if_missed(self) -> Iterator[None]:
+        """Kill it as soon as the block fails: then clients need not wait for one that hangs."""
+        try:
+            yield
+        except BaseException:
+            self.kill()
+            raise
+
+    def get(
+        self, path: str, method: str = "GET", body: str | None = None, **headers: str
+    ) -> Answer:
+        """Send one plain request, as `course.demo.Demo` does."""
+        return ask(self.url, path, method, body, **headers)
+
+    def ws(self, path: str, **options: Any) -> ClientConnection:  # noqa: ANN401 - as `connect` takes them
+        """Open a WebSocket at a path."""
+        return open_ws(
+            self.url, path, **{"open_timeout": START_TIME, "close_timeout": 2.0, **options}
+        )
+
+    @property
+    def said(self) -> str:
+        """All that it has printed so far."""
+        size = os.fstat(self._log.fileno()).st_size
+        return os.pread(self._log.fileno(), size, 0).decode("utf-8", "replace")
+
+    def held(self) -> int:
+        """Count the open files, sockets and threads of it and of the processes that it started."""
+        count = 0
+        with suppress(psutil.Error):
+            first = psutil.Process(self.process.pid if self.process else None)
+            for one in [first, *first.children(recursive=True)]:
+                with suppress(psutil.Error):
+                    count += one.num_fds() + one.num_threads()
+        return count
+
+    def _hosts(self) -> list[str]:
+        """Return the addresses at which it, or a process of its, listens on our port."""
+        found = []
+        with suppress(psutil.Error):
+            first = psutil.Process(self.process.pid if self.process else None)
+            for one in [first, *first.children(recursive=True)]:
+                with suppress(psutil.Error):
+                    found += [
+                        there.laddr.ip
+                        for there in one.net_connections(kind="tcp")
+                        if there.status == psutil.CONN_LISTEN and there.laddr.port == self.port
+                    ]
+        return found
+
+    def _kill_group(self) -> bool:
+        """Kill whatever is left of its process group; say whether there was anything."""
+        assert self.process
+        try:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        except (ProcessLookupError, PermissionError):
+            return False
+        return True
+
+
+@contextmanager
+def serving(file: Path) -> Iterator[Program]:
+    """Give a program that has not been started yet: that it starts is its first goal."""
+    program = Program([sys.executable, file])
+    try:
+        yield program
+    finally:
+        program.close()
+
+
+def free_port() -> int:
+    """Return a port on which nobody listens now."""
+    with socket.create_server(("127.0.0.1", 0)) as there:
+        return int(there.getsockname()[1])
+
+
+def until(condition: Callable[[], object], seconds: float) -> bool:
+    """Wait until the condition is true; say whether it became so in time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(PAUSE)
+    return True
+
+
+def wait_for_a_lock(what: str) -> None:
+    """Wait until a statement waits for a table that is locked. Raises Wrong: none does."""
+    sql = """select id from information_schema.processlist where db = database()
+        and state like 'Waiting for table metadata lock%%'"""
+    expect(until(lambda: ask_database(sql), LOCK_TIME), f"expected {what}, none came")
+
+
+def imports(file: Path, *packages: str) -> list[str]:
+    """Return the modules of these packages that a file imports; none if it is no Python."""
+    try:
+        tree = ast.parse(file.read_text("utf-8"))
+    except (SyntaxError, ValueError):
+        return []
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found += [one.name for one in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found += [f"{node.module}.{one.name}" for one in node.names]
+    return [one for one in found if any(f"{one}.".startswith(f"{name}.") for name in packages)]
+
+
+def _last_error(said: str, file: Path) -> str:
+    """Return the last line of the last traceback, and where it comes from; "" without one.
+
+    That is a line of the student's file if the traceback has one, else a line of another one.
+    """
+    _, mark, text = said.rpartition(TRACEBACK)
+    if not mark:  # a file that is no Python has no such line
+        found = re.search(r'File "([^"]+)", line (\d+)\n(?:.*\n)*?(\w*Error: .*)', said)
+        return f"{found[3]} (line {found[2]})" if found else ""
+    lines = text.splitlines()[1:]
+    error = next((line for line in lines if re.match(r"[A-Za-z_]", line)), "")[:200]
+    frames = re.findall(r'File "([^"]+)", line (\d+)', text)
+    mine = [number for there, number in frames if Path(there).name == file.name]
+    if "'wsgi.websocket'" in error:
+        return (
+            f"{error}{_line(mine)}. A WebSocket is there only if gevent's WSGIServer got "
+            "handler_class=WebSocketHandler"
+        )
+    if mine or not frames:
+        return f"{error}{_line(mine)}"
+    there, number = frames[-1]
+    return f"{error} (line {number} of {'/'.join(Path(there).parts[-2:])})"
+
+
+def _line(numbers: Sequence[str]) -> str:
+    """Return the last of these lines, as it stands behind an error."""
+    return f" (line {numbers[-1]})" if numbers else ""

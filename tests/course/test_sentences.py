@@ -1,0 +1,25 @@
+"""Sentences with values in them, in another language."""
+
+from course.ground.sentences import Sentences
+
+CHINESE = Sentences(
+    {
+        "{number} wrong: {observed}. For help: hint({number})": "{number} 错误：{observed}。提示：hint({number})",
+        "{what} expected {wanted}, your function returned {found}": "{what}应为 {wanted}，返回了 {found}",
+        "expected {wanted}, your function returned {found}": "应为 {wanted}，返回了 {found}",
+        "nothing": "空",
+    }
+)
+
+
+def test_a_value_that_is_a_sentence_is_translated_too():
+    assert CHINESE.translated("expected 3, your function returned nothing") == ("应为 3，返回了 空")
+
+
+def test_of_several_entries_the_one_that_leaves_least_in_english_is_taken():
+    said = "10.1 wrong: expected 3, your function returned 2. For help: hint(10.1)"
+    assert CHINESE.translated(said) == "10.1 错误：应为 3，返回了 2。提示：hint(10.1)"
+
+
+def test_what_no_entry_has_stays_as_it_is():
+    assert CHINESE.translated("  expected something else") == "  expected something else"

@@ -26,7 +26,7 @@ from demos.private_chat.accounts import (
 )
 from demos.private_chat.post import Post, no_answer
 from demos.private_chat.switchboard import ENDED, Connection, Switchboard, User
-from demos.private_chat.web.app import ANSWER_TIME, TooSlow
+from demos.private_chat.web.app import ANSWER_TIME, DATABASE_AWAY, TooSlow
 from demos.private_chat.web.metering import RATE, meter
 
 P = ParamSpec("P")
@@ -132,6 +132,9 @@ def _converse(
             socket.close(ENDED, "this log-in has ended")
         while (data := socket.receive()) is not None:
             _hear(connection, post, data)
+    except DATABASE_AWAY as error:  # the page comes back
+        log("database", error=repr(error), path="/single_ws")
+        socket.close(Code.INTERNAL_ERROR, "the database does not answer")
     finally:
         board.leave(connection)
 
@@ -298,7 +301,7 @@ def _try(
         return True
     except NotSaid as error:
         connection.complain(NotSaid(error.code, error.reason, client_id))
-    except (pymysql.MySQLError, PoolTimeout, TooSlow):
+    except DATABASE_AWAY:
         reason = "The database cannot be reached; this was not stored. Send it again."
         connection.complain(NotSaid("not_stored", reason, client_id))
     return False

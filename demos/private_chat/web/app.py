@@ -96,6 +96,9 @@ class TooSlow(Exception):
     """An answer took longer than ANSWER_TIME."""
 
 
+DATABASE_AWAY = (pymysql.MySQLError, PoolTimeout, TooSlow)  # what asking the database may raise
+
+
 def create_app(*features: Blueprint, limits_at: str = "memory://") -> Flask:
     """Make the application.
 
@@ -142,7 +145,7 @@ def create_app(*features: Blueprint, limits_at: str = "memory://") -> Flask:
         response.headers.setdefault("Cache-Control", "no-store")
         return response
 
-    for error in (pymysql.MySQLError, PoolTimeout, TooSlow):
+    for error in DATABASE_AWAY:
         app.register_error_handler(error, _database_away)
     app.register_error_handler(StorageError, _counts_away)
     app.register_error_handler(HTTPException, _refused)

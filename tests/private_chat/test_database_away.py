@@ -205,9 +205,8 @@ def test_w12_a_locked_table_delays_nobody_elses_messages(server, pair, table):
 
 def test_a_page_that_comes_while_its_messages_cannot_be_read_is_asked_to_come_back(server, pair):
     """Its log-in is known by then: no request is left that could answer for it."""
-    ann, page, other = pair
     with locked("messages"):
-        assert Page(ann, since=1).ended()[0] == 1011
+        assert Page(pair[0], since=1).ended()[0] == 1011
     assert "path=/single_ws" in server.log
     all_is_well(*pair)
 

@@ -710,3 +710,16 @@ def test_nobody_new_is_let_in_while_the_server_stops(start):
         with pytest.raises(OSError):
             Client(server.url)
     assert server.process.wait(20) == 0
+
+
+def test_who_was_on_the_way_in_when_the_server_stops_is_asked_to_come_back(start):
+    """Let in, it would be told no more that the server goes, and the server would wait for it."""
+    server = start("step1_echo", *QUIET)
+    with Client(server.url, upgrade=False) as late:
+        begin, rest = (handshake := request(late.host))[:30], handshake[30:]
+        late.send(begin)
+        with Client(server.url) as deaf:  # came in after it, and does not answer
+            server.process.send_signal(signal.SIGTERM)
+            assert deaf.receive()[0] == 8
+            assert late.ask(rest).status == 503
+        assert server.process.wait(20) == 0

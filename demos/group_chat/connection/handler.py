@@ -72,6 +72,9 @@ class WebSocketHandler(PrescribedHandler):  # type: ignore[misc]  # it ships no 
     # Who is connected at the moment; `serving` keeps them alive and says goodbye to them.
     connections: ClassVar[set[WebSocket]] = set()
 
+    # Whether the server ends: who comes now is let in no more, as nobody would say goodbye to it.
+    is_stopping = False
+
     # Who keeps us waiting for a request or its body, and since when.
     slow: ClassVar[dict["WebSocketHandler", float]] = {}
 
@@ -292,6 +295,8 @@ class WebSocketHandler(PrescribedHandler):  # type: ignore[misc]  # it ships no 
 
     def _refusal(self) -> tuple[str, str] | None:
         """Return status and sentence for a handshake that must not succeed, else None."""
+        if self.is_stopping:
+            return "503 Service Unavailable", "The server restarts."
         if self.command != "GET" or self.request_version != "HTTP/1.1":
             return "400 Bad Request", "A WebSocket handshake is a GET of HTTP/1.1."
         if self.content_length or "HTTP_TRANSFER_ENCODING" in self.environ:

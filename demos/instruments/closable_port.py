@@ -17,6 +17,8 @@ from typing import Self
 
 from demos.pool_demo.settings import Settings, load
 
+PIECE = 64 * 1024  # bytes read at once
+
 
 class Relay:
     """Passes bytes between clients of a free port on 127.0.0.1 and the server."""
@@ -43,26 +45,40 @@ class Relay:
 
     def open(self) -> None:
         """Listen on the port."""
-        self._door = _Door(("127.0.0.1", self.settings.port), self.upstream)
+        self._door = _Door(("127.0.0.1", self.settings.port), self)
         threading.Thread(target=self._door.serve_forever, args=(0.01,), daemon=True).start()
 
     def close(self) -> None:
         """Refuse new connections and break the existing ones. A second call does nothing."""
         self._door.shutdown()
         self._door.server_close()
-        for end in self._door.ends:
-            with suppress(OSError):  # it is closed already
-                end.shutdown(socket.SHUT_RDWR)
+        for end in list(self._door.ends):
+            _hang_up(end)
+
+    def pass_on(self, source: socket.socket, sink: socket.socket, is_answer: bool) -> None:
+        """Pass on all that one side sends. A subclass may look at it, change it or hold it back.
+
+        Args:
+            source: the side that sends.
+            sink: the other side.
+            is_answer: `source` is the server.
+
+        Raises:
+            OSError: one of the two connections is broken.
+        """
+        while data := source.recv(PIECE):
+            sink.sendall(data)
 
 
 class _Door(ThreadingTCPServer):
     allow_reuse_address = True
     allow_reuse_port = True
     daemon_threads = True
+    request_queue_size = 100  # clients that come at the same moment
 
-    def __init__(self, address: tuple[str, int], upstream: Settings) -> None:
-        self.upstream = upstream
-        self.ends: list[socket.socket] = []
+    def __init__(self, address: tuple[str, int], relay: Relay) -> None:
+        self.relay = relay
+        self.ends: set[socket.socket] = set()
         super().__init__(address, _Connection)
 
 
@@ -70,26 +86,45 @@ class _Connection(BaseRequestHandler):
     server: _Door
 
     def handle(self) -> None:
-        """Copy in both directions until one side ends."""
-        with _connect(self.server.upstream) as server:
-            self.server.ends += [self.request, server]
-            back = threading.Thread(target=_copy, args=(server, self.request), daemon=True)
+        """Pass on in both directions until one side ends."""
+        client: socket.socket = self.request
+        ends = self.server.ends
+        ends.add(client)
+        try:
+            # As MySQL's server does, or a second short answer would wait for the client's word on
+            # the first: 40 ms.
+            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            server = _connect(self.server.relay.upstream)
+        except OSError:  # one of the two is away, so the other loses its connection
+            ends.discard(client)
+            return
+        with server:
+            ends.add(server)
+            back = threading.Thread(target=self._carry, args=(server, client, True), daemon=True)
             back.start()
-            _copy(self.request, server)
+            self._carry(client, server, False)
             back.join()
+            ends.difference_update((client, server))
+
+    def _carry(self, source: socket.socket, sink: socket.socket, is_answer: bool) -> None:
+        """Pass on in one direction; its end is that of the other one, too."""
+        with suppress(OSError):
+            self.server.relay.pass_on(source, sink, is_answer)
+        _hang_up(source)
+        _hang_up(sink)
 
 
 def _connect(to: Settings) -> socket.socket:
-    if not to.uses_socket:
-        return socket.create_connection((to.host, to.port))
-    server = socket.socket(socket.AF_UNIX)
-    server.connect(str(to.unix_socket))
+    """Connect to the server as a client itself would do."""
+    if to.uses_socket:
+        server = socket.socket(socket.AF_UNIX)
+        server.connect(str(to.unix_socket))
+    else:
+        server = socket.create_connection((to.host, to.port))
+        server.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return server
 
 
-def _copy(one: socket.socket, other: socket.socket) -> None:
-    with suppress(OSError):
-        while data := one.recv(65536):
-            other.sendall(data)
-    with suppress(OSError):
-        other.shutdown(socket.SHUT_RDWR)
+def _hang_up(end: socket.socket) -> None:
+    with suppress(OSError):  # it is closed already
+        end.shutdown(socket.SHUT_RDWR)

@@ -153,6 +153,16 @@ def test_relay_goes_through_a_unix_socket_too(witness, ask):
     assert eventually(lambda: witness.ids() == [])
 
 
+def test_relay_of_a_server_that_is_away_hangs_up_without_a_word(capfd):
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))  # and does not listen
+        upstream = replace(load(), host="127.0.0.1", port=nobody.getsockname()[1])
+        with Relay(upstream) as relay, pytest.raises(pymysql.OperationalError) as caught:
+            pymysql.connect(**relay.settings.connect_args())
+    assert caught.value.args[0] == 2013
+    assert capfd.readouterr().err == ""
+
+
 @pytest.mark.parametrize("borrow", ["as the source", "MysqlHelp"])
 def test_login_server_ends_with_its_standard_input(witness, borrow):
     command = [sys.executable, "-m", "demos.pool_demo.naive.login_server", "--port", "0", "--tied"]

@@ -11,13 +11,12 @@ with Gate() as gate:
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from enum import Enum, auto
-from typing import Self
 
-from demos.pool_demo.settings import Settings, load, tls_arguments
+from demos.instruments.closable_port import PIECE, Relay
+from demos.pool_demo.settings import tls_arguments
 
-PIECE = 64 * 1024  # bytes read at once
 TLS_OFFER = 0x08  # in the second byte of the capabilities
 FORGOTTEN = 30.0  # seconds until a closed gate opens by itself
 
@@ -45,7 +44,7 @@ class _Hold:
         self.open.wait(FORGOTTEN)
 
 
-class Gate:
+class Gate(Relay):
     """An address of the database at 127.0.0.1; use it in a `with` block.
 
     It reads what passes, so it tells clients that the server offers no TLS. Where the course itself
@@ -54,37 +53,22 @@ class Gate:
 
     def __init__(self) -> None:
         """Open a port."""
-        self._upstream = load()
-        self._door = socket.create_server(("127.0.0.1", 0), backlog=100)
         self._hold: _Hold | None = None
-        self._ends: set[socket.socket] = set()
-        threading.Thread(target=self._let_in, daemon=True).start()
-
-    def __enter__(self) -> Self:
-        """Return the gate."""
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        """Close the port and all connections."""
-        with suppress(OSError):
-            self._door.shutdown(socket.SHUT_RDWR)
-        self._door.close()
-        for end in list(self._ends):
-            _hang_up(end)
+        super().__init__()
 
     @property
     def environment(self) -> dict[str, str]:
         """The variables that lead a program through the gate."""
-        to = self._upstream
-        if not tls_arguments(to, None).get("ssl_disabled"):
+        if not tls_arguments(self.upstream, None).get("ssl_disabled"):
             return {}
+        here = self.settings
         return {
-            "MYSQL_HOST": "127.0.0.1",
-            "MYSQL_PORT": str(self._door.getsockname()[1]),
+            "MYSQL_HOST": here.host,
+            "MYSQL_PORT": str(here.port),
             "MYSQL_UNIX_SOCKET": "",
-            "MYSQL_USER": to.user,
-            "MYSQL_PASSWORD": to.password,
-            "MYSQL_DATABASE": to.database,
+            "MYSQL_USER": here.user,
+            "MYSQL_PASSWORD": here.password,
+            "MYSQL_DATABASE": here.database,
         }
 
     @contextmanager
@@ -118,54 +102,22 @@ class Gate:
             self._hold = None
             hold.open.set()
 
-    def _let_in(self) -> None:
-        with suppress(OSError):  # the door is closed
-            while True:
-                client, _ = self._door.accept()
-                self._ends.add(client)
-                try:
-                    server = _connect(self._upstream)
-                except OSError:
-                    self._end(client)
-                    continue
-                self._ends.add(server)
-                for ends in ((client, server, False), (server, client, True)):
-                    threading.Thread(target=self._pass_on, args=ends, daemon=True).start()
-
-    def _pass_on(self, source: socket.socket, sink: socket.socket, is_answer: bool) -> None:
-        """Pass data on in one direction, until one of the ends is closed."""
-        with suppress(OSError):
-            if is_answer:
-                sink.sendall(_without_tls(source.recv(PIECE)))
-            while data := source.recv(PIECE):
-                hold = self._hold
-                if hold and is_answer:
-                    is_here = hold.what is Held.ANSWER_WITH and hold.mark in data
-                    if is_here or source in hold.asked:
-                        hold.asked.discard(source)
-                        hold.wait()
-                elif hold and hold.what is Held.ANSWER_TO and hold.mark in data:
-                    hold.asked.add(sink)
-                sink.sendall(data)
-                if hold and not is_answer and hold.what is Held.NEXT and hold.mark in data:
+    def pass_on(self, source: socket.socket, sink: socket.socket, is_answer: bool) -> None:
+        """Pass on what one side sends, and hold back what a closed gate holds; see `Relay`."""
+        if is_answer:
+            sink.sendall(_without_tls(source.recv(PIECE)))
+        while data := source.recv(PIECE):
+            hold = self._hold
+            if hold and is_answer:
+                is_here = hold.what is Held.ANSWER_WITH and hold.mark in data
+                if is_here or source in hold.asked:
+                    hold.asked.discard(source)
                     hold.wait()
-        self._end(source)
-        self._end(sink)
-
-    def _end(self, end: socket.socket) -> None:
-        self._ends.discard(end)
-        _hang_up(end)
-
-
-def _connect(to: Settings) -> socket.socket:
-    """Connect to the database as the program itself would do."""
-    if to.uses_socket:
-        there = socket.socket(socket.AF_UNIX)
-        there.connect(str(to.unix_socket))
-        return there
-    there = socket.create_connection((to.host, to.port))
-    there.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return there
+            elif hold and hold.what is Held.ANSWER_TO and hold.mark in data:
+                hold.asked.add(sink)
+            sink.sendall(data)
+            if hold and not is_answer and hold.what is Held.NEXT and hold.mark in data:
+                hold.wait()
 
 
 def _without_tls(greeting: bytes) -> bytes:
@@ -174,9 +126,3 @@ def _without_tls(greeting: bytes) -> bytes:
     if greeting[4:5] != b"\x0a" or len(greeting) <= at:  # it turns us away
         return greeting
     return greeting[:at] + bytes([greeting[at] & ~TLS_OFFER]) + greeting[at + 1 :]
-
-
-def _hang_up(end: socket.socket) -> None:
-    with suppress(OSError):
-        end.shutdown(socket.SHUT_RDWR)
-    end.close()

@@ -33,7 +33,7 @@ from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any, NoReturn
 
-from course.ground import kernel, language, place
+from course.ground import kernel, language, place, say
 from course.lesson import LessonError, ready
 from course.notebooks import exercises, next_up, start_page
 from course.notebooks import progress as kept
@@ -186,10 +186,10 @@ def check(number: str) -> None:
         LessonError: there is no such exercise, or no server to judge it with.
     """
     verdict = judge(str(number), _notebook())
-    _say(verdict.said)
+    say.line(verdict.said)
     _print_if_any(keep(verdict))
     if verdict.outcome == RIGHT:
-        _say(next_up.in_one_line(kept.load()[0], verdict.number))
+        say.line(next_up.in_one_line(kept.load()[0], verdict.number))
 
 
 def sample_of(number: str) -> Callable[[], Any]:
@@ -219,15 +219,15 @@ def hint(number: str) -> None:
     one = find(str(number))
     given = kept.entry_of(one.number)["hints"]
     if given < len(one.hints):
-        _say(f"Hint {given + 1} of {len(one.hints)}: {one.hints[given]}")
+        say.line(f"Hint {given + 1} of {len(one.hints)}: {one.hints[given]}")
         _print_if_any(kept.save(one.number, hints=1))
         return
-    _say(f"There are no more hints for {one.number}. They were:")
+    say.line(f"There are no more hints for {one.number}. They were:")
     for text in one.hints:
         print(f"- {language.translated(text)}")
     solution = exercises.folder("solutions") / one.book.name
-    _say(f"The solution is in {solution.relative_to(place.ROOT).as_posix()}.")
-    _say(f"JupyterLab opens it: menu File, Open from Path, authors/solutions/{one.book.name}")
+    say.line(f"The solution is in {solution.relative_to(place.ROOT).as_posix()}.")
+    say.line(f"JupyterLab opens it: menu File, Open from Path, authors/solutions/{one.book.name}")
 
 
 def progress() -> None:
@@ -435,8 +435,4 @@ def _book(number: str) -> Path:
 
 def _print_if_any(sentence: str) -> None:
     if sentence:
-        _say(sentence)
-
-
-def _say(sentence: str) -> None:
-    print(language.translated(sentence))
+        say.line(sentence)

@@ -17,7 +17,7 @@ import tomllib
 from dataclasses import dataclass, field
 from typing import Any
 
-from course.ground import kernel, language, place
+from course.ground import kernel, language, place, say
 from course.ground.errors import LessonError
 
 TABLE = place.ROOT / "lessons" / "authors" / "predictions.toml"
@@ -149,10 +149,6 @@ def predict(name: str, *guess: object) -> None:
     _watch.keep(every()[name], _parts(guess))
 
 
-def _say(sentence: str) -> None:
-    print(language.translated(sentence))
-
-
 # -- the kernel ------------------------------------------------------------------------------------
 
 
@@ -192,10 +188,10 @@ class _Watch:
         if not _is_given(guess):
             return
         if one.cell in self.ran:
-            _say("The cell below has run already, so this is no prediction any more.")
-            _say(one.told(guess, self.ran[one.cell]))
+            say.line("The cell below has run already, so this is no prediction any more.")
+            say.line(one.told(guess, self.ran[one.cell]))
         else:
-            _say("Noted. Now run the cell below.")
+            say.line("Noted. Now run the cell below.")
 
     def begin(self, _info: Any) -> None:  # noqa: ANN401 - IPython calls it, and has no types
         """Listen to what a cell prints."""
@@ -230,7 +226,7 @@ class _Watch:
                 self.ran[one.cell] = said
                 guess = self.guesses.get(name, []) if is_named else self.guesses.pop(name)
                 if _is_given(guess):
-                    _say(one.told(guess, said))
+                    say.line(one.told(guess, said))
 
 
 _watch = _Watch()

@@ -14,6 +14,7 @@ NAMES = {"en": "English", "zh": "中文"}  # each as its own readers call it
 HTML = {"en": "en", "zh": "zh-CN"}  # as a page names its language
 COLON = {"en": ": ", "zh": "："}  # between a label and what it stands for
 USUAL = "en"
+TRANSLATED = tuple(name for name in NAMES if name != USUAL)  # those of which an edition is made
 # What the system says, in the order in which gettext asks.
 LOCALE = ("LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG")
 # Catalogues of labels, such as "all" or "text". What a program prints may be the same word, and is not to be translated.
@@ -62,6 +63,11 @@ def choose(name: str) -> None:
     os.environ[VARIABLE] = name
 
 
+def others() -> dict[str, str]:
+    """Return the languages besides the reader's, and what their own readers call them."""
+    return {name: called for name, called in NAMES.items() if name != chosen()}
+
+
 def colon() -> str:
     """Return what stands between a label and its words, in the reader's language."""
     return COLON[chosen()]
@@ -75,6 +81,16 @@ def refused() -> str:
     return f"the course does not speak {said!r}: choose one of {', '.join(NAMES)} with --lang or {VARIABLE}."
 
 
+def catalogues(name: str) -> Path:
+    """Return where the catalogues of a language are."""
+    return Path(__file__).resolve().parents[2] / "lessons" / "authors" / "translations" / name
+
+
+def sentences_of(name: str, area: str) -> Path:
+    """Return where the catalogue of sentences of an area, such as "course", is."""
+    return catalogues(name) / "sentences" / f"{area}.po"
+
+
 def translated(text: str, least: int = sentences.LEAST) -> str:
     """Return what the course says in the reader's language; the arguments are those of `Sentences.translated`."""
     return text if chosen() == USUAL else _sentences(chosen()).translated(text, least)
@@ -83,17 +99,13 @@ def translated(text: str, least: int = sentences.LEAST) -> str:
 def entries(area: str) -> dict[str, str]:
     """Return a catalogue of labels in the reader's language, such as "stage": by their English text; empty for English."""
     name = chosen()
-    return {} if name == USUAL else sentences.read(_folder(name) / f"{area}.po")
+    return {} if name == USUAL else sentences.read(sentences_of(name, area))
 
 
 @functools.cache
 def _sentences(name: str) -> sentences.Sentences:
     entries = {}
-    for file in sorted(_folder(name).glob("*.po")):
+    for file in sorted(catalogues(name).glob("sentences/*.po")):
         if file.stem not in LABELS:
             entries.update(sentences.read(file))
     return sentences.Sentences(entries)
-
-
-def _folder(name: str) -> Path:
-    return Path(__file__).parents[2] / "lessons" / "authors" / "translations" / name / "sentences"

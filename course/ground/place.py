@@ -32,10 +32,24 @@ def english() -> Path:
     return ROOT / "lessons"
 
 
-def lessons() -> Path:
-    """Return the folder of the lessons in the reader's language: `lessons`, or an edition such as `lessons-zh`."""
-    name = language.chosen()
+def lessons_in(name: str) -> Path:
+    """Return the folder of the lessons in a language: `lessons`, or an edition such as `lessons-zh`."""
     return english() if name == language.USUAL else ROOT / f"lessons-{name}"
+
+
+def lessons() -> Path:
+    """Return the folder of the lessons in the reader's language."""
+    return lessons_in(language.chosen())
+
+
+def in_language(page: Path, name: str) -> Path:
+    """Return where a page is in a language, such as `README.zh.md`: beside the English one."""
+    return page if name == language.USUAL else page.with_suffix(f".{name}{page.suffix}")
+
+
+def of_reader(folder: Path) -> Path:
+    """Return where the pages of the reader's language are: in this folder, which has the English ones, or below it in `zh`."""
+    return folder if language.chosen() == language.USUAL else folder / language.chosen()
 
 
 def mine() -> Path:

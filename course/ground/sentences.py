@@ -13,7 +13,6 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from heapq import merge
 from pathlib import Path
 
 HOLE = re.compile(r"\{([^{}]+)\}")
@@ -90,7 +89,7 @@ class Sentences:
         self._by_start: dict[str, list[_Template]] = {}  # most begin with a word
         self._others: list[_Template] = []
         self._known: dict[tuple[str, int], str | None] = {}  # what was compared before
-        for one in sorted(templates, key=lambda one: -one.weight):
+        for one in templates:
             if one.weight < FEWEST:
                 continue
             start = HOLE.split(one.english)[0][:WORD]
@@ -145,4 +144,5 @@ class Sentences:
 
     def _candidates(self, text: str) -> Iterable[_Template]:
         """Return the entries that a text may be, the most exact one first."""
-        return merge(self._by_start.get(text[:WORD], ()), self._others, key=lambda one: -one.weight)
+        several = [*self._by_start.get(text[:WORD], ()), *self._others]
+        return sorted(several, key=lambda one: -one.weight)

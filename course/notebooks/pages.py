@@ -106,19 +106,12 @@ def switch(name: str) -> str:
     Args:
         name: of the page's file.
     """
-    here = language.chosen()
-    up = "" if here == language.USUAL else "../"
+    up = "" if language.chosen() == language.USUAL else "../"
     return " ".join(
         f'<a class="language" lang="{language.HTML[one]}" hreflang="{language.HTML[one]}" '
         f'href="{up}{"" if one == language.USUAL else one + "/"}{name}">{called}</a>'
-        for one, called in language.NAMES.items()
-        if one != here
+        for one, called in language.others().items()
     )
-
-
-def folder_of(folder: Path) -> Path:
-    """Return where the pages of this language lie."""
-    return folder if language.chosen() == language.USUAL else folder / language.chosen()
 
 
 def alone(html: str) -> str:

@@ -1,11 +1,14 @@
 """The course map: the manifest's sections as a table, in README.md between two marks, and on the site of the lessons."""
 
+import re
+
 from course.ground import language, manifest, place
 from course.ground.errors import CourseError
 from course.ground.manifest import Manifest, Section, Step
 
 BEGIN = "<!-- The map below is written by `python3 -m course map`. -->"
 END = "<!-- end of the course map -->"
+BLOCK = re.compile(f"{re.escape(BEGIN)}.*?{re.escape(END)}", re.DOTALL)  # the map with its marks
 README = place.ROOT / "README.md"
 
 
@@ -31,13 +34,11 @@ def renewed(page: str, said: Manifest) -> str:
     Raises:
         CourseError: it has not the two marks.
     """
-    before, begin, rest = page.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
+    if not BLOCK.search(page):
         raise CourseError(
             f"README.md has no place for the course map: put {BEGIN} and {END} into it."
         )
-    return f"{before}{BEGIN}\n{table(said)}\n{END}{after}"
+    return BLOCK.sub(lambda _: f"{BEGIN}\n{table(said)}\n{END}", page, count=1)
 
 
 def write() -> None:
@@ -47,7 +48,7 @@ def write() -> None:
         CourseError: the manifest or the page cannot be used.
     """
     for name in language.NAMES:
-        page = README if name == language.USUAL else README.with_suffix(f".{name}.md")
+        page = place.in_language(README, name)
         with language.speaking(name):
             page.write_text(renewed(page.read_text("utf-8"), manifest.read()), "utf-8")
 

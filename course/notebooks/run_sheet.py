@@ -11,6 +11,8 @@ from course.notebooks import exercises, lessons
 from course.notebooks.reading_time import Section, settled
 
 BEGIN, END = "<!-- minutes -->", "<!-- end of minutes -->"
+# The table of a lesson, with its marks.
+BLOCK = re.compile(f"{re.escape(BEGIN)}.*?{re.escape(END)}", re.DOTALL)
 
 
 def file() -> Path:
@@ -56,9 +58,8 @@ def renewed(
     before = entry(page, lesson)
     if not before:
         return _with_entry(page, lesson, f"{heading(lesson)}\n\n{block}\n\n")
-    marks = re.compile(rf"{re.escape(BEGIN)}.*?{re.escape(END)}", re.DOTALL)
-    if marks.search(before):
-        after = marks.sub(lambda _: block, before, count=1)
+    if BLOCK.search(before):
+        after = BLOCK.sub(lambda _: block, before, count=1)
     else:
         after = before.replace(f"{heading(lesson)}\n", f"{heading(lesson)}\n\n{block}\n", 1)
     return page.replace(before, after, 1)

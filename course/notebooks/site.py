@@ -224,6 +224,6 @@ if __name__ == "__main__":
     say.prepare()
     for language_name in language.NAMES:
         with language.speaking(language_name):
-            write(pages.folder_of(Path(sys.argv[1])))
-    first = pages.folder_of(Path(sys.argv[1])) / "index.html"
+            write(place.of_reader(Path(sys.argv[1])))
+    first = place.of_reader(Path(sys.argv[1])) / "index.html"
     say.line(f"Written: {place.shown(first)}. Open it in a browser; it needs no network.")

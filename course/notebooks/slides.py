@@ -11,7 +11,7 @@ from pathlib import Path
 
 from nbformat import NotebookNode
 
-from course.ground import language, say
+from course.ground import language, place, say
 from course.notebooks import execution, lessons, now_you, pages
 from course.notebooks.reading_time import guesses
 
@@ -70,4 +70,4 @@ if __name__ == "__main__":
     name, target = sys.argv[1:]
     for language_name in language.NAMES:
         with language.speaking(language_name):
-            write(lessons.find(name), pages.folder_of(Path(target)))
+            write(lessons.find(name), place.of_reader(Path(target)))

@@ -99,5 +99,4 @@ def notes(lesson: lessons.Lesson, step: Step) -> dict[str, object]:
 
 def _without_minutes(entry: str) -> str:
     """Return an entry of the run sheet without its heading and its table."""
-    begin, end = re.escape(run_sheet.BEGIN), re.escape(run_sheet.END)
-    return re.sub(rf"\A## [^\n]*\n|{begin}.*?{end}", "", entry, flags=re.DOTALL)
+    return run_sheet.BLOCK.sub("", re.sub(r"\A## [^\n]*\n", "", entry))

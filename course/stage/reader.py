@@ -5,7 +5,7 @@ from werkzeug.wrappers import Response
 
 from course.ground import language, say
 from course.ground.errors import CourseError, explain
-from course.translations import edition
+from course.translations import wanted
 
 
 def install(app: Flask) -> None:
@@ -27,9 +27,7 @@ def words() -> dict[str, object]:
         "sentences": sentences,
         "lang": language.HTML[here],
         "others": [
-            (name, language.HTML[name], called)
-            for name, called in language.NAMES.items()
-            if name != here
+            (name, language.HTML[name], called) for name, called in language.others().items()
         ],
     }
 
@@ -43,7 +41,7 @@ def remember(response: Response, name: str) -> None:
     if name not in language.NAMES:
         return
     try:
-        for sentence in edition.make(name):
+        for sentence in wanted.make(name):
             say.note(sentence)
     except OSError as error:
         raise CourseError(explain(error)) from error

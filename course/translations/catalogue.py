@@ -15,11 +15,10 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from course.ground import manifest, place
+from course.ground import language, manifest, place
 from course.ground.errors import CourseError
 from course.notebooks import now_you, readme_map, run_sheet
 
-LANGUAGES = ("zh",)
 MARK = re.compile(r"^<!-- cell ([\w-]+)(?: ([0-9a-f]{12}))? -->$", re.MULTILINE)
 MINUTES = "@minutes"  # in a catalogue, for minutes that the English text has
 
@@ -28,10 +27,7 @@ _GENERATED = (
     (re.compile(r"^\*\*Minutes:\*\* .*$", re.MULTILINE), f"**Minutes:** {MINUTES}"),
     (re.compile(r"^\*About \d+ minutes?\.\*"), f"*About {MINUTES} minutes.*"),
     (re.compile(r"(?<=\n\n)\*About \d+ minutes?\.\*"), f"*About {MINUTES} minutes.*"),
-    *(
-        (re.compile(rf"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL), f"{begin}\n{end}")
-        for begin, end in ((run_sheet.BEGIN, run_sheet.END), (readme_map.BEGIN, readme_map.END))
-    ),
+    *((one.BLOCK, f"{one.BEGIN}\n{one.END}") for one in (run_sheet, readme_map)),
 )
 
 
@@ -52,29 +48,24 @@ class Entry:
     hash: str
 
 
-def folder(language: str) -> Path:
-    """Return where the catalogues of a language are."""
-    return place.ROOT / "lessons" / "authors" / "translations" / language
-
-
-def sources(language: str) -> list[Source]:
-    """Return all that is translated, in the order in which a student meets it."""
-    english, here = place.ROOT / "lessons", folder(language)
+def sources(name: str) -> list[Source]:
+    """Return all that is translated into a language, in the order in which a student meets it."""
+    english, here = place.english(), language.catalogues(name)
     files = {
         "glossary": english / "glossary.md",
         "run_sheet": english / "README.md",
     }
-    for name in manifest.read().lessons:
-        files[name] = english / f"{name}.ipynb"
-        book = english / "authors" / "exercises" / f"{name}.ipynb"
+    for lesson in manifest.read().lessons:
+        files[lesson] = english / f"{lesson}.ipynb"
+        book = english / "authors" / "exercises" / f"{lesson}.ipynb"
         if book.exists():
-            files[f"exercises/{name}"] = book
+            files[f"exercises/{lesson}"] = book
     for build in manifest.read().builds:
         start = english / "authors" / "builds" / build.name / f"start{Path(build.file).suffix}"
         files[f"builds/{build.name}"] = start
     return [
-        Source("README", place.ROOT / "README.md", place.ROOT / f"README.{language}.md"),
-        *(Source(name, file, here / f"{name}.md") for name, file in files.items()),
+        Source("README", readme_map.README, place.in_language(readme_map.README, name)),
+        *(Source(called, file, here / f"{called}.md") for called, file in files.items()),
     ]
 
 

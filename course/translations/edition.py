@@ -25,15 +25,13 @@ STALE = "> *This part has changed since it was translated; here it is in English
 LEAST = 8
 
 
-def make(name: str = "") -> list[str]:
-    """Write what of an edition is missing or old; return what to say.
+def make(name: str) -> list[str]:
+    """Write what of the edition in a language is missing or old; return what to say. Called by wanted.py.
 
-    Args:
-        name: of its language; "" means the chosen one.
+    Raises:
+        OSError: it cannot be written.
     """
-    if (name or language.chosen()) == language.USUAL:
-        return []
-    with language.speaking(name or language.chosen()):
+    with language.speaking(name):
         if made.record().get("inputs") == _inputs():
             return []
         lock = place.state() / "edition.lock"
@@ -160,17 +158,15 @@ def _run_sheet(says: Says) -> str:
         if number:
             lesson = lessons.find(number[1])
             said = re.sub(r"\A## .*", lambda _: run_sheet.heading(lesson), said)  # noqa: B023
-            table = _of(run_sheet.BEGIN, run_sheet.END, text)
-            said = said.replace(
-                _of(run_sheet.BEGIN, run_sheet.END, said), _minutes(table, lesson.name)
-            )
+            said = said.replace(_table(said), _minutes(_table(text), lesson.name))
         whole.append(said)
     return "\n\n".join(whole) + "\n"
 
 
-def _of(begin: str, end: str, text: str) -> str:
-    found = re.search(rf"{re.escape(begin)}.*?{re.escape(end)}", text, re.DOTALL)
-    return found[0] if found else begin
+def _table(entry: str) -> str:
+    """Return the table of minutes of an entry, between its marks."""
+    found = run_sheet.BLOCK.search(entry)
+    return found[0] if found else run_sheet.BEGIN
 
 
 def _minutes(table: str, name: str) -> str:
@@ -260,7 +256,7 @@ def _inputs() -> str:
         lambda: place.english().glob("*.*"),
         lambda: (place.english() / "authors" / "exercises").iterdir(),
         lambda: (place.english() / "authors" / "solutions").iterdir(),
-        lambda: catalogue.folder(language.chosen()).rglob("*.*"),
+        lambda: language.catalogues(language.chosen()).rglob("*.*"),
         lambda: Path(__file__).parent.glob("*.py"),
     ]
     looked = []

@@ -14,20 +14,22 @@ answer to judge or an error for programmers. In pages and scripts, it is what `s
 """
 
 import ast
+import functools
 import io
 import json
 import re
 import sys
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from babel.messages.catalog import Catalog
 from babel.messages.extract import extract
 from babel.messages.pofile import read_po, write_po
 
-from course.ground import manifest, place, say
-from course.translations import catalogue
+from course.ground import language, manifest, place, say
+
+Reader = Callable[[Path], Iterable[str]]  # finds the sentences of a file
 
 SKIPPED_KEYWORDS = {
     "wrong", "also_right", "mutant", "says", "also", "changes", "epilog", "description", "pattern"
@@ -50,12 +52,8 @@ PROGRAMS = (
     "demos/pool_demo/settings.py",
     "demos/pool_demo/where.py",
 )
-DOORS = {
-    "translated",
-    "_say",
-    "said",
-    "progress",
-}  # what they are given is shown, also if it is one word only
+# What these functions are given is shown, also if it is one word only.
+DOORS = {"translated", "_say", "said", "progress"}
 CODE = re.compile(
     r"""\(\?[:=!<P]|\\[bdswnS]|\.\*|\[[a-z]-|\w\||^(?:[<@/-]|\.(?!\ )|\#(?!\ ))|\n[ ]{4}|="|^\[
     |^\s*(?:select|insert|update|delete|create|drop|alter|grant|flush|(?-i:set|SET)|show|import|from|def|class)\b""",
@@ -88,9 +86,9 @@ def _hole(part: ast.expr) -> str:
     return "{" + re.sub(r"[{}\s\"\\\\]+", " ", source).strip() + "}"
 
 
-def of_python(source: str) -> Iterator[str]:
+def of_python(file: Path) -> Iterator[str]:
     """Yield the sentences of a Python file."""
-    yield from _walk(ast.parse(source))
+    yield from _walk(ast.parse(file.read_text("utf-8")))
 
 
 def _walk(node: ast.AST) -> Iterator[str]:
@@ -138,9 +136,9 @@ def is_sentence(text: str) -> bool:
     return bool(LABEL.search(text)) or (len(words) >= 2 and " " in text and not CODE.search(text))
 
 
-def of_notebook(text: str) -> Iterator[str]:
+def of_notebook(file: Path) -> Iterator[str]:
     """Yield the claims and questions of a lesson's code cells."""
-    for cell in json.loads(text)["cells"]:
+    for cell in json.loads(file.read_text("utf-8"))["cells"]:
         source = "".join(cell["source"])
         if cell["cell_type"] != "code":
             continue
@@ -153,9 +151,9 @@ def of_notebook(text: str) -> Iterator[str]:
                     yield said
 
 
-def of_docstring(source: str) -> Iterator[str]:
+def of_docstring(file: Path) -> Iterator[str]:
     """Yield the paragraphs of a step's docstring, each in one line, without the word before its colon."""
-    doc = ast.get_docstring(ast.parse(source)) or ""
+    doc = ast.get_docstring(ast.parse(file.read_text("utf-8"))) or ""
     for at, block in enumerate(re.split(r"\n\s*\n", doc)):
         label, colon, words = block.partition(": ")
         text = words if at and colon and label.isalpha() else block
@@ -170,9 +168,14 @@ def of_page(file: Path) -> Iterator[str]:
             yield str(said)
 
 
-def of_manifest(text: str) -> Iterator[str]:
+def of_title(file: Path) -> Iterator[str]:
+    """Yield the first line of a program's docstring."""
+    yield manifest.first_line(file)
+
+
+def of_manifest(file: Path) -> Iterator[str]:
     """Yield the texts of course.toml that a reader meets."""
-    said = tomllib.loads(text)
+    said = tomllib.loads(file.read_text("utf-8"))
 
     def texts(value: object, key: str = "") -> Iterator[str]:
         if isinstance(value, dict):
@@ -190,103 +193,98 @@ def of_manifest(text: str) -> Iterator[str]:
 MANIFEST_TEXTS = {"teaches", "title", "goals", "takes"}
 
 
-def areas() -> dict[str, list[tuple[Path, Iterable[str]]]]:
-    """Return the sentences of each catalogue, with the files that they stand in."""
-    root = place.ROOT
-    found: dict[str, list[tuple[Path, Iterable[str]]]] = {
+@functools.cache
+def areas() -> dict[str, list[tuple[Path, Reader]]]:
+    """Return the files of each catalogue, with what finds the sentences in them."""
+    root, authors = place.ROOT, place.english() / "authors"
+    benchmarks = sorted([*root.glob("bench/*.py"), *root.glob("bench/*/*.py")])
+    found: dict[str, list[tuple[Path, Reader]]] = {
         "course": [
-            (file, of_python(file.read_text("utf-8")))
+            (file, of_python)
             for file in sorted((root / "course").rglob("*.py"))
             if file.parent.name != "translations" or file.stem == "edition"
         ],
         "programs": [
-            *((root / file, of_python((root / file).read_text("utf-8"))) for file in PROGRAMS),
-            *(
-                (file, [manifest.first_line(file)])
-                for file in sorted([*root.glob("bench/*.py"), *root.glob("bench/*/*.py")])
-                if "__main__" in file.read_text("utf-8")
-            ),
+            *((root / file, of_python) for file in PROGRAMS),
+            *((file, of_title) for file in benchmarks if "__main__" in file.read_text("utf-8")),
         ],
         "stage": [
-            (file, of_page(file))
+            (file, of_page)
             for file in sorted((root / "course" / "stage" / "page").iterdir())
             if file.suffix in (".html", ".js")
         ],
-        "lessons": [
-            (file, of_notebook(file.read_text("utf-8")))
-            for file in sorted((root / "lessons").glob("[0-9]*.ipynb"))
-        ],
+        "lessons": [(file, of_notebook) for file in sorted(place.english().glob("[0-9]*.ipynb"))],
         "builds": [
-            (file, of_python(file.read_text("utf-8")))
-            for file in sorted((root / "lessons" / "authors" / "builds").rglob("*.py"))
+            (file, of_python)
+            for file in sorted((authors / "builds").rglob("*.py"))
             if not file.name.startswith(("solution", "second", "start"))
         ],
-        "manifest": [(manifest.FILE, of_manifest(manifest.FILE.read_text("utf-8")))],
+        "manifest": [(manifest.FILE, of_manifest)],
     }
-    for file in sorted((root / "lessons" / "authors" / "checks").glob("*.py")):
+    for file in sorted((authors / "checks").glob("*.py")):
         name = file.stem if file.stem.startswith("exercises_") else "exercises"
-        found.setdefault(name, []).append((file, of_python(file.read_text("utf-8"))))
+        found.setdefault(name, []).append((file, of_python))
     said = manifest.read()
     for step in [*said.steps, *said.programs]:
         of_demo = found.setdefault(f"steps_{step.path.partition('/')[0]}", [])
-        of_demo.append((root / step.file, of_docstring((root / step.file).read_text("utf-8"))))
+        of_demo.append((root / step.file, of_docstring))
     return found
 
 
-def template(name: str) -> Catalog:
+def template(area: str) -> Catalog:
     """Return an area's sentences, untranslated."""
     new = Catalog(project="course", charset="utf-8", fuzzy=False)
-    for file, sentences in areas()[name]:
-        for text in sentences:
-            where = file.relative_to(place.ROOT).as_posix()
+    for file, sentences in areas()[area]:
+        where = file.relative_to(place.ROOT).as_posix()
+        for text in sentences(file):
             # Without its line, as that would change the catalogue with each change of the code.
             new.add(text, locations=[(where, None)])  # type: ignore[list-item]
     return new
 
 
-def file_of(language: str, name: str) -> Path:
-    """Return where an area's catalogue is."""
-    return catalogue.folder(language) / "sentences" / f"{name}.po"
+def update(name: str, area: str) -> Catalog:
+    """Bring an area's catalogue up to date: new sentences come untranslated, changed ones in doubt ("fuzzy").
 
-
-def update(language: str, name: str) -> Catalog:
-    """Bring an area's catalogue up to date: new sentences come untranslated, changed ones in doubt ("fuzzy")."""
-    file, old = file_of(language, name), read(language, name)
-    old.update(template(name), no_fuzzy_matching=False, update_header_comment=False)
+    Args:
+        name: of the language.
+        area: whose sentences, such as "course".
+    """
+    file, old = language.sentences_of(name, area), read(name, area)
+    old.update(template(area), no_fuzzy_matching=False, update_header_comment=False)
     file.parent.mkdir(parents=True, exist_ok=True)
     with file.open("wb") as out:
         write_po(out, old, width=0, omit_header=True, ignore_obsolete=True, include_previous=True)
     return old
 
 
-def undone(language: str, name: str) -> list[str]:
-    """Return the sentences of an area that its catalogue has not, or only in doubt."""
-    old = read(language, name)
+def undone(name: str, area: str) -> list[str]:
+    """Return the sentences of an area that its catalogue in a language has not, or only in doubt."""
+    old = read(name, area)
     return [
         str(message.id)
-        for message in template(name)
+        for message in template(area)
         if message.id
         and (message.id not in old or not old[message.id].string or old[message.id].fuzzy)
     ]
 
 
-def read(language: str, name: str) -> Catalog:
-    """Return an area's catalogue; an empty one if there is none yet."""
-    file = file_of(language, name)
+def read(name: str, area: str) -> Catalog:
+    """Return an area's catalogue in a language; an empty one if there is none yet."""
+    file = language.sentences_of(name, area)
     if not file.exists():
-        return Catalog(locale=language, charset="utf-8", fuzzy=False)
-    return read_po(io.BytesIO(file.read_bytes()), locale=language)
+        return Catalog(locale=name, charset="utf-8", fuzzy=False)
+    return read_po(io.BytesIO(file.read_bytes()), locale=name)
 
 
 def main(arguments: list[str]) -> int:
     """Say which sentences are missing; with `--update`, first bring the catalogues up to date."""
     missing = 0
-    for name in areas():
-        for one in catalogue.LANGUAGES:
+    for area in areas():
+        for name in language.TRANSLATED:
             if "--update" in arguments:
-                update(one, name)
-            for sentence in undone(one, name):
-                say.line(f"{name}.po: not translated: {sentence}")
+                update(name, area)
+            for sentence in undone(name, area):
+                say.line(f"{area}.po: not translated: {sentence}")
                 missing += 1
     return 1 if missing else 0
 

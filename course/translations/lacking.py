@@ -4,7 +4,7 @@ import argparse
 import subprocess
 from collections.abc import Iterator
 
-from course.ground import environment, place, say
+from course.ground import environment, language, place, say
 from course.ground.errors import CourseError
 from course.translations import catalogue, rules, terms
 
@@ -12,8 +12,8 @@ from course.translations import catalogue, rules, terms
 def tell(words: argparse.Namespace) -> int:
     """Do what the command line asks for; return 0 if nothing is missing, stale or broken."""
     wrong = 0
-    for language in catalogue.LANGUAGES:
-        for source, cells in _chosen(language, words.names):
+    for name in language.TRANSLATED:
+        for source, cells in _chosen(name, words.names):
             if words.stamp:
                 _stamp(source, cells)
             problems = list(_problems(source, cells))
@@ -33,9 +33,9 @@ def _sentences(arguments: list[str]) -> int:
     return subprocess.run(command, cwd=place.ROOT, check=False).returncode
 
 
-def _chosen(language: str, names: list[str]) -> Iterator[tuple[catalogue.Source, set[str]]]:
-    """Yield what the names mean: each source with the parts that are named; none for all."""
-    every = catalogue.sources(language)
+def _chosen(spoken: str, names: list[str]) -> Iterator[tuple[catalogue.Source, set[str]]]:
+    """Yield what the names mean in a language: each source with the parts that are named; none for all."""
+    every = catalogue.sources(spoken)
     if not names:
         yield from ((source, set()) for source in every)
     for name in names:

@@ -4,6 +4,10 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 
+from course.ground import language, place
+
+# Where the editions are, as a text names it.
+_EDITIONS = "|".join(re.escape(place.lessons_in(name).name) for name in language.TRANSLATED)
 _FENCE = re.compile(r"^(`{3,})[^\n]*\n.*?^\1$", re.MULTILINE | re.DOTALL)
 _SPAN = re.compile(r"(?<!`)(`+)(?!`)(.+?)(?<!`)\1(?!`)", re.DOTALL)
 _LINK = re.compile(r"\]\(([^)\s]+)[^)]*\)")
@@ -45,7 +49,7 @@ def _prose(text: str) -> str:
 def _spans(text: str) -> Iterator[str]:
     # Each edition has a folder of its own.
     spans = (" ".join(found[2].split()) for found in _SPAN.finditer(_prose(text)))
-    return (re.sub(r"^lessons-\w\w/", "lessons/", span) for span in spans)
+    return (re.sub(rf"^(?:{_EDITIONS})/", f"{place.english().name}/", span) for span in spans)
 
 
 def words(text: str) -> str:
@@ -120,5 +124,5 @@ def badly_set(translated: str, *, in_lines: bool) -> list[str]:
             where[max(0, one.start() - 8) : one.end() + 8] for one in re.finditer(pattern, where)
         ]
         if places and not (in_lines and said == BROKEN_LINE):
-            found.append(f"{said}: {_quoted([' '.join(place.split()) for place in places])}")
+            found.append(f"{said}: {_quoted([' '.join(one.split()) for one in places])}")
     return found

@@ -12,7 +12,8 @@ def make(name: str = "") -> list[str]:
     Raises:
         OSError: it cannot be written.
     """
-    if (name or language.chosen()) == language.USUAL:
+    name = name or language.chosen()
+    if name == language.USUAL:
         return []
     from course.translations import edition
 

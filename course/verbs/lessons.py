@@ -104,8 +104,7 @@ def slides(words: str, folder: Path) -> int:
     lesson = lessons.find(words)
     done = work("slides", lesson.name, str(folder))
     if done == 0:
-        here = folder if language.chosen() == language.USUAL else folder / language.chosen()
-        file = (here / f"{lesson.name}.html").absolute()
+        file = (place.of_reader(folder) / f"{lesson.name}.html").absolute()
         say.line(
             f"Slides: {place.shown(file)}. Arrow keys turn them, space reads on, f fills the screen."
         )

@@ -36,7 +36,7 @@ def first(tmp_path_factory):
     """What is made at the first start."""
     home = tmp_path_factory.mktemp("edition")
     with speaking_chinese(home):
-        edition.make()
+        edition.make("zh")
     return home
 
 
@@ -78,7 +78,7 @@ def test_an_entry_says_what_its_english_says(name):
 
 @pytest.mark.parametrize("name", AREAS)
 def test_a_sentence_in_another_language_has_the_same_values_and_code(name):
-    file = extraction.file_of("zh", name)
+    file = language.sentences_of("zh", name)
     done = sentences.read(file)
     found = []
     for english, translated in done.items():
@@ -102,10 +102,10 @@ def _said(text):
 
 def test_the_catalogues_hold_what_babel_finds():
     for name in AREAS:
-        before = extraction.file_of("zh", name).read_bytes()
+        before = language.sentences_of("zh", name).read_bytes()
         extraction.update("zh", name)
-        after = extraction.file_of("zh", name).read_bytes()
-        extraction.file_of("zh", name).write_bytes(before)
+        after = language.sentences_of("zh", name).read_bytes()
+        language.sentences_of("zh", name).write_bytes(before)
         if before != after:
             warnings.warn(
                 f"{name}.po is old: python3 -m course translations --update", stacklevel=1
@@ -114,7 +114,7 @@ def test_the_catalogues_hold_what_babel_finds():
 
 def test_babel_finds_all_that_pages_and_scripts_say():
     folder = place.ROOT / "course" / "stage" / "page"
-    done = sentences.read(extraction.file_of("zh", "stage"))
+    done = sentences.read(language.sentences_of("zh", "stage"))
     for file in [*folder.glob("*.js"), *folder.glob("*.html")]:
         calls = re.findall(r"\bsaid\((?!sentence)", file.read_text("utf-8"))
         found = list(extraction.of_page(file))
@@ -126,7 +126,7 @@ def test_babel_finds_all_that_pages_and_scripts_say():
 
 def test_the_reader_of_catalogues_reads_what_babel_reads():
     for name in AREAS:
-        file = extraction.file_of("zh", name)
+        file = language.sentences_of("zh", name)
         babel = {
             str(one.id): str(one.string)
             for one in extraction.read("zh", name)
@@ -252,11 +252,11 @@ def test_what_the_reader_has_changed_stays(chinese, monkeypatch):
     mine["cells"][5]["source"] = ["# my own\n"]
     lesson.write_text(json.dumps(mine), "utf-8")
     made.keep({"inputs": "", lesson.name: "another version"})
-    (said,) = edition.make()
+    (said,) = edition.make("zh")
     assert "02_connect_raw_pymysql.new.ipynb" in said
     assert notebook(lesson)["cells"][5]["source"] == ["# my own\n"]
     assert (chinese / "02_connect_raw_pymysql.new.ipynb").exists()
-    assert edition.make() == []
+    assert edition.make("zh") == []
 
 
 def test_nothing_is_written_when_nothing_is_new(chinese, monkeypatch):
@@ -264,13 +264,13 @@ def test_nothing_is_written_when_nothing_is_new(chinese, monkeypatch):
         raise AssertionError("written again")
 
     monkeypatch.setattr(edition.optionfile, "write_private", written)
-    assert edition.make() == []
+    assert edition.make("zh") == []
 
 
 def test_a_lesson_that_is_gone_comes_back(chinese):
     lesson = chinese / "03_share_a_pool.ipynb"
     lesson.unlink()
-    edition.make()
+    edition.make("zh")
     assert lesson.exists()
 
 

@@ -8,14 +8,12 @@ from time import monotonic
 from typing import NamedTuple, ParamSpec
 
 import gevent
-import pymysql
 from flask import Blueprint, Response, jsonify, render_template, request
 
 from demos.group_chat.connection.frames import Code
 from demos.group_chat.connection.websocket import MESSAGE_LIMIT
 from demos.group_chat.rules.messages import NotSaid, read_object, text_in
 from demos.instruments.logs import log
-from demos.pool_demo.lending.turnstile import PoolTimeout
 from demos.pool_demo.mysqlhelp import MysqlHelp
 from demos.private_chat.accounts import (
     close_ended,
@@ -24,7 +22,7 @@ from demos.private_chat.accounts import (
     logged_in,
     required,
 )
-from demos.private_chat.post import Post, no_answer
+from demos.private_chat.post import NO_ID, Post, no_answer
 from demos.private_chat.switchboard import ENDED, Connection, Switchboard, User
 from demos.private_chat.web.app import ANSWER_TIME, DATABASE_AWAY, TooSlow
 from demos.private_chat.web.metering import RATE, meter
@@ -39,7 +37,6 @@ RECIPIENTS = 20  # of one message
 ID_LENGTH = 36  # characters of a client id: a UUID
 PAGE = 50  # messages in one page of a conversation
 LISTED = 100  # users to choose from, before there are friends
-NO_ID = 1 << 62  # greater than the id of any message
 BEAT = 8.0  # seconds after which a page hears something, even if nothing happens
 CHECK = 5.0  # seconds between looks for log-ins that have ended
 
@@ -169,9 +166,9 @@ def _beat_forever(board: Switchboard) -> None:
 
 
 def _check_forever(db: MysqlHelp, board: Switchboard, post: Post) -> None:
-    """See that nobody stays who has logged out, whatever became of the process that heard it.
+    """Close the sockets of log-ins that have ended, in case the word of another process was lost.
 
-    The same for those who were here before the tables were made anew: others have their numbers.
+    After the tables were made anew, a name has another number: then forget the numbers, too.
     """
     first = ""
     while True:
@@ -181,7 +178,7 @@ def _check_forever(db: MysqlHelp, board: Switchboard, post: Post) -> None:
             if first != before:
                 post.forget()
             close_ended(db, board)
-        except (pymysql.MySQLError, PoolTimeout) as error:
+        except DATABASE_AWAY as error:
             log("logins_not_checked", error=error)
 
 
@@ -230,7 +227,7 @@ def _in_time() -> Iterator[None]:
         NotSaid: it has not answered in time.
     """
     try:
-        with gevent.Timeout(ANSWER_TIME):
+        with gevent.Timeout(ANSWER_TIME):  # not TooSlow: `_try` would go on with the next name
             yield
     except gevent.Timeout:
         raise no_answer() from None

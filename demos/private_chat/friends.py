@@ -3,17 +3,15 @@
 from collections.abc import Iterable
 from functools import partial
 
-import pymysql
 from flask import Blueprint, Response, jsonify, request, session
 
 from demos.group_chat.rules import names
 from demos.instruments.logs import log
-from demos.pool_demo.lending.turnstile import PoolTimeout
 from demos.pool_demo.mysqlhelp import MysqlHelp, Row
 from demos.private_chat.accounts import required
 from demos.private_chat.post import Pair, pair_of
 from demos.private_chat.switchboard import MUTED, Switchboard, User
-from demos.private_chat.web.app import limiter
+from demos.private_chat.web.app import DATABASE_AWAY, limiter
 from demos.private_chat.web.database import find_user, whole
 from demos.private_chat.web.metering import meter
 
@@ -155,7 +153,7 @@ class Friendships:
     def _tell_friends(self, user: User, online: bool) -> None:
         try:
             friends = {row["id"] for row in self.of(user) if row["state"] == "accepted"}
-        except (pymysql.MySQLError, PoolTimeout) as error:
+        except DATABASE_AWAY as error:
             log("presence_not_told", user=user.name, error=error)
             return
         self.board.send({"type": "presence", "name": user.name, "online": online}, friends)

@@ -25,7 +25,15 @@ from demos.group_chat.connection.turns import Turn
 from demos.group_chat.rules.messages import NotSaid, id_is_taken
 from demos.instruments.logs import log
 from demos.pool_demo.mysqlhelp import MysqlHelp, Row
-from demos.private_chat.post import MayWrite, Pair, Post, no_answer, not_friends, pair_of
+from demos.private_chat.post import (
+    NO_ID,
+    MayWrite,
+    Pair,
+    Post,
+    no_answer,
+    not_friends,
+    pair_of,
+)
 from demos.private_chat.switchboard import Connection, Event, Switchboard, User
 from demos.private_chat.web.app import ANSWER_TIME, TooSlow
 from demos.private_chat.web.database import whole
@@ -142,7 +150,11 @@ class Mailbox(Post):
         done.get()
 
     def connect(self, connection: Connection, since: int) -> None:
-        """Send a new page the messages that it has missed, then those that were held meanwhile."""
+        """Send a new page the messages that it has missed, then those that were held meanwhile.
+
+        Raises:
+            TooSlow, pymysql.MySQLError, PoolTimeout: the database is away.
+        """
         if not connection.rich:
             connection.got = partial(self.got, connection.user)
         turn = Turn()
@@ -161,7 +173,12 @@ class Mailbox(Post):
             gevent.sleep(SLOWLY)  # the database is slow, so the page is read slowly
 
     def read(self, user: User, name: str, upto: int) -> None:
-        """Note that a user has read a conversation up to a message; tell the pages of both."""
+        """Note that a user has read a conversation up to a message; tell the pages of both.
+
+        Raises:
+            NotSaid: there is no such user.
+            TooSlow, pymysql.MySQLError, PoolTimeout: the database is away.
+        """
         friend_id = self.id_of(name)
         pair, is_new = pair_of(user.id, friend_id), False
         (found,) = self._look(_LAST, (*pair, upto))
@@ -179,12 +196,13 @@ class Mailbox(Post):
 
         Raises:
             NotSaid: there is no such user.
+            TooSlow, pymysql.MySQLError, PoolTimeout: the database is away.
         """
         rows = self._look(_PAST, (*pair_of(user.id, self.id_of(name)), before, limit))
         return [self._event(row) for row in reversed(rows)]
 
     def _look(self, sql: str, param: Sequence[object]) -> list[Row]:
-        """Read earlier messages; only some callers do so at the same time.
+        """Read earlier messages; at most READERS callers do so at the same time.
 
         Raises:
             TooSlow, pymysql.MySQLError, PoolTimeout: the database is away.
@@ -200,7 +218,7 @@ class Mailbox(Post):
             tx.execute(
                 "update messages set read_at = utc_timestamp(3),"
                 " delivered_at = coalesce(delivered_at, utc_timestamp(3))"
-                f" where id in ({_marks(ids)}) and read_at is null",
+                f" where id in ({_placeholders(ids)}) and read_at is null",
                 ids,
             )
         return True
@@ -338,7 +356,7 @@ class Mailbox(Post):
             client_ids[message.sender_id].append(message.client_id)
         where, param = [], []
         for sender_id, ids in client_ids.items():
-            where.append(f"m.sender_id = %s and m.client_id in ({_marks(ids)})")
+            where.append(f"m.sender_id = %s and m.client_id in ({_placeholders(ids)})")
             param += [sender_id, *ids]
         if not where:
             return []
@@ -348,7 +366,7 @@ class Mailbox(Post):
 
     def _missed(self, user: User, since: int) -> Iterator[Row]:
         """Yield undelivered messages; for a page that comes back, also those that came after."""
-        start = self._overlap(since) if since else 1 << 62
+        start = self._overlap(since) if since else NO_ID
         yield from self._paged(
             _UNDELIVERED + "m.recipient_id = %s and m.delivered_at is null and m.id < %s",
             [user.id, start],
@@ -420,19 +438,25 @@ class Mailbox(Post):
             self._noted -= pairs
 
     def _marked(self, pairs: set[tuple[int, int]]) -> bool:
+        """Note deliveries; say whether the database could."""
         try:
-            self._mark(pairs)
+            self._mark_delivered(pairs)
         except Exception as error:
             log("not_marked", messages=len(pairs), error=error)
             return False
         return True
 
-    def _mark(self, pairs: set[tuple[int, int]]) -> None:
+    def _mark_delivered(self, pairs: set[tuple[int, int]]) -> None:
+        """Note in one transaction which messages have reached their recipient; tell the senders.
+
+        Args:
+            pairs: the id of the recipient, as a page claims it, and of the message.
+        """
         ids = sorted({number for _, number in pairs})
         with self.db.transaction() as tx:
             named = tx.selectall(
                 "select id, sender_id, recipient_id from messages"
-                f" where id in ({_marks(ids)}) and delivered_at is null",
+                f" where id in ({_placeholders(ids)}) and delivered_at is null",
                 ids,
             )
             # Whoever names a message that was not for them marks nothing.
@@ -444,7 +468,7 @@ class Mailbox(Post):
             if rows:
                 tx.execute(
                     "update messages set delivered_at = utc_timestamp(3)"
-                    f" where id in ({_marks(rows)}) and delivered_at is null",
+                    f" where id in ({_placeholders(rows)}) and delivered_at is null",
                     [row["id"] for row in rows],
                 )
             # Who has left a friend, or blocked one, hears no more of what becomes of messages.
@@ -472,7 +496,7 @@ class Mailbox(Post):
 
     def _overdue(self, users: list[int], age: float) -> Iterator[Row]:
         return self._paged(
-            f"{_UNDELIVERED} m.recipient_id in ({_marks(users)}) and m.delivered_at is null"
+            f"{_UNDELIVERED} m.recipient_id in ({_placeholders(users)}) and m.delivered_at is null"
             " and m.sent_at > utc_timestamp(3) - interval %s second"
             " and m.sent_at < utc_timestamp(3) - interval %s second",
             [*users, age, SWEEP],
@@ -532,6 +556,6 @@ def _all_of(queue: "Queue[Any]") -> list[Any]:
     return items
 
 
-def _marks(items: Sequence[object]) -> str:
-    """Return a placeholder for each item."""
+def _placeholders(items: Sequence[object]) -> str:
+    """Return a placeholder of SQL for each item."""
     return ", ".join(["%s"] * len(items))

@@ -14,6 +14,7 @@ from demos.pool_demo.mysqlhelp import MysqlHelp
 from demos.private_chat.switchboard import Connection, Event, Switchboard, User
 from demos.private_chat.web.database import find_user
 
+NO_ID = 1 << 62  # greater than the id of any message
 Pair = tuple[int, int]  # the ids of two users; where their order says nothing, the smaller first
 
 

@@ -124,7 +124,8 @@ def serve(
     heart = gevent.spawn(_keep_alive, connections, chosen.heartbeat)
     ended.wait()
     heart.kill()
-    _say_goodbye(server, handler)
+    handler.is_stopping = True
+    _say_goodbye(server, connections)
     at_end()
 
 
@@ -174,12 +175,10 @@ def _keep_alive(connections: set[WebSocket], limit: float) -> None:
                 connection.send_frame(_PING)
 
 
-def _say_goodbye(server: WSGIServer, handler: type[WebSocketHandler]) -> None:
+def _say_goodbye(server: WSGIServer, connections: set[WebSocket]) -> None:
     """Accept no new connections, and close the open ones with 1012."""
-    connections = handler.connections
     log("stopping", connections=len(connections))
     server.close()
-    handler.is_stopping = True  # for handshakes that are under way
     for connection in list(connections):
         connection.close(Code.SERVICE_RESTART, "the server restarts")
     deadline = monotonic() + STOP_TIME

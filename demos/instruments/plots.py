@@ -125,19 +125,32 @@ def colour(name: str) -> str:
 
 def bars(panels: Mapping[str, Mapping[str, Sample]], unit: str) -> Plot:
     """Draw a panel for each title: a bar per sample, its median, and a line from low to high."""
+    from matplotlib.ticker import MaxNLocator
+
     plot = Plot(len(panels))
     for axes, (title, samples) in zip(plot.panels, panels.items(), strict=True):
-        # One slow round must not flatten all bars: its line leaves the panel.
+        # One slow round must not flatten all bars: its line is cut, and the arrow says so.
         room = 1.2 * max(sample.median for sample in samples.values())
         for place, (name, sample) in enumerate(samples.items()):
-            axes.barh(place, sample.median, color=colour(name), alpha=0.8)
-            axes.plot([sample.low, min(sample.high, room)], [place, place], color=INK)
-            end = (min(sample.high, room), place)
+            axes.barh(place, sample.median, color=colour(name))
+            end = min(sample.high, room)
+            if sample.low < sample.high:
+                axes.plot([sample.low, end], [place, place], color=INK)
+            if end < sample.high:
+                axes.plot([end], [place], color=INK, marker=">")
             axes.annotate(
-                str(sample), end, (8, 0), textcoords="offset points", va="center", size="small"
+                str(sample),
+                (end, place),
+                (8, 0),
+                textcoords="offset points",
+                va="center",
+                size="small",
             )
         axes.set_yticks(range(len(samples)), list(samples))
-        axes.set_xlim(0, 1.7 * room)
+        longest = max(len(str(sample)) for sample in samples.values())
+        axes.set_xlim(0, room * (1 + longest / 18))  # with room for what stands at the end
+        if all(value == int(value) for one in samples.values() for value in one.values):
+            axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
         axes.invert_yaxis()
         axes.set_title(title, fontsize="medium")
         axes.set_xlabel(unit)

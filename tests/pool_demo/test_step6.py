@@ -1,5 +1,6 @@
 """Step 6: the machinery counts right, the sentences follow the figures, every step runs."""
 
+import re
 import threading
 import time
 from xml.etree import ElementTree
@@ -224,6 +225,34 @@ def test_a_plot_shows_itself_in_a_notebook_light_or_dark():
         assert ElementTree.fromstring(picture).tag == "{http://www.w3.org/2000/svg}svg"
         assert "fill: var(--ink)" in picture and "fill: var(--paper)" in picture
         assert plots.INK not in picture.replace(plots.LOOK, "")
+
+
+def test_a_plot_of_bars_says_where_a_line_is_cut_and_counts_in_whole_numbers():
+    """A round that is far slower than the median does not fit: the line to it ends with an arrow, and not as if it ended there."""
+    times = {"slow once": sample(5, 5, 90), "even": sample(4, 5, 6)}
+    (axes,) = plots.bars({"one": times}, "ms").panels
+    assert [line.get_marker() for line in axes.lines].count(">") == 1
+    (axes,) = plots.bars({"one": {"a": sample(1), "b": sample(2)}}, "counted").panels
+    assert len(axes.lines) == 0
+    assert all(place == int(place) for place in axes.get_xticks())
+
+
+def test_colours_of_plots_can_be_seen_on_light_and_on_dark_paper():
+    """As WCAG 2 asks of graphics: a contrast of 3 at least."""
+
+    def luminance(colour):
+        parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+        linear = [
+            part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
+        ]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    papers = re.findall(r"--paper: (#\w+)", plots.LOOK)
+    assert len(papers) == 2
+    for paper in papers:
+        for ink in (*plots.PALETTE, plots.NEUTRAL):
+            low, high = sorted((luminance(ink), luminance(paper)))
+            assert (high + 0.05) / (low + 0.05) >= 3, (ink, paper)
 
 
 QUICK = [

@@ -125,7 +125,7 @@ FACTS = {
         "who-refused": ["4409"],
         "limits-run": ["64 KB are passed on\n", "64 KB are refused with 1009"],
         "who-twice": ["connected: True\nthe first hears:  []\nthe second hears: [{"],
-        "doors-run": ["韩雪           500 426", "500 426\nsource", "connected: True\n", "HTTP 403"],
+        "doors-run": ["韩雪: 500 426", "500 426\nsource", "connected: True\n", "HTTP 403"],
         "slow-own": ["answer: False\n", "connected:   False\nRuntimeError: dictionary changed"],
         "slow-run": ["and then is disconnected", "does not wait, and then stays"],
         "holds-ack": ["acknowledged: a1\nacknowledged: a1\n['早上好', '收到请回答'] []"],
@@ -154,11 +154,11 @@ FACTS = {
     },
     "09_log_in_and_register": {
         "percent-run": [
-            "guess          -> False\n",
-            'nobody     x" or "1"="1   -> True',
+            "guess          alice -> False\n",
+            'x" or "1"="1   nobody -> True\n',
             "-> True\n",
         ],
-        "parameters-run": ["let-me-learn   -> True\n", '"1"="1   -> False'],
+        "parameters-run": ["let-me-learn   韩雪 -> True\n", '"1"="1   nobody -> False\n'],
         "register-run": ["registered: True\n(('mallory', 'wonderland'),)"],
         "hash-refused": ["refused by userinfo_password_is_hashed"],
         "hash-run": ["equal: False\nfits:  True True\nwrong: False"],

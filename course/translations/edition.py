@@ -132,9 +132,11 @@ class Says:
 
 def _printed(line: str) -> str:
     """Return a line that a cell has printed, in the words that it has when a reader runs the cell."""
-    mark = re.match(r"(?:NOT OK|ok) +", line)
-    words = line[mark.end() :] if mark else line
-    return (mark[0] if mark else "") + language.translated(words, LEAST)
+    if mark := re.match(
+        r"(?:NOT OK|ok) +", line
+    ):  # so the course has said it, in however few words
+        return mark[0] + language.translated(line[mark.end() :])
+    return language.translated(line, LEAST)
 
 
 def _filled(text: str, english: str) -> str:

@@ -7,8 +7,10 @@ the time, because it reads each page that it has written once more.
 import base64
 import mimetypes
 import re
+import unicodedata
 from collections.abc import Iterator
-from html import escape
+from html import escape, unescape
+from itertools import groupby
 from pathlib import Path
 
 from nbconvert.filters import Highlight2HTML, markdown2html
@@ -20,6 +22,7 @@ from course.notebooks import lessons
 from course.notebooks.reading_time import ASK, guesses
 
 ASSETS = Path(__file__).parent / "look"
+LONG_WORD = 24  # letters: on a phone, a longer word of code may not fit into a line
 
 PAGE = """\
 <!doctype html>
@@ -44,6 +47,8 @@ def page(title: str, body: str, *styles: str) -> str:
     """Return a whole page; `styles` are files of `course/notebooks/look`."""
     sheets = [asset("lessons.css"), _highlighting(), *map(asset, styles)]
     lang = language.HTML[language.chosen()]
+    if language.chosen() != language.USUAL:
+        body = _close(body)
     return PAGE.format(lang=lang, title=escape(title), style="\n".join(sheets), body=body)
 
 
@@ -87,17 +92,35 @@ def markdown(source: str) -> str:
     """Return Markdown as HTML, with links that hold on a page of the site."""
     html = _in_lines(markdown2html(source))
     html = html.replace('<a class="anchor-link"', '<a class="anchor-link" aria-hidden="true"')
+    html = re.sub(r"<thead>\s*<tr>\s*(?:<th[^>]*></th>\s*)+</tr>\s*</thead>", "", html)
     html = html.replace("<th></th>", "<td></td>")  # what heads nothing is no head
     html = re.sub(r"<table>(.*?)</table>", _table, html, flags=re.DOTALL)
     html = re.sub(r'<a href="([^"]+)">(.*?)</a>', _link, html)
     html = re.sub(r"(?<!\">)<code>(\d\d_\w+)\.ipynb</code>", _lesson, html)
-    # A path is broken after a slash, before anything else in it is.
+    # A path is broken after a slash, before anything else in it is. An option and a key are not broken.
     return re.sub(
-        r"<pre.*?</pre>|<[^>]+>|(?<=\w)/(?=\w)",
-        lambda found: "/<wbr>" if found[0] == "/" else found[0],
+        r"<pre.*?</pre>|<[^>]+>|(?<=\w)(?P<slash>/)(?=\w)|(?P<whole>(?<![\w-])--[a-z][\w-]*|Ctrl-\w)",
+        _broken,
         html,
         flags=re.DOTALL,
     )
+
+
+def _close(html: str) -> str:
+    """Return HTML without blanks after Chinese marks, which have their own: Markdown needs such a blank after `。**`."""
+    return re.sub(
+        r"<pre.*?</pre>|(?<=[，。：；！？、）])(?P<ends>(?:</\w+>)*) +(?=\S)",
+        lambda found: found[0] if found["ends"] is None else found["ends"],
+        html,
+        flags=re.DOTALL,
+    )
+
+
+def _broken(found: re.Match[str]) -> str:
+    """Say where a part of a text may be broken into two lines."""
+    if found["slash"]:
+        return "/<wbr>"
+    return f'<span class="whole">{found[0]}</span>' if found["whole"] else found[0]
 
 
 def switch(name: str) -> str:
@@ -128,28 +151,45 @@ def exercises_page(name: str) -> str:
 
 
 def _in_lines(html: str) -> str:
-    """Return HTML in which each line of highlighted code is a block: what does not fit goes on below its own beginning."""
+    """Return HTML in which highlighted code is in lines: see `_lines`."""
+    highlighted = r'(<div class="[^"]*\bhighlight\b[^"]*"><pre>(?:<span></span>)?)(.*?)(</pre>)'
+    return re.sub(
+        highlighted,
+        lambda found: found[1] + _lines(found[2].removesuffix("\n")) + found[3],
+        html,
+        flags=re.DOTALL,
+    )
+
+
+def _lines(html: str) -> str:
+    """Return text in which each line is a block: what does not fit goes on below the line's own beginning."""
 
     def line(text: str) -> str:
-        plain = re.sub(r"<[^>]+>", "", text)
+        plain = _plain(text)
         indent = len(plain) - len(plain.lstrip(" "))
-        shown = re.sub(r"^(?:<[^>]+>|\s)*(?:<[^>]+>|[^\s<])+", _first_word, text)
+        shown = re.sub(r"(?:<[^>]+>|[^\s<])+", _word, text)
         return f'<span class="line" style="--indent:{indent}ch">{shown or "<br>"}</span>'
 
-    def block(found: re.Match[str]) -> str:
-        return found[1] + "".join(map(line, found[2].removesuffix("\n").split("\n"))) + found[3]
-
-    highlighted = r'(<div class="[^"]*\bhighlight\b[^"]*"><pre>(?:<span></span>)?)(.*?)(</pre>)'
-    return re.sub(highlighted, block, html, flags=re.DOTALL)
+    return "".join(map(line, html.split("\n")))
 
 
-def _first_word(found: re.Match[str]) -> str:
-    """Let the first word of a line of code be broken: below an indentation that stands alone it would leave an empty line."""
+def _word(found: re.Match[str]) -> str:
+    """Let a word of a line be broken at a point, a slash or a bracket, if it is long or the first one.
+
+    A long one would be broken anywhere. Below an indentation that stands alone, the first one would leave an empty line.
+    """
+    is_first = not _plain(found.string[: found.start()]).strip()
+    if not is_first and len(_plain(found[0])) <= LONG_WORD:
+        return found[0]
     return re.sub(
         r"<[^>]+>|[./(\[]",
         lambda part: part[0] if part[0].startswith("<") else f"{part[0]}<wbr>",
         found[0],
     )
+
+
+def _plain(html: str) -> str:
+    return unescape(re.sub(r"<[^>]+>", "", html))
 
 
 def asks(one: NotebookNode) -> bool:
@@ -178,20 +218,38 @@ def _outputs(one: NotebookNode) -> Iterator[str]:
 
 def _printed(text: str) -> str:
     """Return text that a cell printed: its lines are broken where the page ends, but for those of a table."""
+    text = text.rstrip("\n")
     if "──" not in text:
-        return f"<pre>{escape(text)}</pre>"
-    parts = re.split(r"\n{2,}", text.rstrip("\n"))
-    kinds = [' class="table" tabindex="0"' if "──" in part else "" for part in parts]
+        return f"<pre>{_lines(escape(text))}</pre>"
+    parts = re.split(r"\n{2,}", text)
     return "\n".join(
-        f"<pre{kind}>{escape(part)}</pre>" for kind, part in zip(kinds, parts, strict=True)
+        f'<pre class="table" tabindex="0">{_aligned(part)}</pre>'
+        if "──" in part
+        else f"<pre>{_lines(escape(part))}</pre>"
+        for part in parts
+    )
+
+
+def _aligned(text: str) -> str:
+    """Return a printed table in which Chinese letters are as wide as two others, in every font: so its columns are in line."""
+    runs = [
+        (is_wide, "".join(run))
+        for is_wide, run in groupby(text, lambda one: unicodedata.east_asian_width(one) in "WF")
+    ]
+    return "".join(
+        f'<span class="wide-letters" style="--letters:{len(run)}">{run}</span>'
+        if is_wide and after.startswith("  ")  # a column follows
+        else escape(run)
+        for (is_wide, run), (_, after) in zip(runs, [*runs[1:], (False, "")], strict=True)
     )
 
 
 def _table(found: re.Match[str]) -> str:
     """Put a table into a box in which it scrolls; one with long texts in many columns is never narrower than they need."""
     columns = len(re.findall(r"<th\b", found[1]))
-    kind = "wide roomy" if columns > 3 and re.search(r"<td[^>]*>[^<]{40}", found[1]) else "wide"
-    return f'<div class="{kind}" tabindex="0"><table>{found[1]}</table></div>'
+    kind = "wide roomy" if columns > 4 and re.search(r"<td[^>]*>[^<]{40}", found[1]) else "wide"
+    cells = re.sub(r"<td>([\d.,]+(?: \([\d.,-]+\))?)</td>", r'<td class="whole">\1</td>', found[1])
+    return f'<div class="{kind}" tabindex="0"><table>{cells}</table></div>'
 
 
 def _link(found: re.Match[str]) -> str:
@@ -213,7 +271,9 @@ def _link(found: re.Match[str]) -> str:
     shown = escape(re.sub(r"^(\.\./)+", "", file))
     if re.sub("<[^>]+>", "", words) == shown:
         return f"<code>{shown}</code>"
-    return f"{words} (<code>{shown}</code>)"
+    if language.chosen() == language.USUAL:
+        return f"{words} (<code>{shown}</code>)"
+    return f"{words}（<code>{shown}</code>）"
 
 
 def _lesson(found: re.Match[str]) -> str:

@@ -169,8 +169,10 @@ def _index(every: list[lessons.Lesson]) -> str:
 def _entry(lesson: lessons.Lesson) -> str:
     """Return a lesson as the index lists it, with its exercises."""
     link = f'<a href="{_page_of(lesson)}">{escape(_called(lesson))}</a>'
-    takes = f" · {language.translated(f'{lesson.minutes} minutes')}" if lesson.minutes else ""
-    line = f"{link}{takes}"
+    line = link
+    if lesson.minutes:
+        minutes = language.translated(f"{lesson.minutes} minutes")
+        line += f' <span class="whole">· {minutes}</span>'
     book = _book(lesson)
     if not book.exists():
         return line
@@ -204,7 +206,19 @@ def _framed(main: str, links: Links) -> str:
     again = language.translated("Pages, once more")
     top = f'<nav aria-label="{pages_label}">{home} {_row(links)}</nav>' if links else home
     foot = f'\n<footer><nav aria-label="{again}">{_row(links)}</nav></footer>' if links else ""
-    return f"<header>{top}</header>\n<main>\n{main}\n</main>{foot}"
+    return f"<header>{top}</header>\n<main>\n{_boxed(main)}\n</main>{foot}"
+
+
+def _boxed(html: str) -> str:
+    """Put each picture into a box: on a narrow page it scrolls there. A table that holds pictures has a box already."""
+    return re.sub(
+        r'<p>(?P<alone><img [^>]*>)</p>|(?:(?<=<div class="output">)|^)(?P<output><img [^>]*>)',
+        lambda found: (
+            f'<div class="wide picture" tabindex="0">{found["alone"] or found["output"]}</div>'
+        ),
+        html,
+        flags=re.MULTILINE,
+    )
 
 
 def _row(links: Links) -> str:

@@ -12,6 +12,7 @@ import pytest
 from course.ground.place import ROOT
 from course.notebooks import execution, exercises, lessons, now_you, reading_time
 from tests.support.axe import faults
+from tests.support.pages import CONTRASTS
 
 LESSONS = lessons.every()
 PHONE = {"width": 360, "height": 740}
@@ -131,6 +132,11 @@ class Links(HTMLParser):
             self.loaded.append(found.get("src") or found["href"])
 
 
+def every_page(folder):
+    """The pages of the site, in both languages."""
+    return sorted([*folder.glob("*.html"), *folder.glob("zh/*.html")])
+
+
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
     folder = tmp_path_factory.mktemp("site")
@@ -186,18 +192,22 @@ def test_names_are_code_and_a_file_that_the_site_does_not_have_is_no_link(site):
 
 
 def test_code_on_a_phone_has_no_empty_lines_of_its_own(site, new_page):
+    """Neither code that is shown nor code that a cell printed, as in lesson 04."""
     _, folder = site
-    window = new_page((folder / "03_share_a_pool.html").as_uri(), viewport=PHONE)
-    window.evaluate(OPEN_ALL)
-    indented = window.locator(".line", has_text="borrowed.append(pool.connection())").first
-    begins = """(line) => {
-        const text = document.createTreeWalker(line, NodeFilter.SHOW_TEXT);
-        while (text.nextNode()) if (text.currentNode.data.trim()) break;
-        const range = document.createRange();
-        range.selectNodeContents(text.currentNode);
-        return range.getClientRects()[0].top - line.getBoundingClientRect().top;
-    }"""
-    assert indented.evaluate(begins) < 10
+    window = new_page(viewport=PHONE)
+    for name in ("03_share_a_pool", "04_compare_honestly"):
+        window.goto((folder / f"{name}.html").as_uri())
+        window.evaluate(OPEN_ALL)
+        late = window.evaluate("""() => [...document.querySelectorAll(".line")].filter((line) => {
+            const text = document.createTreeWalker(line, NodeFilter.SHOW_TEXT);
+            while (text.nextNode()) if (text.currentNode.data.trim()) break;
+            if (!text.currentNode?.data?.trim()) return false;
+            const range = document.createRange();
+            range.setStart(text.currentNode, text.currentNode.data.search(/\\S/));
+            range.setEnd(text.currentNode, text.currentNode.data.search(/\\S/) + 1);
+            return range.getClientRects()[0].top - line.getBoundingClientRect().top > 10;
+        }).map((line) => line.textContent)""")
+        assert late == [], name
 
 
 def test_the_site_s_exercises_are_those_of_the_course_and_solutions_are_folded(site):
@@ -245,10 +255,10 @@ def test_pages_of_the_site_have_no_fault_that_axe_finds(site, new_page):
 
 def test_site_works_on_a_phone_and_in_the_dark(site, new_page):
     """Nothing comes from elsewhere: `new_page` complains of an address or an error on the console."""
-    pages, folder = site
+    _, folder = site
     window = new_page(viewport=PHONE, color_scheme="dark")
-    for name in sorted(pages):
-        window.goto((folder / name).as_uri())
+    for name in every_page(folder):
+        window.goto(name.as_uri())
         assert window.evaluate("document.documentElement.scrollWidth <= innerWidth"), name
         assert (
             window.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(22, 24, 29)"
@@ -257,6 +267,65 @@ def test_site_works_on_a_phone_and_in_the_dark(site, new_page):
         assert window.evaluate("document.documentElement.scrollWidth <= innerWidth"), name
         broken = "[...document.images].filter((one) => !one.complete || !one.naturalWidth).length"
         assert window.evaluate(broken) == 0, name
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_each_text_of_the_site_can_be_read(site, new_page, scheme):
+    _, folder = site
+    window = new_page(viewport=PHONE, color_scheme=scheme)
+    for page in every_page(folder):
+        window.goto(page.as_uri())
+        window.evaluate(OPEN_ALL)
+        found = window.evaluate(CONTRASTS)
+        assert [text for text, contrast, size in found if contrast < 4.5 or size < 13] == [], page
+
+
+def test_pictures_are_no_smaller_on_a_phone_than_their_letters_allow(site, new_page):
+    _, folder = site
+    window = new_page(viewport=PHONE)
+    for name, least in (("06_open_a_websocket", 600), ("05_wrap_in_mysqlhelp", 300)):
+        window.goto((folder / f"{name}.html").as_uri())
+        window.evaluate(OPEN_ALL)
+        widths = window.evaluate("[...document.images].map((one) => one.clientWidth)")
+        assert min(widths) >= least, name
+
+
+def test_columns_of_a_printed_table_are_in_line_whatever_the_letters(site, new_page):
+    _, folder = site
+    window = new_page((folder / "02_connect_raw_pymysql.html").as_uri(), viewport=HALL)
+    ends = window.evaluate("""() => {
+        const table = [...document.querySelectorAll("pre.table")].at(-1);
+        const text = document.createTreeWalker(table, NodeFilter.SHOW_TEXT);
+        const ends = [];
+        while (text.nextNode()) for (const found of text.currentNode.data.matchAll(/(?<= )22(?=\\s*\\n)/g)) {
+            const range = document.createRange();
+            range.setStart(text.currentNode, found.index);
+            range.setEnd(text.currentNode, found.index + 2);
+            ends.push(range.getBoundingClientRect().right);
+        }
+        return ends;
+    }""")
+    assert len(ends) > 2
+    # The step prints two tables: with parameters (three ages of 22) and by % (one).
+    assert max(ends[:3]) - min(ends[:3]) < 1
+
+
+def test_chinese_pages_have_no_blank_behind_a_mark_that_has_its_own(site):
+    _, folder = site
+    for page in folder.glob("zh/*.html"):
+        prose = re.sub(
+            r"<pre.*?</pre>|<style>.*?</style>", "", page.read_text("utf-8"), flags=re.DOTALL
+        )
+        assert re.findall(r"[，。：；！？](?:</\w+>)* \S.{,20}", prose) == [], page
+
+
+def test_a_table_without_heads_has_no_empty_row(site):
+    _, folder = site
+    changes = (folder / "05_wrap_in_mysqlhelp.html").read_text("utf-8")
+    assert "table_after_insert.svg" in changes
+    for page in every_page(folder):
+        for head in re.findall(r"<thead>.*?</thead>", page.read_text("utf-8"), re.DOTALL):
+            assert re.sub(r"<[^>]+>|\s", "", head), page
 
 
 @pytest.mark.skipif(not PICTURES, reason="LESSON_SCREENSHOTS names no folder for the pictures")
@@ -269,13 +338,15 @@ def test_site_works_on_a_phone_and_in_the_dark(site, new_page):
     ],
 )
 def test_picture_of_each_page(site, new_page, name, look):
-    pages, folder = site
+    _, folder = site
     window = new_page(**look)
-    for page in sorted(pages):
-        window.goto((folder / page).as_uri())
+    for page in every_page(folder):
+        window.goto(page.as_uri())
         window.evaluate(OPEN_ALL)
-        file = Path(PICTURES) / f"{page.removesuffix('.html')}-{name}.png"
-        window.screenshot(path=file, full_page=True)
+        file = f"{page.stem}-{name}.png"
+        window.screenshot(
+            path=Path(PICTURES, page.parent.relative_to(folder), file), full_page=True
+        )
 
 
 def test_site_is_walked_by_its_links(site, new_page):

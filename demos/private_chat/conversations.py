@@ -23,7 +23,7 @@ from demos.private_chat.accounts import (
     required,
 )
 from demos.private_chat.post import NO_ID, Post, no_answer
-from demos.private_chat.switchboard import ENDED, Connection, Switchboard, User
+from demos.private_chat.switchboard import AT_WORK, ENDED, Connection, Switchboard, User
 from demos.private_chat.web.app import ANSWER_TIME, DATABASE_AWAY, TooSlow
 from demos.private_chat.web.metering import RATE, meter
 
@@ -208,15 +208,32 @@ def _hear_message(connection: Connection, post: Post, frame: Frame, client_id: s
     began = monotonic()
     msg, names = text_in(frame, "msg"), _recipients(frame)
     # Asked here, no name makes one message wait behind the next.
-    with _in_time():
-        names = [one for one in names if _try(connection, client_id, post.id_of, one)]
+    if not all(map(post.knows, names)):
+        with _in_time():
+            names = [one for one in names if _try(connection, client_id, post.id_of, one)]
+    told = partial(_stored, connection, client_id)
     for name in names:
         # A client_id names one message; to several recipients go several.
         key = client_id if "to" in frame and client_id else str(uuid.uuid4())
-        say = partial(post.send, connection.user, name, msg, key, began)
-        connection.storing.spawn(_try, connection, client_id, say)  # they run in this order
+        connection.storing.acquire()
+        post.send(connection.user, name, msg, key, began, told)
     if not (post.features.keeps_order and connection.rich):
-        connection.storing.join()
+        _wait_for_all(connection)
+
+
+def _stored(connection: Connection, client_id: str, error: Exception | None) -> None:
+    """Hear what became of a message of this page."""
+    connection.storing.release()
+    if error:
+        _complain(connection, client_id, error)
+
+
+def _wait_for_all(connection: Connection) -> None:
+    """Wait until no message of this page is being stored."""
+    for _ in range(AT_WORK):
+        connection.storing.acquire()
+    for _ in range(AT_WORK):
+        connection.storing.release()
 
 
 @contextmanager
@@ -296,12 +313,17 @@ def _try(
     try:
         act(*args, **kw)
         return True
-    except NotSaid as error:
-        connection.complain(NotSaid(error.code, error.reason, client_id))
-    except DATABASE_AWAY:
-        reason = "The database cannot be reached; this was not stored. Send it again."
-        connection.complain(NotSaid("not_stored", reason, client_id))
+    except (NotSaid, *DATABASE_AWAY) as error:
+        _complain(connection, client_id, error)
     return False
+
+
+def _complain(connection: Connection, client_id: str, error: Exception) -> None:
+    """Tell a page why something was not done; what the database says is not for its eyes."""
+    if not isinstance(error, NotSaid):
+        reason = "The database cannot be reached; this was not stored. Send it again."
+        error = NotSaid("not_stored", reason)
+    connection.complain(NotSaid(error.code, error.reason, client_id))
 
 
 def _client_id(frame: Frame) -> str:

@@ -16,7 +16,6 @@ from typing import Any, NamedTuple
 
 import gevent
 import pymysql
-from gevent.event import AsyncResult
 from gevent.lock import Semaphore
 from gevent.queue import Queue
 from pymysql.constants import ER
@@ -30,12 +29,13 @@ from demos.private_chat.post import (
     MayWrite,
     Pair,
     Post,
+    Told,
     no_answer,
     not_friends,
     pair_of,
 )
 from demos.private_chat.switchboard import Connection, Event, Switchboard, User
-from demos.private_chat.web.app import ANSWER_TIME, TooSlow
+from demos.private_chat.web.app import ANSWER_TIME, DATABASE_AWAY, TooSlow
 from demos.private_chat.web.database import whole
 
 LONGEST = 4000  # characters in one message: the table has room for them
@@ -67,6 +67,26 @@ _INSERT = "insert into messages(sender_id, recipient_id, client_id, body) values
 _FIRST = "select sent_at, @@auto_increment_increment step from messages where id = %s"
 
 
+class _Outcome:
+    """What becomes of a message: told once, by whoever knows it first.
+
+    With an AsyncResult somebody has to wait for it: a greenlet for each message.
+    """
+
+    __slots__ = ("_told",)
+
+    def __init__(self, told: Told) -> None:
+        self._told: Told | None = told
+
+    def ready(self) -> bool:
+        return self._told is None
+
+    def set(self, error: Exception | None) -> None:
+        told, self._told = self._told, None
+        if told:
+            told(error)
+
+
 class _NewMessage(NamedTuple):
     """A message to store; `done` gets its result: stored, or the error."""
 
@@ -76,7 +96,7 @@ class _NewMessage(NamedTuple):
     body: str
     sender: str
     recipient: str
-    done: "AsyncResult[None]"
+    done: _Outcome
 
     @property
     def pair(self) -> Pair:
@@ -126,28 +146,29 @@ class Mailbox(Post):
     # What pages ask for.
 
     def send(
-        self, sender: User, to: str, msg: str, client_id: str, began: float | None = None
+        self, sender: User, to: str, msg: str, client_id: str, began: float, told: Told
     ) -> None:
-        """Store a message, and hand it over to all pages of both users.
+        """Let a message be stored, and then be handed over to all pages of both users.
 
-        Its sender gets an answer within STORE_TIME after `began`.
-
-        Raises:
-            NotSaid: there is no such user, or no friend, or the database did not answer in time.
-            pymysql.MySQLError, PoolTimeout: the database is away.
+        Its sender is told within STORE_TIME after `began`; see `Post.send`.
         """
+        try:
+            to_id = self._recipient(to, msg, client_id)
+        except (NotSaid, *DATABASE_AWAY) as error:
+            told(error)
+            return
+        self._names[sender.id], self._names[to_id] = sender.name, to
+        message = _NewMessage(sender.id, to_id, client_id, msg, sender.name, to, _Outcome(told))
+        self._new.put(message)
+        heappush(self._waiting, (began + STORE_TIME, next(self._numbers), message))
+
+    def _recipient(self, to: str, msg: str, client_id: str) -> int:
+        """Return the id of a message's recipient, if the message can be stored."""
         if len(msg) > LONGEST:
             raise NotSaid("no_message", f"A message has at most {LONGEST} characters.")
         if client_id.endswith(" "):  # the database takes it for the one without
             raise NotSaid("no_message", "client_id must not end with a blank.")
-        done: AsyncResult[None] = AsyncResult()
-        to_id = self.id_of(to)
-        self._names[sender.id], self._names[to_id] = sender.name, to
-        message = _NewMessage(sender.id, to_id, client_id, msg, sender.name, to, done)
-        self._new.put(message)
-        until = (began or monotonic()) + STORE_TIME
-        heappush(self._waiting, (until, next(self._numbers), message))
-        done.get()
+        return self.id_of(to)
 
     def connect(self, connection: Connection, since: int) -> None:
         """Send a new page the messages that it has missed, then those that were held meanwhile.
@@ -253,7 +274,7 @@ class Mailbox(Post):
     def _fail(self, messages: Sequence[_NewMessage], error: Exception) -> None:
         log("not_stored", messages=len(messages), error=error)
         for message in messages:
-            message.done.set_exception(error)
+            message.done.set(error)
 
     def _store(self, messages: Sequence[_NewMessage]) -> None:
         """Store messages in one transaction; after the commit, acknowledge them and send them."""
@@ -326,7 +347,7 @@ class Mailbox(Post):
         while True:
             for message, what, to in self._answers.get():
                 if isinstance(what, NotSaid):
-                    message.done.set_exception(what)
+                    message.done.set(what)
                 else:
                     self.board.send(what, to)
                     message.done.set(None)
@@ -342,7 +363,7 @@ class Mailbox(Post):
                 if not message.done.ready():
                     if now < until:
                         break
-                    message.done.set_exception(no_answer())  # and nobody stores it any more
+                    message.done.set(no_answer())  # and nobody stores it any more
                 heappop(self._waiting)
 
     def _friends(self, tx: MysqlHelp, pairs: Iterable[Pair]) -> set[Pair]:

@@ -3,7 +3,7 @@
 mailbox.py, of a later step, stores messages for users who are offline.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple, Protocol
 
@@ -12,9 +12,11 @@ from demos.group_chat.rules.messages import NotSaid
 from demos.instruments.logs import now
 from demos.pool_demo.mysqlhelp import MysqlHelp
 from demos.private_chat.switchboard import Connection, Event, Switchboard, User
+from demos.private_chat.web.app import DATABASE_AWAY
 from demos.private_chat.web.database import find_user
 
 NO_ID = 1 << 62  # greater than the id of any message
+Told = Callable[[Exception | None], None]  # hears what became of a message
 Pair = tuple[int, int]  # the ids of two users; where their order says nothing, the smaller first
 
 
@@ -73,14 +75,27 @@ class Post:
         self._ids: dict[str, int] = {}  # names do not change, so each is looked up once
 
     def send(
-        self, sender: User, to: str, msg: str, client_id: str, began: float | None = None
+        self, sender: User, to: str, msg: str, client_id: str, began: float, told: Told
     ) -> None:
-        """Hand a message over; `began`: when it was read (time.monotonic()), None: now.
+        """Hand a message over.
 
-        Raises:
-            NotSaid: there is no such user, or not online, or no friend.
-            pymysql.MySQLError, PoolTimeout: the database is away.
+        Args:
+            sender: who writes.
+            to: the recipient's name.
+            msg: the text.
+            client_id: the sender's name for it.
+            began: when it was read (time.monotonic()).
+            told: is called once: with None, or with the reason why it was not handed over. That is
+                a NotSaid (no such user, or not online, or no friend), or one of DATABASE_AWAY.
         """
+        try:
+            self._hand_over(sender, to, msg, client_id)
+        except (NotSaid, *DATABASE_AWAY) as error:
+            told(error)
+        else:
+            told(None)
+
+    def _hand_over(self, sender: User, to: str, msg: str, client_id: str) -> None:
         recipient_id = self.id_of(to)
         event = {
             "type": "message",
@@ -129,6 +144,10 @@ class Post:
     def forget(self) -> None:
         """Look names up again: the tables have been made anew, and all have other numbers."""
         self._ids.clear()
+
+    def knows(self, name: str) -> bool:
+        """Say whether `id_of` need not ask the database."""
+        return name in self._ids
 
     def id_of(self, name: str) -> int:
         """Return a user's id.

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from time import monotonic
 
 import gevent
-from gevent.pool import Pool
+from gevent.lock import Semaphore
 
 from demos.group_chat.connection.frames import PING, encode, encode_text
 from demos.group_chat.connection.turns import Turn
@@ -46,7 +46,7 @@ class Connection:
     rich: bool
     address: str = ""  # where it comes from
     # Messages of the page that are being stored; it is not read on while there are too many.
-    storing: Pool = field(default_factory=lambda: Pool(AT_WORK))
+    storing: Semaphore = field(default_factory=lambda: Semaphore(AT_WORK))
     # Called with ids of stored messages that have reached a page which cannot say so itself.
     got: Callable[[list[int]], None] | None = None
     # What waits until the past has been shown, by id: a message that comes twice waits once.

@@ -6,6 +6,7 @@ notes no delivery.
 
 from contextlib import closing
 
+import gevent
 import pymysql
 from gevent.lock import BoundedSemaphore
 
@@ -13,7 +14,7 @@ from bench.messenger.peers import MOST
 from demos.instruments.logs import now
 from demos.pool_demo.mysqlhelp import MysqlHelp
 from demos.pool_demo.settings import connect_args
-from demos.private_chat.post import Post
+from demos.private_chat.post import Post, Told
 from demos.private_chat.switchboard import Switchboard, User
 
 
@@ -27,14 +28,12 @@ class CommitEach(Post):
         self._places = BoundedSemaphore(at_once)
 
     def send(
-        self, sender: User, to: str, msg: str, client_id: str, began: float | None = None
+        self, sender: User, to: str, msg: str, client_id: str, began: float, told: Told
     ) -> None:
-        """Store a message, and hand it over to all pages of both users.
+        """Store a message, and hand it over to all pages of both users; see `Post.send`."""
+        gevent.spawn(super().send, sender, to, msg, client_id, began, told)
 
-        Raises:
-            NotSaid: there is no such user.
-            pymysql.MySQLError: the database is away.
-        """
+    def _hand_over(self, sender: User, to: str, msg: str, client_id: str) -> None:
         recipient_id = self.id_of(to)
         # Without TLS, or reading the list of authorities would be most of what is measured.
         with self._places, closing(pymysql.connect(**connect_args(ssl_disabled=True))) as link:

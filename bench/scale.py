@@ -57,14 +57,14 @@ class Costs:
 MEASURED = Costs(
     memory=14,
     kernel=3.7,
-    alone=362,
-    apart=811,
-    redis=53,
-    database=209,
+    alone=64,
+    apart=130,
+    redis=12,
+    database=55,
     row=518,
-    log_in=158,
-    gathered=2.3,
-    single=17,
+    log_in=75,
+    gathered=0.78,
+    single=6.3,
 )
 
 

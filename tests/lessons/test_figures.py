@@ -14,6 +14,7 @@ from PIL import Image, ImageChops
 from course.database import target
 from course.ground.place import ROOT
 from course.notebooks import figures
+from tests.support.contrast import contrast
 
 from .conftest import LESSONS, read
 
@@ -28,19 +29,6 @@ SVG = "{http://www.w3.org/2000/svg}"
 def prose():
     cells = [cell for path in LESSONS for cell in read(path).cells]
     return "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
-
-
-def luminance(colour):
-    parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
-    linear = [
-        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
-    ]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-
-
-def contrast(one, other):
-    low, high = sorted([luminance(one), luminance(other)])
-    return (high + 0.05) / (low + 0.05)
 
 
 def test_these_are_the_figures():

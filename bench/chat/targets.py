@@ -155,8 +155,14 @@ def _redis(figures: Figures) -> list[Target]:
         f"{two(ratio)} x; {two(alone)} x one without Redis; beside Redis and the load client,"
         f" {os.cpu_count()} cores allow {two(most_of_all)} x"
     )
+    one_delivery = [
+        samples(figures.shared, figure)[TWO]
+        for figure in (lambda one: one.work, lambda one: one.redis, lambda one: one.client)
+    ]
+    why = "a delivery takes {} µs of the two processes' CPU time, {} µs of Redis' and {} µs of the"
+    why += " load client's, and four do not fit on {} cores as two do"
     return [
-        Target(faster, by_clock, ratio.median >= 1.7),
+        Target(faster, by_clock, ratio.median >= 1.7, why.format(*one_delivery, os.cpu_count())),
         Target(by_cpu, f"{two(apart)} x", apart.median >= 1.7),
         Target(later, f"{two(added)} ms at the median", added.median < 1.5),
     ]

@@ -1,5 +1,6 @@
 """The parts of the private chat's benchmark: each measures one thing and returns its figures."""
 
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -68,10 +69,12 @@ class Talk:
     Args:
         flows: by messages of a pair in flight.
         work: microseconds of the server's CPU time for a message, likewise.
+        database: the same of the database; 0 if it is on another machine.
     """
 
     flows: Mapping[int, Flow]
     work: Mapping[int, float]
+    database: Mapping[int, float]
 
 
 @dataclass(frozen=True)
@@ -83,12 +86,16 @@ class Paced:
         calm: what came of writing at an even pace.
         busy: the same while people log in.
         log_ins: seconds that each of them took.
+        calm_cores: processors that the server used on average while it was calm.
+        busy_cores: the same while people logged in.
     """
 
     memory: float
     calm: Flow
     busy: Flow
     log_ins: Sequence[float]
+    calm_cores: float
+    busy_cores: float
 
 
 @dataclass(frozen=True)
@@ -149,20 +156,22 @@ def talks(
     """Measure throughput, and the delay that comes with it."""
 
     def trial(contender: Contender) -> Talk:
-        flows, work, total = {}, {}, 0
+        flows, work, database, total = {}, {}, {}, 0
         empty()
         with contender.started() as server:
             load.begin(Pairs, [server.url], users)
             load.call(Pairs.join, 2 * depth.pairs)
             for in_flight in IN_FLIGHT:
-                before = server.cpu()
+                before = server.cpu(), database_cpu()
                 flow = load.call(Pairs.flood, in_flight, depth.seconds, depth.warm_up)
+                each = 1e6 / (flow.total - total)
                 flows[in_flight] = flow
-                work[in_flight] = (server.cpu() - before) * 1e6 / (flow.total - total)
+                work[in_flight] = (server.cpu() - before[0]) * each
+                database[in_flight] = (database_cpu() - before[1]) * each
                 total = flow.total
             if contender.name in STORING:
                 check_stored(total)
-            return Talk(flows, work)
+            return Talk(flows, work, database)
 
     return rounds("Throughput", contenders, trial, depth.rounds, failures)
 
@@ -185,12 +194,18 @@ def paced(
             before = server.memory()
             load.call(Pairs.join, depth.users)
             memory = (server.memory() - before) / (depth.users - 20)
-            calm = load.call(Pairs.pace, depth.pace, depth.paced, depth.warm_up)
+
+            def pace() -> tuple[Flow, float]:
+                began, used = time.monotonic(), server.cpu()
+                flow: Flow = load.call(Pairs.pace, depth.pace, depth.paced, depth.warm_up)
+                return flow, (server.cpu() - used) / (time.monotonic() - began)
+
+            calm, calm_cores = pace()
             with logging_in(server.url, LOG_INS) as log_ins:
-                busy = load.call(Pairs.pace, depth.pace, depth.paced, depth.warm_up)
+                busy, busy_cores = pace()
             if contender.name in STORING:
                 check_stored(busy.total)
-            return Paced(memory, calm, busy, log_ins)
+            return Paced(memory, calm, busy, log_ins, calm_cores, busy_cores)
 
     # A connection for each message does not reach this pace, so its delay would only grow.
     names = (MESSENGER,) if depth.few else (MESSENGER, CEILING)

@@ -35,11 +35,12 @@ from demos.pool_demo.compared.ways import (
     Pooled,
     Way,
 )
-from demos.pool_demo.lending.lender import is_alive
+from demos.pool_demo.lending.answers import run_on
+from demos.pool_demo.lending.lender import Lender, is_alive
 from demos.pool_demo.settings import Settings
 
 FLOOR, C_FLOOR = "open PyMySQL connection", "open mysqlclient connection"
-C_HELPER = "MysqlHelp on mysqlclient"
+RESET, C_HELPER = "open connection, session reset each time", "MysqlHelp on mysqlclient"
 SQLALCHEMY, CONNECTOR = "SQLAlchemy pre_ping", "mysql-connector pool"
 MARIADB, ASYNCMY = "MariaDB connector pool", "asyncmy pool"
 
@@ -87,12 +88,7 @@ class Open(Way):
 
     def query(self, sql: str) -> Rows:
         """Ask on this thread's connection, and read all rows."""
-        try:
-            connection = self._mine.connection
-        except AttributeError:
-            with self.borrow() as connection:
-                pass
-        with connection.cursor(self._cursor) as cursor:
+        with self._open().cursor(self._cursor) as cursor:
             cursor.execute(sql)
             return list(cursor.fetchall())
 
@@ -100,6 +96,22 @@ class Open(Way):
         """Close the connections of all threads."""
         for connection in self._all:
             connection.close()
+
+    def _open(self) -> Any:  # noqa: ANN401 - a connection of any driver
+        try:
+            return self._mine.connection
+        except AttributeError:
+            with self.borrow() as connection:
+                return connection
+
+
+class Reset(Open):
+    """MysqlHelp's connections without its pool: a query does nothing more than reset and ask."""
+
+    def query(self, sql: str) -> Rows:
+        """Ask on this thread's connection, and read all rows."""
+        connection = self._open()
+        return run_on(connection, connection.lone(sql)).rows
 
 
 class Tasks(Way):
@@ -159,6 +171,17 @@ def _arguments(settings: Settings, database: str, **changes: object) -> dict[str
 def _open_pymysql(settings: Settings, size: int) -> Way:
     arguments = settings.connect_args(ssl_disabled=True, autocommit=True)
     return Open(partial(pymysql.connect, **arguments), DictCursor)
+
+
+def _open_reset(settings: Settings, size: int) -> Way:
+    lender = Lender(settings, size, wait=10.0, query_limit=30.0, tls=None)  # as MysqlHelp() has it
+
+    def connect() -> Any:  # noqa: ANN401 - it has no types
+        connection = lender._make()
+        connection.connect()
+        return connection
+
+    return Reset(connect, DictCursor)
 
 
 def _open_mysqlclient(settings: Settings, size: int) -> Way:
@@ -264,6 +287,7 @@ def _without_tls(**options: Any) -> Callable[[Settings, int], Way]:  # noqa: ANN
 
 PEERS = [
     Peer(FLOOR, _open_pymysql),
+    Peer(RESET, _open_reset),
     Peer(HELPER, WAYS[HELPER]),
     Peer(RAW, WAYS[RAW]),
     Peer(RAW_NO_TLS, WAYS[RAW_NO_TLS]),

@@ -16,7 +16,16 @@ from bench.pool.parts import (
     Depth,
     Figures,
 )
-from bench.pool.peers import C_FLOOR, C_HELPER, CONNECTOR, FLOOR, PEERS, SQLALCHEMY, version
+from bench.pool.peers import (
+    C_FLOOR,
+    C_HELPER,
+    CONNECTOR,
+    FLOOR,
+    PEERS,
+    RESET,
+    SQLALCHEMY,
+    version,
+)
 from demos.instruments.plots import Plot, bars
 from demos.instruments.rounds import Sample
 from demos.pool_demo.compared.ways import HELPER, POOLED, RAW, RAW_NO_TLS, TUNED
@@ -37,11 +46,19 @@ class Run:
 
 @dataclass(frozen=True)
 class Target:
-    """A target and what came out. `reached` is None where it could not be measured."""
+    """A target and what came out.
+
+    Args:
+        text: what was to be reached.
+        measured: what came out.
+        reached: whether it was; None where it could not be measured.
+        why: a sentence for the case that it was missed, with figures of the same run.
+    """
 
     text: str
     measured: str
     reached: bool | None
+    why: str = ""
 
     @property
     def verdict(self) -> str:
@@ -68,6 +85,7 @@ def targets(figures: Figures) -> list[Target]:
             "1 caller: at most 1.25 x the time of an open PyMySQL connection",
             f"{two(floor)} x",
             floor.median <= 1.25,
+            _price_of_the_reset(one),
         ),
         *[_ahead(figures, count) for count in CALLERS],
         Target(
@@ -130,6 +148,17 @@ def _ahead(figures: Figures, count: int) -> Target:
         f"the nearest is {nearest}, {two(leads[nearest])} x"
         + (f"; not measured: {', '.join(left_out)}" if left_out else ""),
         leads[nearest].median > 1 and (None if left_out else True),
+    )
+
+
+def _price_of_the_reset(rates: Mapping[str, Sample]) -> str:
+    if RESET not in rates:
+        return ""
+    reset, both = rates[FLOOR].over(rates[RESET]), rates[RESET].over(rates[HELPER])
+    return (
+        "MysqlHelp resets the session between two borrowers, which no other pool here does; an open"
+        f" connection that only does the same takes {two(reset)} x the floor's time, and MysqlHelp"
+        f" {two(both)} x the time of that one"
     )
 
 
@@ -283,7 +312,19 @@ def opening(title: str, bench: str, targets: Sequence[Target]) -> list[str]:
             ["target", "measured", "verdict"],
             [[target.text, target.measured, target.verdict] for target in targets],
         ),
+        *reasons(targets),
     ]
+
+
+def reasons(targets: Sequence[Target]) -> list[str]:
+    """Return a list that says of each missed target why, in Markdown; empty if there is none."""
+    whys: dict[str, list[str]] = {}
+    for target in targets:
+        if target.reached is False and target.why:
+            whys.setdefault(target.why, []).append(target.text)
+    points = [f"- {'; '.join(texts)}: {why}." for why, texts in whys.items()]
+    head = "Why a target was missed, by the figures of this run:"
+    return [head, "\n".join(points)] if points else []
 
 
 def rows(head: Sequence[str], body: Sequence[Sequence[object]]) -> str:

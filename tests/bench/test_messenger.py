@@ -36,11 +36,12 @@ FLOW = Flow(1000, 0.01, 0.02, 0.019, 0.5, 1000, 0)
 
 def talk(rate, **changes):
     flow = replace(FLOW, rate=rate, **changes)
-    return Talk(dict.fromkeys(parts.IN_FLIGHT, flow), {1: 100.0, 8: 90.0})
+    return Talk(dict.fromkeys(parts.IN_FLIGHT, flow), {1: 100.0, 8: 90.0}, {1: 50.0, 8: 60.0})
 
 
 def paced(calm=0.03, busy=0.04):
-    return Paced(40.0, replace(FLOW, p99=calm), replace(FLOW, p99=busy), [0.1, 0.2])
+    log_ins = [0.1, 0.2]
+    return Paced(40.0, replace(FLOW, p99=calm), replace(FLOW, p99=busy), log_ins, 0.25, 0.75)
 
 
 RATES = {MESSENGER: 5000, CEILING: 9000, COMMIT_EACH: 450, IN_TURN: 200}
@@ -85,6 +86,18 @@ def test_a_figure_that_falls_short_is_a_missed_target(changes, missed):
     found = [t for t in targets.targets(figures(**changes)) if t.reached is False]
     assert len(found) == len(missed)
     assert all(word in target.text for word, target in zip(missed, found, strict=True))
+    assert all(target.why for target in found)
+
+
+def test_a_missed_target_says_why_and_only_that_one(monkeypatch):
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    says = written(figures(talks=talks(ceiling=talk(10001))))
+    assert "; 100 pairs, 8 in flight" not in says
+    # 100 and 50 µs, and half of the load client's time for 5,000 messages: 250 µs on two cores
+    assert f"- 100 pairs, 1 in flight: at least 50% of “{CEILING}”: a message takes 100 µs" in says
+    assert f"they would do 8000 messages a second, 0.80 (0.80-0.80) x “{CEILING}”" in says
+    assert "busy 62% (62%-62%) of the time" in says
+    assert "a target was missed" not in written(figures())
 
 
 def test_what_is_missing_leaves_targets_open_and_is_named():

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from bench.pool import parts, peers, report
-from bench.pool.peers import C_FLOOR, C_HELPER, CONNECTOR, FLOOR, SQLALCHEMY, Peer
+from bench.pool.peers import C_FLOOR, C_HELPER, CONNECTOR, FLOOR, RESET, SQLALCHEMY, Peer
 from bench.program import RESULTS
 from course.ground.place import ROOT
 from demos.instruments.rounds import Sample, Turns
@@ -74,6 +74,13 @@ def test_a_figure_that_falls_short_is_a_missed_target(changes, missed):
     assert len(found) == len(missed)
     assert all(word in target.text for word, target in zip(missed, found, strict=True))
     assert all("MISSED" in str(target) for target in found)
+
+
+def test_the_price_of_the_reset_is_said():
+    missed = figures(selects=slower(figures(selects=slower(figures(), HELPER, 400)), RESET, 500))
+    [found] = [target for target in report.targets(missed) if "1.25" in target.text]
+    assert "takes 2.00 (2.00-2.00) x the floor's time" in found.why
+    assert "MysqlHelp 1.25 (1.25-1.25) x the time of that one" in found.why
 
 
 def test_unfair_turns_are_missed_targets():

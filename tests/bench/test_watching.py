@@ -32,6 +32,7 @@ def test_a_load_that_loses_a_tenth_misses_the_target(share, missed):
     found = watching.targets(figures(share))
     assert len(found) == len(QUERIES) * len(WAYS)
     assert [one.reached for one in found].count(False) == missed
+    assert all("20 (20-20) notes a millisecond" in one.why for one in found)
 
 
 def test_a_rate_leaves_out_the_beginning():

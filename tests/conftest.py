@@ -56,13 +56,16 @@ class SaysFailuresAtOnce:
 
 # Files that take a minute or more. They begin first: a run ends late if one of them begins last.
 LONG = [
-    "lessons/test_builds.py",
+    "lessons/test_build_private_chat.py",
     "lessons/test_lessons_run.py",
     "course/test_lab.py",
     "course/test_stage.py",
     "pool_demo/test_step8_page.py",
     "private_chat/test_pages.py",
     "lessons/test_exercises.py",
+    "lessons/test_build_group_chat.py",
+    "lessons/test_build_page.py",
+    "lessons/test_builds.py",
     "group_chat/test_step_pages.py",
     "group_chat/test_many_people.py",
     "private_chat/test_nothing_is_lost.py",

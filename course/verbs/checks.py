@@ -55,9 +55,9 @@ def _workers(arguments: list[str]) -> list[str]:
     # A debugger needs the terminal for itself.
     if any(word.startswith(("-n", "--numprocesses", "--pdb")) for word in arguments):
         return []
-    # Half of a test's time it waits for servers: one worker more than there are cores. A file stays on one worker, so
-    # that its servers start once, and files begin in the order of tests/conftest.py: the longest ones first.
-    workers = str(min(4, 1 + (os.cpu_count() or 1)))
+    # Most of a test's time it waits for servers: more workers than there are cores. A file stays on one worker, so that
+    # its servers start once, and files begin in the order of tests/conftest.py: the longest ones first.
+    workers = str(min(6, 1 + 2 * (os.cpu_count() or 1)))
     return ["-n", workers, "--dist", "loadfile", "--no-loadscope-reorder"]
 
 

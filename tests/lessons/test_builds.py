@@ -1,159 +1,34 @@
-"""Every build: the solutions reach all goals, and for each goal there is a program that misses it and none before it."""
+"""The builds: those that are no chat, programs that are no servers, the command, and how builds are written."""
 
-import importlib
 import re
-from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
 from course import build as engine
 from course.ground import manifest, place
-from course.ground.chromium import launched
 from course.notebooks import builds, progress
+from tests.support.judging import AUTHORS, FINISHED, SECONDS, Finished, mutant
+
+from . import test_build_group_chat, test_build_page, test_build_private_chat
 
 BUILDS = manifest.read().builds
-# Finished programs of the course that speak the same language: they reach all goals, too.
-FINISHED = {
-    "group_chat": ["group_chat.chat", "group_chat.step4_nicknames"],
-    "private_chat": ["private_chat.step5_offline"],
-    "log_in": ["private_chat.step2_accounts"],
-}
-# The source's own programs, and the goal that each misses.
-NAIVE = {"group_chat": ("group_chat.naive.chat", 3)}
-MUTANTS = [
-    (build.name, number, which)
-    for build in BUILDS
-    for number, goal in enumerate(engine.staircase(build.name).goals, start=1)
-    for which in range(len(goal.mutants))
-]
-# A right program may be slow to know of a newcomer after the handshake.
-PAUSE = {
-    "group_chat": ("    name = unquote(", "    await asyncio.sleep(0.3)\n    name = unquote("),
-    "private_chat": ("    tabs.setdefault(", "    gevent.sleep(0.3)\n    tabs.setdefault("),
-}
 
 pytestmark = pytest.mark.usefixtures("database", "few_authorities")
 
 
-@pytest.fixture(scope="module")
-def one_browser(chromium, playwright_node):
-    """One for all pages of this file."""
-    with launched(chromium, playwright_node) as browser:
-        yield browser
+class TestPoolAndLogIn(Finished):
+    names = ("pool", "log_in")
 
 
-@pytest.fixture(autouse=True)
-def _browser_where_one_is_needed(request, monkeypatch):
-    values = getattr(request.node, "callspec", None) and request.node.callspec.params
-    if values and "page" in (
-        values.get("name"),
-        getattr(values.get("file"), "parent", Path()).name,
-    ):
-        browser = request.getfixturevalue("one_browser")
-        page = importlib.import_module("lessons.authors.builds.page.goals")
-        monkeypatch.setattr(page, "launched", lambda *_: nullcontext(browser))
-
-
-def solution(name, stem="solution"):
-    (file,) = (AUTHORS / name).glob(f"{stem}.*")
-    return file
-
-
-def changed(original, changes, folder):
-    """Write a program with other texts in the places of some."""
-    text = original.read_text("utf-8")
-    for old, new in changes:
-        assert text.count(old) == 1, f"the solution has {old!r} {text.count(old)} times"
-        text = text.replace(old, new)
-    file = folder / f"changed{original.suffix}"
-    file.write_text(text, "utf-8")
-    return file
-
-
-def mutant(name, number, folder, which=0):
-    """Write a solution without what one goal asks for."""
-    made = engine.staircase(name).goals[number - 1].mutants[which]
-    return changed(solution(name, made.of), made.changes, folder)
-
-
-def demo(module, folder):
-    """Write a program that is a demo."""
-    file = folder / "demo.py"
-    file.write_text(
-        "import os, sys\n\n"
-        f'os.execv(sys.executable, [sys.executable, "-m", "demos.{module}", *sys.argv[1:]])\n'
-    )
-    return file
-
-
-@pytest.mark.parametrize("name", [build.name for build in BUILDS])
-def test_the_solution_reaches_all_goals(name):
-    reached = []
-    result = engine.climb(name, solution(name), reached.append)
-    assert result.observed == ""
-    assert reached == list(range(1, len(manifest.build(name).goals) + 1))
-
-
-AUTHORS = place.english() / "authors" / "builds"
-SECONDS = sorted(AUTHORS.glob("*/second.*"))
+def test_every_build_is_judged():
+    files = test_build_group_chat.TestGroupChat, test_build_page.TestPage
+    judged = *files, test_build_private_chat.TestPrivateChat, TestPoolAndLogIn
+    assert {name for one in judged for name in one.names} == {build.name for build in BUILDS}
 
 
 def test_every_build_has_two_solutions():
     assert {file.parent.name for file in SECONDS} | FINISHED.keys() == {one.name for one in BUILDS}
-
-
-@pytest.mark.parametrize("file", SECONDS, ids=lambda file: file.parent.name)
-def test_another_solution_reaches_all_goals(file):
-    name = file.parent.name
-    assert engine.climb(name, file).observed == ""
-
-
-@pytest.mark.parametrize("name", PAUSE)
-def test_a_right_program_that_lets_in_slowly_reaches_all_goals(name, tmp_path):
-    stem = "second" if name == "group_chat" else "solution"
-    slow = changed(solution(name, stem), [PAUSE[name]], tmp_path)
-    assert engine.climb(name, slow).observed == ""
-
-
-EACH = pytest.mark.parametrize(
-    ("name", "number", "which"),
-    MUTANTS,
-    ids=[f"{name}-{n}" + f"-{which + 1}" * bool(which) for name, n, which in MUTANTS],
-)
-
-
-@EACH
-def test_each_goal_is_missed_by_its_mutant(name, number, which, tmp_path):
-    """The first goal starts the program."""
-    result = engine.climb(name, mutant(name, number, tmp_path, which), only=sorted({1, number}))
-    missed(result, name, number, which)
-    assert result.reached == min(1, number - 1)
-
-
-@pytest.mark.parametrize(("name", "number"), [(name, n) for name, n, which in MUTANTS if not which])
-def test_each_mutant_reaches_the_goals_before(name, number, tmp_path):
-    """The first of each goal: whole judgements take long."""
-    result = engine.climb(name, mutant(name, number, tmp_path))
-    missed(result, name, number, 0)
-    assert result.reached == number - 1
-
-
-def missed(result, name, number, which):
-    assert engine.staircase(name).goals[number - 1].mutants[which].says in result.observed
-    assert "\n" not in result.observed
-
-
-@pytest.mark.parametrize("module", [one for several in FINISHED.values() for one in several])
-def test_a_finished_program_of_the_course_reaches_all_goals(module, tmp_path):
-    (name,) = [name for name, several in FINISHED.items() if module in several]
-    assert engine.climb(name, demo(module, tmp_path)).observed == ""
-
-
-@pytest.mark.parametrize("name", NAIVE)
-def test_the_sources_program_misses_a_goal(name, tmp_path):
-    module, goal = NAIVE[name]
-    assert engine.climb(name, demo(module, tmp_path)).reached == goal - 1
 
 
 # -- programs that are no servers ------------------------------------------------------------------

@@ -3,6 +3,8 @@
 Each costs many times what its place in the daily run is worth; the reason says what stands there instead. A test that somebody names with `::` runs anyway.
 """
 
+_BY_ITS_GOAL = "each is judged by its own goal"
+
 LONGER = {
     "bench/test_chat.py::test_a_quick_run_writes_report_and_plot": "its parts and its interruption are tested",
     "bench/test_pool.py::test_a_quick_run_writes_report_and_plot": "its parts are tested",
@@ -14,8 +16,13 @@ LONGER = {
     "course/test_stage.py::test_a_web_step_starts_shows_its_clients_and_stops[group_chat]": "two other demos do it",
     "course/test_stage.py::test_a_web_step_starts_shows_its_clients_and_stops[private_chat]": "two other demos do it",
     "course/test_stage.py::test_every_other_step_starts_and_is_stopped_or_ends": "each step runs in its own tests",
-    "lessons/test_builds.py::test_a_finished_program_of_the_course_reaches_all_goals[group_chat.chat]": "a step does it",
-    "lessons/test_builds.py::test_each_mutant_reaches_the_goals_before": "each is judged by its own goal",
+    "lessons/test_build_group_chat.py::TestGroupChat::test_a_finished_program_of_the_course_reaches_all_goals[group_chat.chat]": (
+        "a step does it"
+    ),
+    "lessons/test_build_group_chat.py::TestGroupChat::test_each_mutant_reaches_the_goals_before": _BY_ITS_GOAL,
+    "lessons/test_build_page.py::TestPage::test_each_mutant_reaches_the_goals_before": _BY_ITS_GOAL,
+    "lessons/test_build_private_chat.py::TestPrivateChat::test_each_mutant_reaches_the_goals_before": _BY_ITS_GOAL,
+    "lessons/test_builds.py::TestPoolAndLogIn::test_each_mutant_reaches_the_goals_before": _BY_ITS_GOAL,
     "lessons/test_lesson_copies.py::test_nothing_of_a_slide_is_cut_and_no_sentence_is_alone": (
         "a window of another size is laid out by the same lines"
     ),

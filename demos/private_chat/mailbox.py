@@ -16,13 +16,13 @@ from typing import Any, NamedTuple
 
 import gevent
 import pymysql
-from gevent.lock import Semaphore
 from gevent.queue import Queue
 from pymysql.constants import ER
 
 from demos.group_chat.connection.turns import Turn
 from demos.group_chat.rules.messages import NotSaid, id_is_taken
 from demos.instruments.logs import log
+from demos.pool_demo.lending.turnstile import Turnstile
 from demos.pool_demo.mysqlhelp import MysqlHelp, Row
 from demos.private_chat.post import (
     NO_ID,
@@ -36,7 +36,7 @@ from demos.private_chat.post import (
 )
 from demos.private_chat.switchboard import Connection, Event, Switchboard, User
 from demos.private_chat.web.app import ANSWER_TIME, DATABASE_AWAY, TooSlow
-from demos.private_chat.web.database import whole
+from demos.private_chat.web.database import WAIT, whole
 
 LONGEST = 4000  # characters in one message: the table has room for them
 STORE_TIME = 4.9  # seconds until a sender hears that the database does not answer
@@ -129,7 +129,7 @@ class Mailbox(Post):
         self._got: Queue[tuple[int, int]] = Queue()  # recipient, message
         self._noted: set[tuple[int, int]] = set()  # the same, until the database knows it
         self._names: dict[int, str] = {}
-        self._reading = Semaphore(READERS)
+        self._reading = Turnstile(READERS)
         storing = self._store_forever, self._answer_forever, self._end_late_ones
         work = *storing, self._mark_forever, self._sweep_forever
         self._greenlets = [gevent.spawn(each) for each in work]
@@ -186,12 +186,17 @@ class Mailbox(Post):
         connection.release()
 
     def got(self, user: User, ids: list[int]) -> None:
-        """Note that messages have reached a page of their recipient."""
+        """Note that messages have reached a page of their recipient.
+
+        Raises:
+            TooSlow: the database is away, and so many marks wait for it that no more are taken.
+        """
+        with gevent.Timeout(ANSWER_TIME, TooSlow):
+            while len(self._got) > 10 * AT_ONCE:
+                gevent.sleep(SLOWLY)  # the database is slow, so the page is read slowly
         for number in ids:
             self._noted.add((user.id, number))
             self._got.put((user.id, number))
-        while len(self._got) > 10 * AT_ONCE:
-            gevent.sleep(SLOWLY)  # the database is slow, so the page is read slowly
 
     def read(self, user: User, name: str, upto: int) -> None:
         """Note that a user has read a conversation up to a message; tell the pages of both.
@@ -223,17 +228,17 @@ class Mailbox(Post):
         return [self._event(row) for row in reversed(rows)]
 
     def _look(self, sql: str, param: Sequence[object]) -> list[Row]:
-        """Read earlier messages; at most READERS callers do so at the same time.
+        """Read earlier messages; at most READERS callers do so at the same time, in their order.
 
         Raises:
             TooSlow, pymysql.MySQLError, PoolTimeout: the database is away.
         """
-        with self._reading, gevent.Timeout(ANSWER_TIME, TooSlow):
+        with gevent.Timeout(ANSWER_TIME, TooSlow), self._reading.enter(WAIT):
             return self.db.selectall(sql, param)
 
     def _mark_read(self, pair: Pair, ids: list[int]) -> bool:
         """Note that messages were read; if the two are not friends, note nothing."""
-        with self._reading, self.db.transaction() as tx:
+        with self._reading.enter(WAIT), self.db.transaction() as tx:
             if not self._friends(tx, [pair]):
                 return False
             tx.execute(

@@ -5,12 +5,13 @@ The messenger of this file has a database server of its own, which the tests sto
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from time import monotonic
 
 import pymysql
 import pytest
 
 from demos.pool_demo.settings import connect_args
-from demos.private_chat.mailbox import STORE_TIME
+from demos.private_chat.mailbox import READERS, STORE_TIME
 from demos.private_chat.web.app import ANSWER_TIME
 from tests.support.waiting import eventually
 
@@ -203,11 +204,26 @@ def test_w12_a_locked_table_delays_nobody_elses_messages(server, pair, table):
     all_is_well(*pair)
 
 
-def test_a_page_that_comes_while_its_messages_cannot_be_read_is_asked_to_come_back(server, pair):
-    """Its log-in is known by then: no request is left that could answer for it."""
-    with locked("messages"):
-        assert Page(pair[0], since=1).ended()[0] == 1011
-    assert "path=/single_ws" in server.log
+def test_whoever_waits_for_locked_messages_is_told_in_time_and_may_come_back(server, pair):
+    """However many pages come. Their log-ins are known by then: no request is left that could answer for them.
+
+    Who confirms thousands of messages meanwhile waits for the database as well.
+    """
+    ann, page, other = pair
+    marking = other.person.page()
+    with ThreadPoolExecutor(1) as elsewhere, locked("messages"):
+        began = monotonic()
+        pages = [Page(ann, since=1) for _ in range(5 * READERS)]
+        for number in range(8):
+            marking.send({"got": [10**9 + number * 1000 + more for more in range(1000)]})
+        past = elsewhere.submit(ann.fetch, f"/history?friend={other.person.name}")
+        assert [one.ended()[0] for one in pages] == [1011] * len(pages)
+        assert monotonic() - began < PROMISED
+        assert past.result().json == {"reason": SENTENCE}
+        assert marking.ended()[0] == 1011
+        assert page.is_open() and other.is_open()
+    assert "event=database" in server.log and "path=/single_ws" in server.log
+    assert bodies(ann, other.person) == ["before"]
     all_is_well(*pair)
 
 

@@ -8,6 +8,9 @@ import gevent
 from gevent.pywsgi import WSGIHandler
 
 REQUEST_TIME = 20.0  # seconds for a client to send its request
+KERNEL_BUFFER = (
+    128 * 1024
+)  # bytes of an answer that the kernel may hold for a client that does not read
 UNREAD = 100  # connections that have sent no whole request; a real one takes a moment
 
 
@@ -22,7 +25,8 @@ class Handler(WSGIHandler):
 
     def handle(self) -> None:
         """Serve one connection."""
-        self.socket.settimeout(REQUEST_TIME)
+        self.socket.settimeout(REQUEST_TIME)  # also for a client to read what we send
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, KERNEL_BUFFER)
         try:
             with contextlib.suppress(ConnectionError):  # it did not wait for our answer
                 super().handle()

@@ -3,18 +3,22 @@
 import json
 import secrets
 from collections.abc import Iterator
+from functools import partial
 
 from flask import Blueprint, Response, abort, current_app, jsonify, request, send_file
 
 from course.database import target
 from course.ground import language
 from course.stage.course_map import CourseMap
-from course.stage.feed import Bell, stream
+from course.stage.feed import HEARTBEAT, STREAMS, Bell, stream
 from course.stage.pages import find
 from course.stage.runs import CLIENTS, Run, Runs
 
 running = Blueprint("running", __name__)
 BEGUN = secrets.token_hex(4)  # a page that has seen another one is of an earlier start
+FULL = "Too many pages are open at the moment. This one tries again by itself."
+
+_open: set[Response] = set()  # streams that have not ended
 
 
 def all_runs() -> Runs:
@@ -102,7 +106,7 @@ def _frames(run: Run) -> Iterator[str]:
     while True:
         events, seen = run.wire.since(seen)
         yield "".join(f"data: {event}\n\n" for event in events) or ": here\n\n"
-        heard = run.wire.bell.wait(heard, 10)
+        heard = run.wire.bell.wait(heard, HEARTBEAT)
 
 
 def _frames_of_all(watched: dict[int, Run], bell: Bell) -> Iterator[str]:
@@ -116,11 +120,19 @@ def _frames_of_all(watched: dict[int, Run], bell: Bell) -> Iterator[str]:
             if events:
                 found.append([number, events])
         yield f"data: {json.dumps(found, ensure_ascii=False)}\n\n" if found else ": here\n\n"
-        heard = bell.wait(heard, 10)
+        heard = bell.wait(heard, HEARTBEAT)
 
 
 def _stream(chunks: Iterator[str]) -> Response:
-    return Response(chunks, mimetype="text/event-stream")
+    """Return a stream that is counted until it ends; or, if there are too many, why it is none."""
+    if len(_open) >= STREAMS:
+        full = jsonify(error=language.translated(FULL))
+        full.status_code = 503
+        return full
+    response = Response(chunks, mimetype="text/event-stream")
+    _open.add(response)
+    response.call_on_close(partial(_open.discard, response))
+    return response
 
 
 def _asked() -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""The stage and the pool's page: whoever sends half a request, or none, keeps no place, and nobody out.
+"""The stage and the pool's page: whoever sends half a request, or reads half an answer, keeps no place, and nobody out.
 
 Both serve this machine, where other users can reach their ports as well. The tests start them with little patience.
 """
@@ -7,15 +7,24 @@ import os
 import re
 import subprocess
 import sys
-from contextlib import suppress
+from contextlib import closing, suppress
 
 import pytest
 
 from course.ground import place
+from course.stage import feed
+from demos.pool_demo.live import page
 from tests.group_chat.hostile import Client, peers
+from tests.support.streams import Streams, stage_streams
 from tests.support.waiting import eventually, within
 
 PATCH = "from {0} import {1} as module; module.REQUEST_TIME = {2}; "
+LONG = 1_000_000  # bytes with which each stream of `opened(..., talkative=True)` begins
+TALKS = {
+    "stage": f"from course.stage import running; running.BEGUN = 'x' * {LONG}; ",
+    "pool page": f"from itertools import chain; events = module._events; "
+    f"module._events = lambda observer: chain(['x' * {LONG}], events(observer)); ",
+}
 STAGE = (
     "from gevent import monkey; monkey.patch_all(); {}from course.stage.web import serve; serve(0)"
 )
@@ -31,10 +40,11 @@ def opened(request, database, tmp_path):
     """Start a server that gives each request so many seconds: `opened(seconds)` returns its process and address."""
     started = []
 
-    def start(seconds):
+    def start(seconds, talkative=False):
         program, *patch = SERVERS[request.param]
+        patches = PATCH.format(*patch, seconds) + (TALKS[request.param] if talkative else "")
         process = subprocess.Popen(
-            [sys.executable, "-c", program.format(PATCH.format(*patch, seconds))],
+            [sys.executable, "-c", program.format(patches)],
             cwd=place.ROOT,
             env={**os.environ, "COURSE_STATE_DIR": str(tmp_path)},
             stdout=subprocess.PIPE,
@@ -95,3 +105,27 @@ def test_half_sent_requests_keep_nobody_out(opened):
     assert status(url, lengths + "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n") == 400
     for client in clients:
         client.reset()
+
+
+def ask(streams):
+    """Ask for one more, and read how it begins; return our port, or None if there is no place."""
+    return streams.ask(read=LONG)
+
+
+def test_streams_have_a_bounded_number_and_end_with_their_readers(opened, tmp_path):
+    """One more is told to come again. Whoever has gone, or does not read, leaves a place for others."""
+    process, url = opened(1.0, talkative=True)
+    key = tmp_path / "stage.key"
+    most = feed.STREAMS if key.exists() else page.STREAMS
+    asked = stage_streams(url, key.read_text()) if key.exists() else Streams(url, "/frames")
+    with closing(asked) as streams:
+        assert all(ask(streams) for _ in range(most))
+        assert not ask(streams) and not ask(streams)
+        assert status(url) in (200, 403), "only streams are refused"
+        streams.close_one()
+        assert eventually(lambda: ask(streams)), "who has gone keeps no place"
+        streams.close_one()
+        stalled = eventually(lambda: streams.ask(window=4096))
+        assert not ask(streams), "who does not read has a place"
+        assert eventually(lambda: stalled not in peers(process.pid)), "but not for long"
+        assert ask(streams)

@@ -5,13 +5,16 @@ All tests share one stage, and one browser; each has a window of its own.
 
 import os
 import re
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
 
 from course.ground import manifest
+from course.stage.feed import STREAMS
 from tests.support.pages import CONTRASTS
+from tests.support.streams import stage_streams
 from tests.support.waiting import eventually
 
 from .stages import Stage, left
@@ -410,6 +413,19 @@ def test_seven_tabs_share_their_connections_and_the_first_one_s_buttons_work(pre
     for tab in tabs:
         tab.has_become("was stopped")
         tab.page.close()
+
+
+def test_a_page_too_many_says_so_and_tries_again(presenter, stage):
+    with closing(stage_streams(stage.url, stage.key)) as streams:
+        streams.fill(STREAMS)
+        entered = presenter(tolerate=f"{FRAME}|503")
+        alone = entered.page.context.new_page()
+        alone.add_init_script("delete window.SharedWorker")  # as on a telephone
+        alone.goto(stage.url)
+        for page in (entered.page, alone):
+            expect(page.locator("#connection")).to_contain_text("Too many pages are open")
+    for page in (entered.page, alone):
+        expect(page.locator("#connection")).to_be_empty()
 
 
 def test_keys_turn_steps_but_not_while_somebody_types(presenter):

@@ -11,7 +11,7 @@ import socket
 import sys
 import threading
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from http.client import HTTPConnection
 from pathlib import Path
 
@@ -23,11 +23,12 @@ from werkzeug.serving import make_server
 from demos.pool_demo.compared.ways import HELPER, POOLED, TUNED
 from demos.pool_demo.live.lanes import Picture
 from demos.pool_demo.live.load_choice import WAYS, Choice
-from demos.pool_demo.live.page import create_app
+from demos.pool_demo.live.page import STREAMS, create_app
 from demos.pool_demo.settings import connect_args
 from tests.private_chat.own_database import OwnDatabase
 from tests.support.pages import COLOURS, CONTRASTS
 from tests.support.processes import alive, descendants
+from tests.support.streams import Streams
 from tests.support.waiting import eventually
 
 STEP = "step8_see_the_pool"
@@ -379,6 +380,14 @@ def test_the_keyboard_is_enough(own_step, new_page):
         page.keyboard.press("Tab")
         if name:
             expect(page.get_by_role("button", name=name, exact=True)).to_be_focused()
+
+
+def test_a_page_too_many_says_so_and_tries_again(step, new_page):
+    with closing(Streams(step.url, "/frames")) as streams:
+        streams.fill(STREAMS)
+        pool = PoolPage(new_page(step.page, tolerate="503"))
+        expect(pool.state).to_contain_text("Too many pages are open")
+    expect(pool.state).to_have_text("Stopped")
 
 
 def test_every_control_has_a_name(pool):

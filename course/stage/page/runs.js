@@ -17,6 +17,9 @@ function listen() {
   stream.addEventListener("error", () => {
     $("connection").textContent = said("The stage does not answer. Start it again: python3 -m course stage");
   });
+  stream.addEventListener("refused", () => {
+    $("connection").textContent = said("Too many pages are open at the moment. This one tries again by itself.");
+  });
   stream.addEventListener("message", (event) => {
     for (const news of JSON.parse(event.data)) hear[news.kind](news);
   });

@@ -9,7 +9,7 @@ class SharedStream extends EventTarget {
 
   /** Open a stream: shared, or this tab's own where the browser cannot share. */
   static open(path) {
-    return "SharedWorker" in window ? new SharedStream(path) : new EventSource(path);
+    return "SharedWorker" in window ? new SharedStream(path) : new LastingStream(path);
   }
 
   static #tell(what) {

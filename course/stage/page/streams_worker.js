@@ -4,6 +4,8 @@
 
 "use strict";
 
+importScripts("lasting_stream.js");
+
 const tabs = new Map(); // port of a tab → the paths that it listens to
 const streams = { events: null, wires: null };
 
@@ -33,8 +35,8 @@ function wanted(kind) {
 function begin(kind) {
   end(kind);
   const paths = wanted(kind);
-  const stream = (streams[kind] = new EventSource(addressOf(kind, paths)));
-  for (const type of ["open", "error"])
+  const stream = (streams[kind] = new LastingStream(addressOf(kind, paths)));
+  for (const type of ["open", "error", "refused"])
     stream.addEventListener(type, () => paths.forEach((path) => tell(path, type)));
   stream.addEventListener("message", ({ data }) => {
     if (kind === "events") tell("events", "message", data);

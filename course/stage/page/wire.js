@@ -84,6 +84,9 @@
         this.stream.addEventListener("open", () => this.forget());
         this.stream.addEventListener("message", ({ data }) => this.hear(JSON.parse(data)));
         this.stream.addEventListener("error", () => this.tell(said("The stage does not answer.")));
+        this.stream.addEventListener("refused", () =>
+          this.tell(said("Too many pages are open at the moment. This one tries again by itself.")),
+        );
       }
     }
 

@@ -34,7 +34,7 @@ SLACK = 0.3  # seconds; see cross_check
 RATE = 20  # reports that a rate is taken over: a second
 AWAY = 1.0  # seconds that the server is away in a restart that is only played
 BACK = 60.0  # seconds that a server may take to come back
-SILENCE = 10.0  # seconds after which a viewer gets a sign of life
+SILENCE = 1.0  # seconds after which a viewer gets a sign of life; one that has gone is noticed
 
 _NOTHING = "Nothing runs: press Start."
 

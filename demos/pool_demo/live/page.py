@@ -18,6 +18,10 @@ from demos.pool_demo.live.observer import Observer
 from demos.pool_demo.settings import comes_back
 
 REQUEST_TIME = 20.0  # seconds for a client to send its request
+STREAMS = 20  # pages that are open at the same time: each has a thread
+KERNEL_BUFFER = (
+    128 * 1024
+)  # bytes of an answer that the kernel may hold for a client that does not read
 UNREAD = 100  # connections that have sent no whole request; a real one takes a moment
 
 # A page of this machine, such as the course's stage, may show this one in a frame.
@@ -30,6 +34,7 @@ def create_app(observer: Observer) -> Flask:
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = 64 * 1024
     app.before_request(_stay_here)
+    viewers: set[Response] = set()  # streams that have not ended
 
     @app.after_request
     def protect(response: Response) -> Response:
@@ -57,9 +62,14 @@ def create_app(observer: Observer) -> Flask:
 
     @app.get("/frames")
     def frames() -> Response:
-        """Answer without end (server-sent events)."""
+        """Answer without end (server-sent events), unless too many do so already."""
         answer = Response(_events(observer), mimetype="text/event-stream")
         answer.headers["Cache-Control"] = "no-store"
+        viewers.add(answer)  # first, because others ask at the same time
+        answer.call_on_close(partial(viewers.discard, answer))
+        if len(viewers) > STREAMS:
+            answer.close()
+            abort(503, "Too many pages are open at the moment.")
         return answer
 
     @app.post("/start")
@@ -115,10 +125,15 @@ def _stay_here() -> None:
 class _Handler(WSGIRequestHandler):
     """A handler that prints no lines, and disconnects a client that sends no request."""
 
-    timeout = REQUEST_TIME  # for each part of a request or an answer
-
     # Who has sent no whole request yet, and since when; the one who has taken longest first.
     unread: ClassVar[dict["_Handler", float]] = {}
+
+    def setup(self) -> None:
+        """Prepare a connection."""
+        super().setup()
+        # For each part of a request or an answer, such as of a stream that nobody reads.
+        self.connection.settimeout(REQUEST_TIME)
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, KERNEL_BUFFER)
 
     def handle_one_request(self) -> None:
         """Read and answer a request."""

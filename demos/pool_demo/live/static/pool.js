@@ -10,15 +10,29 @@ const STATES = [...document.querySelectorAll("tbody [data-letter]")].map((row) =
   share: row.children[2],
 }));
 
+const AGAIN = 2000; // ms until a stream that was refused is asked for again
+
 let shown = 0; // number of the run on the screen
 let numbers = []; // connections that are open
 
 // --- What comes from the server ---
 
-const stream = new EventSource("frames");
-stream.addEventListener("message", ({ data }) => show(JSON.parse(data)));
-stream.addEventListener("error", () => tell("off", "The step does not answer; is it still running?"));
-stream.addEventListener("open", () => tell("off", "Ready"));
+function listen() {
+  const stream = new EventSource("frames");
+  stream.addEventListener("message", ({ data }) => show(JSON.parse(data)));
+  stream.addEventListener("open", () => tell("off", "Ready"));
+  stream.addEventListener("error", () => {
+    if (stream.readyState === EventSource.CLOSED) {
+      // After an answer that is no stream, the browser does not ask again.
+      tell("off", "Too many pages are open at the moment. This one tries again by itself.");
+      setTimeout(listen, AGAIN);
+    } else {
+      tell("off", "The step does not answer; is it still running?");
+    }
+  });
+}
+
+listen();
 
 function show(frame) {
   if (frame.run !== shown) {

@@ -3,6 +3,8 @@
 import json
 import re
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -10,11 +12,15 @@ from playwright.sync_api import expect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from course.database.redis_server import RedisServer
+from demos.group_chat.rules.limits import REQUESTS
 from tests.group_chat.rich import Page, fresh, refusal
 from tests.support.nginx import IDLE, Proxy
 from tests.support.servers import Servers
 from tests.support.tools import tool
+from tests.support.waiting import all_at_once
 
+CLASS = 50 * REQUESTS  # requests of people who open the messenger at once, twice
+RATE = 50  # requests a second that come on top (deploy/nginx.conf)
 HEARTBEAT = 3.0  # pings come three times in it, so more often than nginx wants one
 
 
@@ -92,6 +98,36 @@ def test_a_page_of_another_site_is_refused(proxy):
         with pytest.raises(InvalidStatus) as refused:
             Page(proxy, fresh(), origin=origin)
         assert refused.value.response.status_code == 403
+
+
+def test_an_address_that_asks_too_often_waits_and_others_do_not(proxy):
+    """But a class of 50 behind one address may open the messenger at once. Sockets that are open go on."""
+    flooding = proxy.seen_from("127.0.0.2")
+    page = join(flooding, fresh())
+
+    def ask_often(times):
+        """Ask for what is not there, over one connection, as nginx answers fast; return when each answer came."""
+        answered = []
+        with closing(flooding.connection()) as connection:
+            for _ in range(times):
+                connection.request("GET", "/nothing")
+                answer = connection.getresponse()
+                answer.read()
+                assert answer.status == 404
+                answered.append(time.monotonic())
+        return answered
+
+    began = time.monotonic()
+    all_at_once(10, lambda: ask_often(CLASS // 10))
+    assert time.monotonic() - began < CLASS / RATE, "a class does not wait"
+    with ThreadPoolExecutor(10) as elsewhere:
+        more = [elsewhere.submit(ask_often, 10) for _ in range(10)]
+        assert page.say("meanwhile")["id"]
+        assert proxy.get("/healthz").status == 200, "another address"
+        free = time.monotonic()
+        ended = max(answers.result()[-1] for answers in more)
+    assert free < ended
+    assert RATE * (ended - began) >= 100 - 10, "who asks for more has to wait"
 
 
 def test_pings_keep_a_silent_socket_open(proxy):

@@ -6,10 +6,11 @@ The servers believe `X-Forwarded-For`, as behind a proxy, so each test has addre
 import asyncio
 import json
 import time
+from contextlib import ExitStack
 
 import pytest
 
-from demos.group_chat.rules.limits import REMEMBERED, Limits
+from demos.group_chat.rules.limits import PATIENCE, REMEMBERED, REQUESTS, Limits
 from tests.group_chat import hostile
 from tests.group_chat.rich import RICH, Page, crowd, fresh
 from tests.support.waiting import eventually
@@ -116,6 +117,33 @@ def test_who_comes_and_goes_has_to_wait_in_the_end(chat):
         count += 1
         answer[0].reset()
     assert count <= OF_ADDRESS + PEOPLE / 5 * (time.monotonic() - began)
+
+
+def test_who_asks_for_pages_too_often_waits_and_is_refused_in_the_end(chat):
+    """Open sockets of the same address go on, and other addresses notice nothing."""
+    member, began = let_in(chat, "198.51.100.8", fresh()), time.monotonic()
+
+    def asking(address):
+        client = hostile.Client(chat.url, upgrade=False)
+        line = f"GET /healthz HTTP/1.1\r\nHost: {client.host}\r\nX-Forwarded-For: {address}\r\n\r\n"
+        return client, line.encode()
+
+    client, line = asking("198.51.100.8")
+    statuses = [client.ask(line).status for _ in range(REQUESTS * PEOPLE + PEOPLE)]
+    assert set(statuses) == {200}
+    assert len(statuses) <= REQUESTS * PEOPLE + PEOPLE * (time.monotonic() - began)
+    with ExitStack() as waiting:
+        for _ in range(int(PATIENCE * PEOPLE) + 20):
+            more, line = asking("198.51.100.8")
+            waiting.enter_context(more).send(line)
+        refused = eventually(
+            lambda: (answer := asking("198.51.100.8")[0].ask(line)).status == 429 and answer, 5
+        )
+        assert refused.body == b"Too many requests from your address.\n"
+        other, line = asking("198.51.100.9")
+        assert other.ask(line).status == 200
+        (answer,) = say(member, "I am still here")
+        assert answer["type"] == "ack"
 
 
 def test_a_classroom_behind_one_address_is_not_held_back(shared):

@@ -98,19 +98,22 @@ class Proxy:
 
     def get(self, path, method="GET", body=None, **headers):
         """Send one request below the prefix, as `Server.get`."""
-        address = urlsplit(self.url)
-        opened = http.client.HTTPSConnection(
-            address.hostname,
-            address.port,
+        with closing(self.connection()) as connection:
+            fields = {name.replace("_", "-"): value for name, value in headers.items()}
+            path = urlsplit(self.url).path + quote(path, safe="/?&=%")
+            connection.request(method, path, body, fields)
+            answer = connection.getresponse()
+            return Answer(answer.status, answer.headers, answer.read().decode())
+
+    def connection(self):
+        """Return a connection for several requests; their paths begin with a slash and the prefix."""
+        return http.client.HTTPSConnection(
+            "127.0.0.1",
+            self.port,
             context=self.tls,
             timeout=ANSWER_LIMIT,
             source_address=(self.source, 0),
         )
-        with closing(opened) as connection:
-            fields = {name.replace("_", "-"): value for name, value in headers.items()}
-            connection.request(method, address.path + quote(path, safe="/?&=%"), body, fields)
-            answer = connection.getresponse()
-            return Answer(answer.status, answer.headers, answer.read().decode())
 
     def ws(self, path, **options):
         """Open a WebSocket below the prefix, as `Server.ws`."""

@@ -164,7 +164,8 @@ class WebSocketHandler(PrescribedHandler):  # type: ignore[misc]  # it ships no 
             self._refuse("421 Misdirected Request", f"{host} is not a name of this server. {_CURE}")
             return
         if not self._asks_for_websocket():
-            WSGIHandler.run_application(self)
+            if self._has_its_turn():
+                WSGIHandler.run_application(self)
             return
         self.close_connection = True
         refusal = self._refusal()
@@ -177,6 +178,18 @@ class WebSocketHandler(PrescribedHandler):  # type: ignore[misc]  # it ships no 
             self._refuse("429 Too Many Requests", "Too many connections from your address.")
             return
         self._serve_websocket(address)
+
+    def _has_its_turn(self) -> bool:
+        """Let a request wait if its address asks too often; refuse it if that would take long."""
+        wait = self.gate.ask(self.visitor()) if self.gate else 0.0
+        if wait is None:
+            log("too_often", address=self.visitor(), peer=self._peer())
+            self.close_connection = True
+            self._refuse("429 Too Many Requests", "Too many requests from your address.")
+            return False
+        if wait:
+            gevent.sleep(wait)
+        return True
 
     def _serve_websocket(self, address: str) -> None:
         """Let the view serve a connection, and what the view has left for later go on."""

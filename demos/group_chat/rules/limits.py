@@ -12,6 +12,8 @@ RATE = 10.0  # messages a second that one person may send on average
 BURST = 30.0  # and at once
 PEOPLE = 50  # behind one address: a classroom with one router
 TABS = 4  # that each of them opens, or loads again, at the same time
+REQUESTS = 28  # to open the messenger twice: each time the page, what it needs, and two lists
+PATIENCE = 6.0  # seconds that a request waits for its turn, at most
 REMEMBERED = 10_000  # visitors; the one who has done nothing for longest is forgotten first
 
 
@@ -38,13 +40,23 @@ class Limits:
 
 
 class Gate:
-    """Counts the connections of each address: those that are open, and those that come."""
+    """Counts for each address the connections that are open, those that come, and all requests."""
 
     def __init__(self, people: int) -> None:
         """Allow what `people` behind one address need, when all load the page again as well."""
         self._most = TABS * people
         self._coming = Limits(rate=people / 5, burst=self._most)
+        self._asking = Limits(rate=people, burst=REQUESTS * people)
         self._open: Counter[str] = Counter()
+
+    def ask(self, address: str) -> float | None:
+        """Count a request; return the seconds until its turn, or None if that is too late."""
+        bucket = self._asking.of(address)
+        wait = bucket.missing()
+        if wait > PATIENCE:
+            return None
+        bucket.take()
+        return wait
 
     def enter(self, address: str) -> bool:
         """Let a connection in, and count it; False if there are too many."""

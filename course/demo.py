@@ -211,9 +211,8 @@ def ask(
     url: str, path: str, method: str = "GET", body: str | None = None, **headers: str
 ) -> Answer:
     """Send one plain request to a server; `_` in a header's name stands for `-`."""
-    with contextlib.ExitStack() as stack:
-        connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=ANSWER_LIMIT)
-        stack.callback(connection.close)
+    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=ANSWER_LIMIT)
+    with contextlib.closing(connection):
         fields = {name.replace("_", "-"): value for name, value in headers.items()}
         connection.request(method, quote(path, safe="/?&=%"), body, fields)
         answer = connection.getresponse()

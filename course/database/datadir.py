@@ -1,6 +1,5 @@
 """The data directory: made once, complete or not at all, and never opened by a server that would harm it."""
 
-import contextlib
 import json
 import os
 import re
@@ -8,6 +7,7 @@ import shutil
 import subprocess
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from course.database.program import Program
 from course.ground import place, tether
@@ -83,13 +83,9 @@ def prepare(program: Program, state: Path) -> Path:
     return data
 
 
-def stamp(state: Path) -> dict:  # type: ignore[type-arg]  # JSON
+def stamp(state: Path) -> dict[str, Any]:
     """Return what is known of the data directory: `kind`, `version` (major, minor), `seeded`."""
-    with contextlib.suppress(OSError, ValueError):
-        found = json.loads((state / "data.json").read_text("utf-8"))
-        if isinstance(found, dict):
-            return found
-    return {}
+    return place.record(state / "data.json")
 
 
 def write_stamp(state: Path, **changes: object) -> None:

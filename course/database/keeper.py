@@ -18,6 +18,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from course.database import datadir, program
 from course.ground import optionfile, place, tether
@@ -269,16 +270,12 @@ def wait_until(condition: Callable[[], bool], limit: float) -> bool:
     return True
 
 
-def read_record(state: Path) -> dict:  # type: ignore[type-arg]  # JSON
+def read_record(state: Path) -> dict[str, Any]:
     """Return the keeper's note of itself: `pid`, `began`, `ready`, and `server_pid`, `server_began`, `sockets`.
 
     After its end it is `told_to_stop`.
     """
-    with contextlib.suppress(OSError, ValueError):
-        found = json.loads((state / "keeper.json").read_text("utf-8"))
-        if isinstance(found, dict):
-            return found
-    return {}
+    return place.record(state / "keeper.json")
 
 
 def report(message: dict[str, object]) -> None:

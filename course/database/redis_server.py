@@ -103,11 +103,7 @@ class RedisServer:
     def stop(self) -> None:
         """Stop the server in order; end it if that takes too long."""
         if self.process:
-            self.process.terminate()
-            try:
-                self.process.wait(STOP_LIMIT)
-            except subprocess.TimeoutExpired:
-                self.kill()
+            tether.end(self.process, STOP_LIMIT)
 
     def kill(self) -> None:
         """End the server at once, as a crash would; what it held is lost."""

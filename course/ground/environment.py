@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from course.ground import locks, packages, place, say, tether, together
 from course.ground.errors import CourseError
@@ -61,15 +62,12 @@ def ensure(*lock_names: str) -> None:
 
 def missing(*lock_names: str) -> list[str]:
     """Return what `ensure` would do, as short phrases; empty when all is in place."""
-    wanted = _wanted(lock_names)
     stamp = _stamp()
     if not _is_usable(stamp):
         return [f"no usable {place.shown(place.venv())}"]
     if stamp.get("files") != _files():
         return ["its settings are of another version of the course"]
-    return [
-        f"{name} is not installed" for name in wanted if stamp["locks"].get(name) != wanted[name]
-    ]
+    return [f"{name} is not installed" for name in lacking(*lock_names)]
 
 
 def lacking(*lock_names: str) -> list[str]:
@@ -85,12 +83,8 @@ def _wanted(lock_names: tuple[str, ...]) -> dict[str, str]:
     return {name: hashlib.sha256(file.read_bytes()).hexdigest() for name, file in files.items()}
 
 
-def _stamp() -> dict:  # type: ignore[type-arg]  # JSON
-    try:
-        stamp = json.loads((place.venv() / "course.json").read_text("utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return stamp if isinstance(stamp, dict) else {}
+def _stamp() -> dict[str, Any]:
+    return place.record(place.venv() / "course.json")
 
 
 def _identity() -> dict[str, str]:
@@ -105,7 +99,7 @@ def _files() -> str:
     ).hexdigest()
 
 
-def _is_usable(stamp: dict) -> bool:  # type: ignore[type-arg]  # JSON
+def _is_usable(stamp: dict[str, Any]) -> bool:
     return place.venv_python().exists() and all(
         stamp.get(key) == value for key, value in _identity().items()
     )

@@ -22,11 +22,8 @@ def speak() -> None:
     file = folder("config") / "lab" / "user-settings" / "@jupyterlab" / "translation-extension"
     file /= "plugin.jupyterlab-settings"
     wanted = LOCALES[language.chosen()]
-    try:
-        settings = json.loads(file.read_text("utf-8"))
-        now = settings.get("locale", "default")
-    except (OSError, ValueError, AttributeError):
-        settings, now = {}, "default"
+    settings = place.record(file)
+    now = settings.get("locale", "default")
     if now != wanted and now in LOCALES.values():
         file.parent.mkdir(parents=True, exist_ok=True)
         optionfile.write_private(file, json.dumps({**settings, "locale": wanted}))

@@ -1,8 +1,10 @@
 """Where things are: the repo, its virtual environment, and the private server's state."""
 
+import json
 import os
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from course.ground import language
 
@@ -68,6 +70,15 @@ def short_temporary() -> Path:
     usual = tempfile.gettempdir()
     plain = len(os.fsencode(usual)) <= 60 and not any(map(str.isspace, usual))
     return Path(usual if plain or not os.access("/tmp", os.W_OK) else "/tmp")
+
+
+def record(path: Path) -> dict[str, Any]:
+    """Return what the course has noted in a file of JSON; nothing if there is none that can be read."""
+    try:
+        found = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def text(path: Path) -> str:

@@ -1,14 +1,13 @@
-"""Are two runs of a lesson alike? The outputs of each code cell as lines of text, and how they differ.
+"""Are two runs of a lesson alike? The outputs of each code cell as lines of text, and which of them a new run keeps.
 
 Equal is what every run must show. Two tags exempt a cell from that:
 
 - `timing`: it shows figures of this machine. Its lines without a digit must be equal, and one of them
   is a sentence, the cell's claim in words: who wins, by roughly what. Whether the figures bear it out
-  is not a matter of this comparison but of `failed_claims`: a busy machine can belie a true claim.
+  is not a matter of this comparison: a busy machine can belie a true claim.
 - `plot`: it shows a picture. The picture may differ, its text may not, but for `timing`.
 """
 
-import difflib
 import re
 from collections.abc import Iterator
 
@@ -39,21 +38,6 @@ def lines(cell: NotebookNode, database: str = "book") -> list[str]:
     return [line for line in said.splitlines() if not ("timing" in tags(cell) and _has_digit(line))]
 
 
-def claims(cell: NotebookNode) -> list[str]:
-    """Return the sentences of a cell's outputs without a digit."""
-    return [
-        line
-        for line in text(cell).splitlines()
-        if re.fullmatch(r"\W*[A-Z`'].* .*[.!]", line) and not _has_digit(line)
-    ]
-
-
-def failed_claims(notebook: NotebookNode) -> list[str]:
-    """Return what the figures of this run did not bear out: on a busy machine that can happen."""
-    found = [line for cell in notebook.cells for line in text(cell).splitlines()]
-    return [line for line in found if line.startswith(NOT_THIS_TIME)]
-
-
 def pictures(cell: NotebookNode) -> list[str]:
     """Return the media types of a cell's pictures."""
     return [kind for output in outputs(cell) for kind in output.get("data", {}) if "image/" in kind]
@@ -62,21 +46,6 @@ def pictures(cell: NotebookNode) -> list[str]:
 def outputs(cell: NotebookNode) -> list[NotebookNode]:
     """Return the outputs of a cell; none if it is prose."""
     return list(cell.get("outputs", []))
-
-
-def differences(kept: NotebookNode, new: NotebookNode, database: str = "book") -> str:
-    """Return how a new run in a database differs from what a notebook keeps: by cell, as a diff; "" if it does not."""
-    found = []
-    for before, after in zip(kept.cells, new.cells, strict=True):
-        said = lines(before), lines(after, database)
-        diff = list(difflib.unified_diff(*said, "kept", "new", lineterm=""))
-        if diff:
-            found.append(f"cell {after.id}:\n" + "\n".join(diff))
-        if sorted(pictures(before)) != sorted(pictures(after)):
-            found.append(
-                f"cell {after.id}: kept pictures {pictures(before)}, new {pictures(after)}"
-            )
-    return "\n\n".join(found)
 
 
 def keep_figures(kept: NotebookNode, new: NotebookNode) -> None:

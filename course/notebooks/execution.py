@@ -17,8 +17,6 @@ from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from course.database import server, target
 from course.ground import say
@@ -217,25 +215,14 @@ def own_server() -> Iterator[None]:
 
 
 def main(words: list[str]) -> int:
-    """Renew the lessons that are named, with a progress bar; return the exit code. `--measure`: see `renew`."""
+    """Renew the lessons that are named, and show how far that is; return the exit code. `--measure`: see `renew`."""
     measure = lessons.MEASURE in words
     chosen = lessons.chosen([word for word in words if word != lessons.MEASURE])
-    columns = (
-        TextColumn("{task.description:<28}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
-    console = Console(stderr=True)
-    bars = Progress(*columns, console=console, disable=not console.is_terminal)
-    with own_server(), bars as progress:
+    with own_server():
         for lesson in chosen:
             cells = sum(cell.cell_type == "code" for cell in read(lesson.path).cells)
-            bar = progress.add_task(lesson.name, total=cells)
-            began = perf_counter()
-            renew(lesson, lambda bar=bar: progress.advance(bar), measure)  # type: ignore[misc]
-            if not console.is_terminal:
-                say.note(f"{lesson.name}: {cells} cells, {perf_counter() - began:.1f} s")
+            with say.progress(lesson.name, cells) as progress:
+                renew(lesson, progress.advance, measure)
     return 0
 
 

@@ -176,7 +176,7 @@ def handed_out(solution: Path) -> str:
             if takes and cell.get("id") == task_id(number):
                 heading, blank, task = cell["source"].partition("\n\n")
                 cell["source"] = f"{heading}{blank}*About {takes} minutes.* {task}"
-    return _text(notebook)
+    return without_outputs(notebook)
 
 
 def task_id(number: str) -> str:
@@ -226,16 +226,20 @@ def _indent(line: str) -> str:
     return line[: len(line) - len(line.lstrip())]
 
 
-def _text(notebook: Notebook) -> str:
-    """Return a notebook without outputs as text, laid out as Jupyter does."""
+def without_outputs(notebook: Notebook) -> str:
+    """Return a notebook without outputs as text."""
     cells = []
     for cell in notebook["cells"]:
         kept = {**cell, "source": cell["source"].splitlines(keepends=True)}
         if cell["cell_type"] == "code":
             kept |= {"outputs": [], "execution_count": None}
         cells.append(kept)
-    whole = {**notebook, "cells": cells}
-    return json.dumps(whole, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
+    return as_text({**notebook, "cells": cells})
+
+
+def as_text(notebook: Notebook) -> str:
+    """Return a notebook as text, laid out as Jupyter does."""
+    return json.dumps(notebook, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
 
 
 # -- the student's copies --------------------------------------------------------------------------
@@ -279,7 +283,7 @@ def _give(book: Path, copy: Path) -> bool:
 def _copied(notebook: Notebook) -> str:
     """Return the text of a student's copy: the notebook, and which version it is."""
     versioned = {**notebook["metadata"], "course": {"version": _digest(notebook)}}
-    return _text({**notebook, "metadata": versioned})
+    return without_outputs({**notebook, "metadata": versioned})
 
 
 def _is_untouched(copy: Path) -> bool:

@@ -44,6 +44,11 @@ class Lesson:
         return self.prose.partition("\n")[0].removeprefix("# ")
 
     @property
+    def heading(self) -> str:
+        """Its number and its title, such as "03 Share a pool"."""
+        return f"{self.number} {self.title}"
+
+    @property
     def minutes(self) -> int | None:
         """What its first cell says; None if it has never been run by `lessons run`."""
         found = re.search(r"^\*\*Minutes:\*\* (\d+)\b", _prose(self.english), re.MULTILINE)

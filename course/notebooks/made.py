@@ -17,11 +17,7 @@ def file() -> Path:
 
 def record() -> dict[str, str]:
     """Return the record; an empty one if there is none that can be read."""
-    try:
-        found = json.loads(file().read_text("utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
+    return place.record(file())
 
 
 def keep(more: dict[str, str]) -> None:

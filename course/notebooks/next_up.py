@@ -85,11 +85,11 @@ def sentences(entries: Mapping[str, progress.Entry], after: str = "") -> list[st
     said = _to_build(task)
     lesson = task.lesson
     if lesson_first(task, entries):
-        said += [f"Next lesson: {_takes(named(lesson), lesson.minutes)}", *_places(lesson.path)]
+        said += [f"Next lesson: {_takes(lesson.heading, lesson.minutes)}", *_places(lesson.path)]
         said += [f"Its first exercise: {_takes(task.heading, task.minutes)}"]
     else:
         said += [f"Next: {_takes(task.heading, task.minutes)}"]
-        said += [f"  Lesson   {named(lesson)}"]
+        said += [f"  Lesson   {lesson.heading}"]
     return [*said, *_places(task.file), *_without_lab(task.file)]
 
 
@@ -99,7 +99,7 @@ def in_one_line(entries: Mapping[str, progress.Entry], after: str) -> str:
     if task is None:
         return f"All {len(tasks())} exercises are solved."
     if lesson_first(task, entries):
-        return f"Next lesson: {_takes(named(task.lesson), task.lesson.minutes)}"
+        return f"Next lesson: {_takes(task.lesson.heading, task.lesson.minutes)}"
     return f"Next: {_takes(task.heading, task.minutes)}"
 
 
@@ -111,11 +111,6 @@ def _to_build(task: Task | None) -> list[str]:
     return [
         f"To build: {build.title} ({goals}, {build.takes}): python3 -m course build {build.name}"
     ]
-
-
-def named(lesson: lessons.Lesson) -> str:
-    """Return a lesson's number and title, such as "03 Share a pool"."""
-    return f"{lesson.number} {lesson.title}"
 
 
 def _takes(what: str, minutes: int | None) -> str:

@@ -72,9 +72,7 @@ def write() -> list[str]:
         lesson = json.loads(path.read_text("utf-8"))
         cells, new = renewed(lesson["cells"], book)
         if cells != lesson["cells"]:
-            whole = lesson | {"cells": cells}
-            text = json.dumps(whole, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
-            path.write_text(text, "utf-8")
+            path.write_text(exercises.as_text(lesson | {"cells": cells}), "utf-8")
             said.append(f"written: {place.shown(path)}")
         if new:
             said.append(

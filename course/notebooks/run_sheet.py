@@ -22,7 +22,7 @@ def file() -> Path:
 
 def heading(lesson: lessons.Lesson) -> str:
     """Return the heading of a lesson's entry, such as `## 03 Share a pool`."""
-    return f"## {lesson.number} {lesson.title}"
+    return f"## {lesson.heading}"
 
 
 def entry(page: str, lesson: lessons.Lesson) -> str:
@@ -97,6 +97,5 @@ def _sum(lesson: lessons.Lesson, minutes: tuple[int, int], found: list[Section])
 
 
 def _exercises(lesson: lessons.Lesson) -> str:
-    book = exercises.folder("exercises") / lesson.path.name
-    each = exercises.minutes(book) if book.exists() else {}
-    return f" Its {len(each)} exercises take about {sum(each.values())} more." if each else ""
+    each = [minutes for _, _, minutes in exercises.outline(lesson.path.name)]
+    return f" Its {len(each)} exercises take about {sum(each)} more." if each else ""

@@ -72,10 +72,6 @@ def _page_of(lesson: lessons.Lesson) -> str:
     return f"{lesson.name}.html"
 
 
-def _called(lesson: lessons.Lesson) -> str:
-    return f"{lesson.number} {lesson.title}"
-
-
 # -- the pages -------------------------------------------------------------------------------------
 
 
@@ -84,18 +80,18 @@ def _lesson(
 ) -> str:
     links: Links = []
     if before:
-        links.append(("prev", _page_of(before), _called(before)))
+        links.append(("prev", _page_of(before), before.heading))
     if _book(lesson).exists():
         links.append(("", pages.exercises_page(lesson.name), language.translated("Exercises")))
     if after:
-        links.append(("next", _page_of(after), _called(after)))
+        links.append(("next", _page_of(after), after.heading))
     return _framed("\n".join(map(pages.cell, execution.read(lesson.path).cells)), links)
 
 
 def _exercises(lesson: lessons.Lesson, book: Path) -> str:
     """Return the tasks of a lesson with the code that is handed out."""
     links: Links = [
-        ("prev", _page_of(lesson), _called(lesson)),
+        ("prev", _page_of(lesson), lesson.heading),
         ("next", _solutions_page(lesson), language.translated("Solutions")),
     ]
     cells = execution.read(book).cells
@@ -109,7 +105,7 @@ def _solutions(lesson: lessons.Lesson) -> str:
     tasks = pages.exercises_page(lesson.name)
     links: Links = [
         ("prev", tasks, language.translated("Exercises")),
-        ("", _page_of(lesson), _called(lesson)),
+        ("", _page_of(lesson), lesson.heading),
     ]
     cells = execution.read(exercises.folder("solutions") / lesson.path.name).cells
     shown = list(_solved([cell for cell in cells if _is_task(cell)]))
@@ -168,24 +164,16 @@ def _index(every: list[lessons.Lesson]) -> str:
 
 def _entry(lesson: lessons.Lesson) -> str:
     """Return a lesson as the index lists it, with its exercises."""
-    link = f'<a href="{_page_of(lesson)}">{escape(_called(lesson))}</a>'
-    line = link
+    line = f'<a href="{_page_of(lesson)}">{escape(lesson.heading)}</a>'
     if lesson.minutes:
         minutes = language.translated(f"{lesson.minutes} minutes")
         line += f' <span class="whole">· {minutes}</span>'
-    book = _book(lesson)
-    if not book.exists():
-        return line
     tasks = pages.exercises_page(lesson.name)
-    headings = {
-        cell.id: cell.source.partition("\n")[0].removeprefix("### ")
-        for cell in execution.read(book).cells
-        if cell.source.startswith("### ")
-    }
     each = "".join(
-        f'<li><a href="{tasks}#{name}">{escape(words)}</a></li>' for name, words in headings.items()
+        f'<li><a href="{tasks}#{exercises.task_id(number)}">{number} {escape(title)}</a></li>'
+        for number, title, _ in exercises.outline(lesson.path.name)
     )
-    return f'{line}\n<ul class="exercises">{each}</ul>'
+    return f'{line}\n<ul class="exercises">{each}</ul>' if each else line
 
 
 def _map() -> str:

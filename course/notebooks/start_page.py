@@ -155,7 +155,7 @@ def _bar_of(build: manifest.Build) -> str:
 
 
 def _lesson(lesson: lessons.Lesson) -> str:
-    return _link(next_up.named(lesson), lesson.path.name)
+    return _link(lesson.heading, lesson.path.name)
 
 
 def _mine(lesson: lessons.Lesson) -> str:

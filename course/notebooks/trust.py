@@ -34,7 +34,7 @@ def make_key() -> None:
 
 def start() -> None:
     """Let a process sign what may have changed since it was last looked at, and do not wait for it."""
-    if _looked_at() != _now():
+    if place.record(_file()) != _now():
         tether.start(
             [place.venv_python(), "-m", "course.notebooks.trust"],
             cwd=place.ROOT,
@@ -84,13 +84,6 @@ def _blob(path: Path) -> str:
 
 def _file() -> Path:
     return jupyter.folder("data") / "looked_at.json"
-
-
-def _looked_at() -> object:
-    try:
-        return json.loads(_file().read_text("utf-8"))
-    except (OSError, ValueError):
-        return None
 
 
 def _now() -> dict[str, list[int]]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from course.ground import language, locks, manifest, optionfile, place
-from course.notebooks import lessons, made, now_you, run_sheet, start_page
+from course.notebooks import exercises, lessons, made, now_you, run_sheet, start_page
 from course.translations import catalogue
 
 Notebook = dict[str, Any]
@@ -50,9 +50,12 @@ def _all() -> Iterator[str]:
     for name in manifest.read().lessons:
         if (source := of.get(f"exercises/{name}")) is not None:
             says = Says(source)
-            _write(books / f"{name}.ipynb", _text(says.notebook(source.file)))
+            _write(books / f"{name}.ipynb", exercises.as_text(says.notebook(source.file)))
             solution = english / "authors" / "solutions" / f"{name}.ipynb"
-            _write(here / "authors" / "solutions" / f"{name}.ipynb", _text(says.notebook(solution)))
+            _write(
+                here / "authors" / "solutions" / f"{name}.ipynb",
+                exercises.as_text(says.notebook(solution)),
+            )
     for name in manifest.read().lessons:
         notebook = Says(of[name]).notebook(of[name].file)
         book = books / f"{name}.ipynb"
@@ -216,7 +219,7 @@ def _extensions(folder: Path) -> None:
 def _hand_out(file: Path, notebook: Notebook) -> Iterator[str]:
     """Write a lesson unless its reader has changed it; then write it beside, and say so."""
     notebook["metadata"]["course"] = {"sources": _sources(notebook)}
-    text = _text(notebook)
+    text = exercises.as_text(notebook)
     if file.exists() and made.record().get(file.name) == made.digest(text):
         return  # as it was handed out last; what the reader did with it stays
     if file.exists() and not _is_untouched(file):
@@ -241,10 +244,6 @@ def _sources(notebook: Notebook) -> str:
     return made.digest(
         json.dumps([[c["cell_type"], "".join(c["source"])] for c in notebook["cells"]])
     )
-
-
-def _text(notebook: Notebook) -> str:
-    return json.dumps(notebook, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
 
 
 def _write(file: Path, text: str) -> None:

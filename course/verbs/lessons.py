@@ -5,7 +5,6 @@ modules of `course/notebooks/` that need packages, as processes of the environme
 """
 
 import argparse
-import json
 import os
 import shutil
 import subprocess
@@ -83,11 +82,7 @@ def clean(words: list[str], folder: Path) -> int:
         )
     folder.mkdir(parents=True, exist_ok=True)
     for lesson in lessons.chosen(words):
-        notebook = json.loads(lesson.path.read_text("utf-8"))
-        for cell in notebook["cells"]:
-            if cell["cell_type"] == "code":
-                cell |= {"outputs": [], "execution_count": None}
-        text = json.dumps(notebook, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
+        text = exercises.without_outputs(exercises.read(lesson.path))
         (folder / lesson.path.name).write_text(text, "utf-8")
     if lessons.FIGURES.is_dir():
         shutil.copytree(lessons.FIGURES, folder / "authors" / "figures", dirs_exist_ok=True)
@@ -143,8 +138,7 @@ def show() -> None:
         say.note(sentence)
     for lesson in lessons.every():
         minutes = language.translated(f"{lesson.minutes} min", 3) if lesson.minutes else ""
-        book = exercises.folder("exercises") / lesson.path.name
-        numbers = exercises.numbers(book) if book.exists() else []
+        numbers = [number for number, *_ in exercises.outline(lesson.path.name)]
         right = sum(entries.get(number, progress.NOTHING)["right"] for number in numbers)
         solved = language.translated(f"{right} of {len(numbers)} exercises") if numbers else ""
         title = say.padded(lesson.title, 28)

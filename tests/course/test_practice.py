@@ -191,7 +191,7 @@ def test_the_start_page_has_the_map_and_what_comes_next():
     page = start_page.page(solved("1.1"))
     assert "Solve exercise **[1.2 " in page
     for lesson in lessons.every():
-        assert f"[{next_up.named(lesson)}]({lesson.path.name})" in page
+        assert f"[{lesson.heading}]({lesson.path.name})" in page
         assert not exercises.outline(lesson.path.name) or f"(mine/{lesson.path.name})" in page
     assert "1 of 5" in page and "Begin with lesson" in start_page.page({})
     everything = solved(*(task.number for task in next_up.tasks()))

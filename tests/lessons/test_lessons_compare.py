@@ -6,6 +6,8 @@ import pytest
 from course.notebooks import comparison as compare
 from course.notebooks import reading_time
 
+from . import runs
+
 
 def cell(printed, *tags, **data):
     outputs = [nbformat.v4.new_output("stream", name="stdout", text=printed)]
@@ -19,7 +21,7 @@ def cell(printed, *tags, **data):
 
 def differences(kept, new, database="book"):
     pages = (nbformat.v4.new_notebook(cells=[one]) for one in (kept, new))
-    return compare.differences(*pages, database)
+    return runs.differences(*pages, database)
 
 
 def test_another_output_is_shown_with_its_cell():
@@ -49,8 +51,8 @@ def test_figures_may_differ_where_they_are_timings_and_sentences_may_not():
 def test_a_claim_that_the_figures_of_a_run_belie_is_no_difference_and_is_counted():
     kept, new = cell("It pays.\n", "timing"), cell("Not this time: It pays.\n", "timing")
     assert differences(kept, new) == ""
-    assert compare.failed_claims(nbformat.v4.new_notebook(cells=[kept])) == []
-    assert compare.failed_claims(nbformat.v4.new_notebook(cells=[new])) != []
+    assert runs.failed_claims(nbformat.v4.new_notebook(cells=[kept])) == []
+    assert runs.failed_claims(nbformat.v4.new_notebook(cells=[new])) != []
     assert differences(cell("It pays.\n"), cell("Not this time: It pays.\n"))
 
 
@@ -99,7 +101,7 @@ def test_a_table_is_compared_as_markdown():
 
 def test_a_claim_is_a_sentence_without_digits():
     said = cell("Raw is slower.\nIt takes 3 ms.\nraw without a capital\nFour words, no stop\n")
-    assert compare.claims(said) == ["Raw is slower."]
+    assert runs.claims(said) == ["Raw is slower."]
 
 
 def test_minutes_count_words_lines_predictions_and_the_run():

@@ -12,6 +12,7 @@ from course.notebooks import comparison as compare
 from course.notebooks import exercises, lessons, now_you, reading_time
 from course.verbs import steps
 
+from . import runs
 from .conftest import LESSONS, calls, read
 
 RUN = "keep the outputs with: python3 -m course lessons run"
@@ -78,9 +79,9 @@ def test_tagged_cells_say_their_claim(path):
     for cell in read(path).cells:
         assert compare.tags(cell) <= compare.TAGS, cell.id
         if compare.tags(cell):
-            assert compare.claims(cell), f"{cell.id}: a sentence without digits says who wins"
+            assert runs.claims(cell), f"{cell.id}: a sentence without digits says who wins"
         assert bool(compare.pictures(cell)) == ("plot" in compare.tags(cell)), cell.id
-    assert compare.failed_claims(read(path)) == []
+    assert runs.failed_claims(read(path)) == []
 
 
 def test_lesson_has_its_parts_in_order(path):

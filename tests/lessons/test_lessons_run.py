@@ -7,10 +7,11 @@ import pymysql
 import pytest
 from pymysql.cursors import DictCursor
 
-from course.notebooks import comparison, execution
+from course.notebooks import execution
 from demos.instruments.witness import Witness
 from demos.pool_demo.settings import connect_args, load
 
+from . import runs
 from .conftest import LESSONS
 
 STUDENTS = [
@@ -232,7 +233,7 @@ def test_lesson_shows_what_it_keeps(play, ask, path):
         assert witness.settle(0, seconds=20) == 0
     assert played.errors == []
     # A busy machine may belie what figures show. What the lessons keep was measured on a quiet one.
-    for sentence in comparison.failed_claims(played.notebook):
+    for sentence in runs.failed_claims(played.notebook):
         warnings.warn(f"{path.stem}: {sentence}", stacklevel=1)
     for cell, expected in FACTS.get(path.stem, {}).items():
         for text in expected:
@@ -245,7 +246,7 @@ def test_lesson_shows_what_it_keeps(play, ask, path):
     (server,) = ask("select version() as version")
     if "MariaDB" in server["version"]:
         kept = execution.read(path)
-        assert not (diff := comparison.differences(kept, played.notebook, load().database)), diff
+        assert not (diff := runs.differences(kept, played.notebook, load().database)), diff
 
 
 def lesson(number):

@@ -4,7 +4,6 @@ Each round makes a clone of its own, without any cache of packages, and starts t
 twice: the first start fetches and installs, the second one is warm. It needs the network.
 """
 
-import argparse
 import contextlib
 import os
 import platform
@@ -17,8 +16,10 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+from bench import program
+from bench.pool.report import rows
 from demos.instruments.rounds import Sample
-from demos.instruments.screen import conclude, run
+from demos.instruments.screen import conclude
 from demos.pool_demo.settings import ROOT
 
 FULL, QUICK = 5, 1  # rounds
@@ -84,34 +85,27 @@ def measure(way: str) -> tuple[float, float]:
 
 def report(found: dict[str, list[tuple[float, float]]]) -> str:
     """Return the report as Markdown."""
-    rows = []
-    for way, pairs in found.items():
-        first, warm = (Sample(tuple(values)) for values in zip(*pairs, strict=True))
-        rows.append(f"| {way} | {first} | {warm} |")
+    lines = [
+        [way, *(Sample(tuple(values)) for values in zip(*pairs, strict=True))]
+        for way, pairs in found.items()
+    ]
     rounds = len(found[WAYS[0]])
     machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
-    return "\n".join(
+    return "\n\n".join(
         [
             "# From `git clone` to JupyterLab's answer",
-            "",
             f"Seconds: the median of {rounds} rounds, with the lowest and the highest. Python "
             f"{platform.python_version()}, {machine}, no cache of packages, the clone from this "
             "disk, packages and server from the network as it was.",
-            "",
-            "| packages by | first start | warm start |",
-            "|---|---|---|",
-            *rows,
-            "",
-            "Measure again: `python3 -m course bench first_start`.",
-            "",
+            rows(["packages by", "first start", "warm start"], lines),
+            "Measure again: `python3 -m course bench first_start`.\n",
         ]
     )
 
 
 def main() -> None:
     """Measure both ways in turn, and print and write the report."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="one round; nothing is written")
+    parser = program.options(__doc__)
     parser.add_argument("--rounds", type=int, default=FULL, help=f"default: {FULL}")
     chosen = parser.parse_args()
     found: dict[str, list[tuple[float, float]]] = {way: [] for way in WAYS}
@@ -131,4 +125,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    program.run(main)

@@ -26,8 +26,8 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
 from bench import program
+from bench.chat.load import wire
 from bench.pool.report import Target, opening, rows, two
-from demos.group_chat.connection import frames
 from demos.group_chat.rules.messages import RICH
 from demos.instruments.processes import running
 from demos.instruments.rounds import Sample, interleave, samples
@@ -40,7 +40,6 @@ PATIENCE = 30.0  # seconds for whatever has to come
 MOST = 1.5  # times the undisturbed p99
 FULL_ROOM, USUAL_ROOM = "nobody disturbs", "nobody disturbs a room with its usual limits"
 ELSEWHERE = "127.0.0.2"  # where those who disturb come from
-MASK = bytes(4)  # which leaves the payload as it is
 
 
 @dataclass(frozen=True)
@@ -137,22 +136,17 @@ async def fill(url: str) -> str:
 # Those who disturb, in a process of their own.
 
 
-async def open_raw(url: str, path: str, window: int = 0, address: str = ELSEWHERE) -> socket.socket:
+async def open_raw(url: str, path: str, window: int = 0) -> socket.socket:
     """Open a WebSocket on a plain socket; what comes is not looked at."""
     parts = urlsplit(url)
     plain = socket.socket()
-    plain.bind((address, 0))
+    plain.bind((ELSEWHERE, 0))
     if window:
         plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, window)
     plain.setblocking(False)
     loop = asyncio.get_running_loop()
     await loop.sock_connect(plain, (parts.hostname, parts.port))
-    request = (
-        f"GET /{path} HTTP/1.1\r\nHost: {parts.netloc}\r\nUpgrade: websocket\r\n"
-        "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-        f"Sec-WebSocket-Key: AAECAwQFBgcICQoLDA0ODw==\r\nSec-WebSocket-Protocol: {RICH}\r\n\r\n"
-    )
-    await loop.sock_sendall(plain, request.encode())
+    await loop.sock_sendall(plain, wire.request(parts.netloc, f"/{path}", RICH))
     return plain
 
 
@@ -182,7 +176,7 @@ async def read_slowly(url: str, number: int) -> None:
 async def ping(url: str, number: int) -> None:
     """Send pings as fast as they are taken; whoever is thrown out comes again."""
     loop = asyncio.get_running_loop()
-    flood = client_frame(frames.PING, b"") * 2000
+    flood = wire.frame(wire.PING, b"") * 2000
     while True:
         with contextlib.suppress(OSError), await open_raw(url, f"ping{number}") as plain:
             while True:
@@ -197,7 +191,7 @@ async def ping(url: str, number: int) -> None:
 async def talk_and_leave(url: str, number: int) -> None:
     """Say as much as is allowed at once, leave, and come again, under another name each time."""
     loop = asyncio.get_running_loop()
-    line = client_frame(frames.TEXT, b'{"msg":"washed away"}')
+    line = wire.frame(wire.TEXT, b'{"msg":"washed away"}')
     turn = 0
     while True:
         turn += 1
@@ -205,15 +199,10 @@ async def talk_and_leave(url: str, number: int) -> None:
         with contextlib.suppress(OSError), await open_raw(url, path) as plain:
             await loop.sock_sendall(plain, line * 30)
             await asyncio.sleep(0.05)
-            await loop.sock_sendall(plain, client_frame(frames.CLOSE, b""))
+            await loop.sock_sendall(plain, wire.frame(wire.BYE, b""))
             with contextlib.suppress(TimeoutError):
                 while await asyncio.wait_for(loop.sock_recv(plain, 1 << 20), 0.2):
                     pass
-
-
-def client_frame(opcode: int, payload: bytes) -> bytes:
-    """Return a short frame as a client sends it."""
-    return bytes([0x80 | opcode, 0x80 | len(payload)]) + MASK + payload
 
 
 @dataclass(frozen=True)

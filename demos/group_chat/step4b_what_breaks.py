@@ -13,34 +13,22 @@ New: step 4 has none of these faults. This step shows it.
 
 import sys
 
-from rich import box
-from rich.console import Console
-from rich.live import Live
-from rich.table import Table
-
-from demos.group_chat.clients.faults import FAULTS, Seen
+from demos.group_chat.clients.faults import FAULTS, Fault, Seen, show
 from demos.instruments.processes import running
 
 
 def main() -> None:
     """Cause each fault: on a new naive server each time, and on one server of ours for all."""
-    width = None if sys.stdout.isatty() else 120
-    grid = Table("", "what", "the source's code", "ours", box=box.SIMPLE_HEAD, show_edge=False)
-    naive: list[Seen] = []
-    right: list[Seen] = []
-    console = Console(highlight=False, markup=False, width=width)
     steps = sorted({fault.right for fault in FAULTS})
-    with running(*steps) as urls, Live(grid, console=console):
+    with running(*steps) as urls:
         ours = dict(zip(steps, urls, strict=True))
-        for fault in FAULTS:
+
+        def provoke(fault: Fault) -> tuple[Seen, Seen]:
             with running(fault.naive) as (theirs,):
-                naive.append(fault.provoke(theirs))
-            right.append(fault.provoke(ours[fault.right]))
-            grid.add_row(fault.erratum, fault.title, naive[-1].what, right[-1].what)
-    print(
-        f"\nConclusion: of {len(FAULTS)} faults, the source's code has "
-        f"{sum(seen.broken for seen in naive)}, ours {sum(seen.broken for seen in right)}."
-    )
+                naive = fault.provoke(theirs)
+            return naive, fault.provoke(ours[fault.right])
+
+        show(FAULTS, provoke)
 
 
 if __name__ == "__main__":

@@ -12,36 +12,17 @@ New: steps 1 and 3 have none of these faults. This step shows it. It also shows 
 line costs: a stranger reads a message, or all users wait for one query.
 """
 
-import sys
-
-from rich import box
-from rich.console import Console
-from rich.live import Live
-from rich.table import Table
-
-from demos.group_chat.clients.faults import Seen
+from demos.group_chat.clients.faults import show
 from demos.instruments.processes import running
 from demos.private_chat.clients.faults import FAULTS
 
 
 def main() -> None:
     """Cause each fault at the source's server and at ours, and count the faults."""
-    width = None if sys.stdout.isatty() else 120
-    grid = Table("", "what", "the source's code", "ours", box=box.SIMPLE_HEAD, show_edge=False)
-    console = Console(highlight=False, markup=False, width=width)
     modules = sorted({module for fault in FAULTS for module in (fault.naive, fault.right)})
-    naive: list[Seen] = []
-    right: list[Seen] = []
-    with running(*modules, demo="private_chat") as urls, Live(grid, console=console):
+    with running(*modules, demo="private_chat") as urls:
         at = dict(zip(modules, urls, strict=True))
-        for fault in FAULTS:
-            naive.append(fault.provoke(at[fault.naive]))
-            right.append(fault.provoke(at[fault.right]))
-            grid.add_row(fault.erratum, fault.title, naive[-1].what, right[-1].what)
-    print(
-        f"\nConclusion: of {len(FAULTS)} faults, the source's code has "
-        f"{sum(seen.broken for seen in naive)}, ours {sum(seen.broken for seen in right)}."
-    )
+        show(FAULTS, lambda one: (one.provoke(at[one.naive]), one.provoke(at[one.right])))
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from demos.private_chat.clients import faults
 from demos.private_chat.clients.faults import FAULTS
 from tests.support.waiting import eventually
 
-from .people import PATIENCE, storing_waits_for_users
+from .people import PATIENCE, Person, storing_waits_for_users
 from .test_as_the_source import said
 
 # What the naive server writes about it, where it writes anything. That it has each fault, and our step has none, is
@@ -58,7 +58,12 @@ def test_every_erratum_of_the_private_chat_is_among_them():
 
 def test_an_open_socket_ends_with_its_log_in(shared):
     """The source has no log-out; what it has to do with an open socket is a question of ours."""
-    assert not faults.after_log_out(shared("step6_several_processes").url).broken
+    server = shared("step6_several_processes")
+    ann, bob = (Person(server, name).log_in() for name in (faults.ANN, faults.BOB))
+    page, other = ann.page(rich=False), bob.page(rich=False)
+    assert page.is_open()
+    ann.log_out()
+    assert not page.is_open() and other.is_open()
 
 
 def test_e15_the_published_key_makes_anybody_of_everybody(shared):

@@ -9,7 +9,8 @@ import http.client
 import json
 import logging
 import socket
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from time import monotonic
@@ -259,6 +260,34 @@ class Fault:
         """The fault in a few words."""
         words = (self.provoke.__doc__ or "").partition(": ")[2]
         return words.rstrip(".")
+
+
+def show(faults: Sequence[Fault], provoke: Callable[[Fault], tuple[Seen, Seen]]) -> None:
+    """Print a row for each fault as soon as it was caused, and at the end how many there were.
+
+    Args:
+        faults: what to cause.
+        provoke: causes a fault at the source's server, and then at ours.
+    """
+    # Imported here, because the lessons that use these clients do not need it.
+    from rich import box
+    from rich.console import Console
+    from rich.live import Live
+    from rich.table import Table
+
+    width = None if sys.stdout.isatty() else 120
+    grid = Table("", "what", "the source's code", "ours", box=box.SIMPLE_HEAD, show_edge=False)
+    pairs: list[tuple[Seen, Seen]] = []
+    with Live(grid, console=Console(highlight=False, markup=False, width=width)):
+        for fault in faults:
+            pairs.append(provoke(fault))
+            theirs, ours = pairs[-1]
+            grid.add_row(fault.erratum, fault.title, theirs.what, ours.what)
+    print(
+        f"\nConclusion: of {len(faults)} faults, the source's code has "
+        f"{sum(theirs.broken for theirs, _ in pairs)}, "
+        f"ours {sum(ours.broken for _, ours in pairs)}."
+    )
 
 
 _CHAT = ("naive.chat", "step4_nicknames")

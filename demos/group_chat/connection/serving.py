@@ -62,11 +62,6 @@ def limit_addresses(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--people", type=_count, default=PEOPLE, help=f"that share one address: {PEOPLE}"
     )
-    trust_proxies(parser)
-
-
-def trust_proxies(parser: argparse.ArgumentParser) -> None:
-    """Add the option of a chat that asks proxies of ours where its visitors come from."""
     parser.add_argument(
         "--proxies",
         type=int,

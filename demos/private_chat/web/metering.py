@@ -26,9 +26,9 @@ TIMES = {
 class Meter:
     """Counts what users of one process do."""
 
-    def __init__(self, rate: float = RATE) -> None:
-        """Begin with nobody; see `set_rate`."""
-        self.set_rate(rate)
+    def __init__(self) -> None:
+        """Begin with nobody, and with the usual rate."""
+        self.set_rate(RATE)
 
     def set_rate(self, rate: float) -> None:
         """Let a user send `rate` messages a second, and do all else as much more or less often."""

@@ -4,6 +4,7 @@ import argparse
 import os
 import signal
 import sys
+from collections.abc import Callable
 
 from course.database import target
 from course.ground import commandline, debian, environment, language, say, surroundings
@@ -60,7 +61,7 @@ def main(arguments: list[str]) -> int:
                 say.note(sentence)
         elif chosen.verb in FOR_AUTHORS:
             language.choose(language.USUAL)
-        return _dispatch(chosen)
+        return RUN[chosen.verb](chosen)
     except CourseError as error:
         say.failure(error)
         return 1
@@ -156,41 +157,10 @@ def _port(text: str) -> int:
     return int(text)
 
 
-def _dispatch(chosen: argparse.Namespace) -> int:
-    if chosen.verb is None:
-        return lab.run(chosen.port)
-    if chosen.verb == "setup":
-        return _setup(chosen.test)
-    if chosen.verb == "step":
-        if chosen.name:
-            return steps.run(chosen.name, chosen.arguments)
-        steps.show()
-        return 0
-    if chosen.verb == "stage":
-        return stage.run(chosen.port)
-    if chosen.verb == "bench":
-        if chosen.name:
-            return benches.run(chosen.name, chosen.arguments)
-        benches.show()
-        return 0
-    if chosen.verb == "build":
-        if chosen.name:
-            return build.run(chosen.name, chosen.hint, chosen.watch)
-        build.show()
-        return 0
-    if chosen.verb == "lessons":
-        return lessons.dispatch(chosen)
-    if chosen.verb == "exercises":
-        return exercises.run(chosen.action)
-    if chosen.verb == "translations":
-        return translations.dispatch(chosen)
-    if chosen.verb == "doctor":
-        return doctor.run()
-    if chosen.verb == "map":
-        readme_map.write()
-        say.line("README.md has the course map of course.toml.")
-        return 0
-    return db.run(chosen)
+def _map() -> int:
+    readme_map.write()
+    say.line("README.md has the course map of course.toml.")
+    return 0
 
 
 def _setup(with_tests: bool) -> int:
@@ -200,6 +170,29 @@ def _setup(with_tests: bool) -> int:
             checks.ensure_tools()
         say.line(f"Set up: {database.where}. Run the course with: python3 -m course")
     return 0
+
+
+# What each verb does with what was chosen; without a name, some list what they have.
+RUN: dict[str | None, Callable[[argparse.Namespace], int]] = {
+    None: lambda chosen: lab.run(chosen.port),
+    "setup": lambda chosen: _setup(chosen.test),
+    "step": lambda chosen: (
+        steps.run(chosen.name, chosen.arguments) if chosen.name else steps.show()
+    ),
+    "stage": lambda chosen: stage.run(chosen.port),
+    "bench": lambda chosen: (
+        benches.run(chosen.name, chosen.arguments) if chosen.name else benches.show()
+    ),
+    "exercises": lambda chosen: exercises.run(chosen.action),
+    "build": lambda chosen: (
+        build.run(chosen.name, chosen.hint, chosen.watch) if chosen.name else build.show()
+    ),
+    "lessons": lessons.dispatch,
+    "map": lambda _: _map(),
+    "translations": translations.dispatch,
+    "doctor": lambda _: doctor.run(),
+    "db": db.run,
+}
 
 
 if __name__ == "__main__":

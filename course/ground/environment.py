@@ -60,6 +60,19 @@ def ensure(*lock_names: str) -> None:
             _build(wanted)
 
 
+def run(module: str, *arguments: str) -> int:
+    """Run one of our modules with the environment's Python; return the exit code.
+
+    Raises:
+        CourseError: see `ensure`.
+    """
+    ensure()
+    command = [str(place.venv_python()), "-m", module, *arguments]
+    # Where the terminal lacks Chinese letters the module shows escapes.
+    mine = {**os.environ, "PYTHONIOENCODING": ":backslashreplace"}
+    return subprocess.run(command, cwd=place.ROOT, env=mine, check=False).returncode
+
+
 def missing(*lock_names: str) -> list[str]:
     """Return what `ensure` would do, as short phrases; empty when all is in place."""
     stamp = _stamp()

@@ -35,7 +35,11 @@ def lines(cell: NotebookNode, database: str = "book") -> list[str]:
     said = re.sub(r"MariaDB|MySQL", "(MariaDB or MySQL)", said)
     if tags(cell) & TAGS:
         said = said.replace(NOT_THIS_TIME, "")
-    return [line for line in said.splitlines() if not ("timing" in tags(cell) and _has_digit(line))]
+    return [
+        line
+        for line in said.splitlines()
+        if not ("timing" in tags(cell) and any(map(str.isdigit, line)))
+    ]
 
 
 def pictures(cell: NotebookNode) -> list[str]:
@@ -80,7 +84,3 @@ def _parts(cell: NotebookNode, *kinds: str) -> Iterator[str]:
             yield f"{output.ename}: {output.evalue}"
         else:
             yield next((output.data[kind] for kind in kinds if kind in output.data), "")
-
-
-def _has_digit(line: str) -> bool:
-    return any(sign.isdigit() for sign in line)

@@ -90,7 +90,10 @@ def sentences(entries: Mapping[str, progress.Entry], after: str = "") -> list[st
     else:
         said += [f"Next: {_takes(task.heading, task.minutes)}"]
         said += [f"  Lesson   {lesson.heading}"]
-    return [*said, *_places(task.file), *_without_lab(task.file)]
+    said += _places(task.file)
+    if not jupyter.running(task.file):
+        said += ["JupyterLab is not running: python3 -m course opens it."]
+    return said
 
 
 def in_one_line(entries: Mapping[str, progress.Entry], after: str) -> str:
@@ -120,9 +123,3 @@ def _takes(what: str, minutes: int | None) -> str:
 def _places(file: Path) -> list[str]:
     address = jupyter.running(file)
     return [f"  File     {place.shown(file)}", *([f"  Open it  {address}"] if address else [])]
-
-
-def _without_lab(file: Path) -> list[str]:
-    return (
-        [] if jupyter.running(file) else ["JupyterLab is not running: python3 -m course opens it."]
-    )

@@ -1,7 +1,6 @@
 """What the catalogues of the editions lack: parts that are missing, stale or broken, and sentences without a translation."""
 
 import argparse
-import subprocess
 from collections.abc import Iterator
 
 from course.ground import environment, language, place, say
@@ -22,15 +21,9 @@ def tell(words: argparse.Namespace) -> int:
             wrong += len(problems)
     say.line(f"{wrong or 'no'} places of the texts to look at")
     # Sentences are found by a package, which only the environment's Python has.
-    sentences = 0 if words.names else _sentences(["--update"] if words.update else [])
-    return 1 if wrong or sentences else 0
-
-
-def _sentences(arguments: list[str]) -> int:
-    """Look for sentences without a translation with the environment's Python; return the exit code."""
-    environment.ensure()
-    command = [str(place.venv_python()), "-m", "course.translations.extraction", *arguments]
-    return subprocess.run(command, cwd=place.ROOT, check=False).returncode
+    if not words.names:
+        wrong += environment.run("course.translations.extraction", *["--update"] * words.update)
+    return 1 if wrong else 0
 
 
 def _chosen(spoken: str, names: list[str]) -> Iterator[tuple[catalogue.Source, set[str]]]:

@@ -27,12 +27,13 @@ def file_of(module: str) -> Path:
     return path / "__main__.py" if path.is_dir() else path.with_suffix(".py")
 
 
-def show() -> None:
-    """Print all benchmarks with their titles."""
+def show() -> int:
+    """Print all benchmarks with their titles; return the exit code."""
     for name, module in modules().items():
         title = language.translated(manifest.first_line(file_of(module)))
         say.line(f"  {name:<12} {title}")
     say.line("Run one with: python3 -m course bench NAME [--quick]")
+    return 0
 
 
 def run(name: str, arguments: list[str]) -> int:

@@ -8,8 +8,8 @@ from course.notebooks import builds
 from course.verbs import steps
 
 
-def show() -> None:
-    """Print all builds, after which lesson they come, and how far the student is with each."""
+def show() -> int:
+    """Print all builds, after which lesson they come, and how far the student is; return the exit code."""
     for build in manifest.read().builds:
         far = language.translated(f"{builds.reached(build.name)} of {len(build.goals)} goals")
         after = language.translated(f"after lesson {build.after}")
@@ -19,6 +19,7 @@ def show() -> None:
         )
     say.line("The minutes are estimates; take the time that you need.")
     say.line("Begin or go on with: python3 -m course build NAME (--watch judges at each save)")
+    return 0
 
 
 def run(name: str, hint: bool, watch: bool) -> int:

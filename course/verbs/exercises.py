@@ -3,9 +3,6 @@
 Standard library only: the command line imports it before anything is installed.
 """
 
-import os
-import subprocess
-
 from course.ground import environment, language, place, say
 from course.notebooks import exercises, next_up, now_you, progress, run_sheet
 from course.practice import watch
@@ -36,9 +33,7 @@ def run(action: str | None) -> int:
     environment.ensure()
     _hand_out()
     # The bars are drawn by a package, which only the environment's Python has.
-    command = [str(place.venv_python()), "-m", "course.notebooks.progress"]
-    mine = {**os.environ, "PYTHONIOENCODING": ":backslashreplace"}
-    return subprocess.run(command, cwd=place.ROOT, env=mine, check=False).returncode
+    return environment.run("course.notebooks.progress")
 
 
 def _generate() -> int:

@@ -7,7 +7,6 @@ modules of `course/notebooks/` that need packages, as processes of the environme
 import argparse
 import os
 import shutil
-import subprocess
 import sys
 import webbrowser
 from pathlib import Path
@@ -57,17 +56,8 @@ def run(words: list[str], measure: bool = False) -> int:
     Raises:
         CourseError: no lesson or several have such a name.
     """
-    return work(
-        "execution", *(one.name for one in lessons.chosen(words)), *[lessons.MEASURE] * measure
-    )
-
-
-def work(module: str, *arguments: str) -> int:
-    """Run one of our modules with the environment's Python; return the exit code."""
-    environment.ensure()
-    command = [str(place.venv_python()), "-m", f"course.notebooks.{module}", *arguments]
-    mine = {**os.environ, "PYTHONIOENCODING": ":backslashreplace"}
-    return subprocess.run(command, cwd=place.ROOT, env=mine, check=False).returncode
+    names = [one.name for one in lessons.chosen(words)]
+    return environment.run("course.notebooks.execution", *names, *[lessons.MEASURE] * measure)
 
 
 def clean(words: list[str], folder: Path) -> int:
@@ -97,7 +87,7 @@ def slides(words: str, folder: Path) -> int:
         CourseError: no lesson or several have that name.
     """
     lesson = lessons.find(words)
-    done = work("slides", lesson.name, str(folder))
+    done = environment.run("course.notebooks.slides", lesson.name, str(folder))
     if done == 0:
         file = (place.of_reader(folder) / f"{lesson.name}.html").absolute()
         say.line(
@@ -121,18 +111,19 @@ def dispatch(words: argparse.Namespace) -> int:
             for sentence in wanted.make(name):
                 say.note(sentence)
     if words.action == "html":
-        return work("site", str((words.out or SITE).absolute()))
+        return environment.run("course.notebooks.site", str((words.out or SITE).absolute()))
     if words.action == "slides":
         return slides(words.name, (words.out or SLIDES).absolute())
     if words.action == "figures":
         environment.ensure(environment.TEST)  # it drives a browser
-        return work("figures", str((words.out or lessons.FIGURES).absolute()))
-    show()
-    return 0
+        return environment.run(
+            "course.notebooks.figures", str((words.out or lessons.FIGURES).absolute())
+        )
+    return show()
 
 
-def show() -> None:
-    """Print all lessons with their titles, their minutes, and how many exercises are solved."""
+def show() -> int:
+    """Print all lessons with titles, minutes, and how many exercises are solved; return the exit code."""
     entries, sentence = progress.load()
     if sentence:
         say.note(sentence)
@@ -144,3 +135,4 @@ def show() -> None:
         title = say.padded(lesson.title, 28)
         say.line(f"  {lesson.name:<28} {minutes:>6}  {title}  {solved}".rstrip())
     say.line("Read them in JupyterLab: python3 -m course")
+    return 0

@@ -36,8 +36,8 @@ def find(words: str) -> manifest.Step:
     )
 
 
-def show() -> None:
-    """Print all steps with their titles."""
+def show() -> int:
+    """Print all steps with their titles; return the exit code."""
     demo = ""
     for step in manifest.read().steps:
         if step.demo != demo:
@@ -46,6 +46,7 @@ def show() -> None:
         title = f"{language.colon()}{language.translated(step.title)}"
         say.line(f"  {step.name:<32} {', '.join(step.sections)}{title}")
     say.line("Run one with: python3 -m course step pool_demo/step2")
+    return 0
 
 
 def run(words: str, arguments: list[str]) -> int:

@@ -4,12 +4,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pymysql
-from pymysql.cursors import Cursor, DictCursor
+from pymysql.cursors import DictCursor
 
 from course.exercise import exercise, expect
 from demos.instruments.witness import Witness
 from demos.pool_demo.settings import connect_args
-from lessons.authors.checks.scene import Interrupted, ask, scene
+from lessons.authors.checks.scene import Interrupted, ask, bytes_sent, scene
 
 MANY = 300  # students; each row has more than ten bytes
 Connect = Callable[[], pymysql.Connection]
@@ -245,9 +245,9 @@ def check_dict_cursor(oldest: Callable[[pymysql.Connection], dict[str, Any]]) ->
         ):
             with connection.cursor() as cursor:
                 cursor.executemany(insert, newcomers)
-            before = _bytes_sent(connection)
+            before = bytes_sent(connection)
             found = oldest(connection)
-            sent = _bytes_sent(connection) - before
+            sent = bytes_sent(connection) - before
             kind = type(found).__name__
             expect(isinstance(found, dict), f"expected a dict, your function returned a {kind}")
             row = ask("select * from student order by age desc limit 1")[0]
@@ -257,14 +257,6 @@ def check_dict_cursor(oldest: Callable[[pymysql.Connection], dict[str, Any]]) ->
                 f"the server has sent {sent} bytes, so more than one row has come: let it find the "
                 "oldest",
             )
-
-
-def _bytes_sent(connection: pymysql.Connection) -> int:
-    """Return how many bytes the server has sent over a connection so far."""
-    with connection.cursor(Cursor) as cursor:
-        cursor.execute("show session status like 'Bytes_sent'")
-        ((_, count),) = cursor.fetchall()
-    return int(count)
 
 
 @exercise(

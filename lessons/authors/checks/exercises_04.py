@@ -15,7 +15,7 @@ from demos.instruments.witness import Witness
 from demos.pool_demo.compared.ways import Pooled
 from demos.pool_demo.settings import Settings, connect_args
 from lessons.authors.checks.running import delay_proxy
-from lessons.authors.checks.scene import ask, at_once, scene
+from lessons.authors.checks.scene import ask, at_once, bytes_sent, scene
 
 Ask = Callable[[], object]
 
@@ -204,22 +204,14 @@ def _ask_for_many(
     counted = proxy.round_trips() - before
     expect(found == names, f"expected {len(names)} names, your function returned {len(found)}")
     expect(counted == 1, f"{len(names)} ids: expected 1 round trip, the proxy counted {counted}")
-    sent = _bytes_sent(connection)
+    sent = bytes_sent(connection)
     found = names_of(connection, [1])
-    sent = _bytes_sent(connection) - sent
+    sent = bytes_sent(connection) - sent
     expect(found == {1: "韩雪"}, f"for the ids [1] your function returned {found}")
     expect(
         sent < 10 * MANY,
         f"for one id the server has sent {sent} bytes: let only the rows come that were asked for",
     )
-
-
-def _bytes_sent(connection: pymysql.Connection) -> int:
-    """Return how many bytes the server has sent over a connection so far."""
-    with connection.cursor() as cursor:
-        cursor.execute("show session status like 'Bytes_sent'")
-        ((_, count),) = cursor.fetchall()
-    return int(count)
 
 
 @exercise(

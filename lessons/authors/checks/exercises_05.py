@@ -1,7 +1,7 @@
 """Lesson 05: MysqlHelp in use, and what is in the tables afterwards."""
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from typing import Any
 
 import pymysql
@@ -9,20 +9,13 @@ import pymysql
 from course.exercise import exercise, expect
 from demos.instruments.bank import Bank
 from demos.pool_demo.mysqlhelp import MysqlHelp
-from demos.pool_demo.settings import Settings, connect_args, load
+from demos.pool_demo.settings import connect_args, load
 from lessons.authors.checks.running import delay_proxy
-from lessons.authors.checks.scene import ask, scene
+from lessons.authors.checks.scene import ask, helper, scene
 
 Student = tuple[str, int, str]  # name, age, gender
 FULL = 2**31 - 1  # what an account can hold
 TOO_LONG = "x" * 65  # one letter more than a name may have
-
-
-@contextmanager
-def helper(settings: Settings | None = None) -> Iterator[MysqlHelp]:
-    """Have a MysqlHelp of the check's own for a block."""
-    with closing(MysqlHelp(settings or load(), connections=2)) as db:
-        yield db
 
 
 def names() -> list[str]:

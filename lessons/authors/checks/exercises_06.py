@@ -4,14 +4,12 @@ import base64
 import json
 import logging
 import os
-import socket
 import struct
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import pairwise
 from typing import Any
-from urllib.parse import urlsplit
 
 from websockets.sync.server import ServerConnection, serve
 
@@ -20,61 +18,15 @@ from course.exercise import Wrong, exercise, expect
 from demos.group_chat.connection import frames
 from demos.group_chat.push.push_clients import counters
 from lessons.authors.checks.running import kept
-from lessons.authors.checks.wire_log import Line, sample, stories
+from lessons.authors.checks.wire_log import Line, Wire, masked, sample, stories
 
 LONGEST = "x" * 65_535  # bytes; more do not fit into a length of two bytes
-PATIENCE = 10.0  # seconds for an answer; over loopback it takes a thousandth of one
-MASK = bytes(range(4))
 Ask = Callable[[str, int], list[dict[str, Any]]]
 
 
 _silent = logging.getLogger("lessons.authors.checks.exercises_06")
 _silent.addHandler(logging.NullHandler())
 _silent.propagate = False
-
-
-class Wire:
-    """A plain TCP connection to the echo, after the handshake. `accept` is the server's answer."""
-
-    def __init__(self, url: str, key: str = "AAECAwQFBgcICQoLDA0ODw==") -> None:
-        """Shake hands."""
-        parts = urlsplit(url)
-        self._socket = socket.create_connection((str(parts.hostname), parts.port or 80), PATIENCE)
-        self._file = self._socket.makefile("rb")
-        self.send(
-            f"GET /echo HTTP/1.1\r\nHost: {parts.netloc}\r\nUpgrade: websocket\r\n"
-            f"Connection: Upgrade\r\nSec-WebSocket-Key: {key}\r\n"
-            "Sec-WebSocket-Version: 13\r\n\r\n".encode()
-        )
-        lines = []
-        while (line := self._file.readline()) not in (b"\r\n", b""):  # b"": it has hung up
-            lines.append(line.decode().rstrip())
-        fields = dict(line.split(": ", 1) for line in lines[1:])
-        self.accept = fields["Sec-WebSocket-Accept"]
-
-    def __enter__(self) -> "Wire":
-        """Return the line."""
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        """Hang up."""
-        self._file.close()
-        self._socket.close()
-
-    def send(self, data: bytes) -> None:
-        """Send bytes as they are."""
-        self._socket.sendall(data)
-
-    def frame(self) -> bytes:
-        """Return the server's next frame; b"" if none comes."""
-        try:
-            head = self._file.read(2)
-            if len(head) == 2 and head[1] == 126:
-                head += self._file.read(2)
-            size = head[1] if len(head) == 2 else int.from_bytes(head[2:])
-            return head + self._file.read(size)
-        except (OSError, IndexError):
-            return b""
 
 
 @exercise(
@@ -284,7 +236,7 @@ def _expect_echo(
     with Wire(url) as line:
         line.send(text_frame(text))
         if ping:
-            line.send(_masked(frames.PING, b""))
+            line.send(masked(frames.PING, b""))
         answer = line.frame()
     if answer[:1] == bytes([0x80 | frames.CLOSE]):
         reason = answer[4:].decode()
@@ -393,11 +345,11 @@ def _expect_random(masks: list[bytes]) -> None:
 def check_why_closed(why_closed: Callable[[bytes], tuple[int, str]]) -> None:
     """Make two servers close in several ways, and hand over their close frames."""
     endings = [
-        (_masked(frames.CLOSE, struct.pack("!H", 1000) + b"bye"), (1000, "")),
-        (_masked(frames.CLOSE, struct.pack("!H", 3001)), (3001, "")),
+        (masked(frames.CLOSE, struct.pack("!H", 1000) + b"bye"), (1000, "")),
+        (masked(frames.CLOSE, struct.pack("!H", 3001)), (3001, "")),
         (frames.encode(frames.TEXT, b"bare"), (1002, "a client has to mask its frames")),
-        (_masked(frames.TEXT, b"\xff"), (1007, "a text message is not UTF-8")),
-        (_masked(frames.CLOSE, b""), (1005, "")),
+        (masked(frames.TEXT, b"\xff"), (1007, "a text message is not UTF-8")),
+        (masked(frames.CLOSE, b""), (1005, "")),
     ]
     echo = kept("group_chat.step1_echo")
     for ending, wanted in endings:
@@ -549,12 +501,6 @@ def _follow(ticker: Demo, collect: Callable[[Ask, int], list[int]], count: int) 
         f"{len(waited)} of {len(ids)} messages were made before your function asked for them, so "
         "they had to wait. Ask again as soon as you have an answer",
     )
-
-
-def _masked(opcode: int, payload: bytes) -> bytes:
-    """Return a frame of up to 125 bytes, as a client sends it."""
-    masked = frames.unmask(payload, MASK)  # a mask is put on as it is taken off
-    return bytes([0x80 | opcode, 0x80 | len(payload)]) + MASK + masked
 
 
 @exercise(

@@ -14,7 +14,7 @@ from course.messenger_client import PASSWORD, Visitor
 from demos.instruments.delay_proxy import DelayProxy
 from demos.pool_demo.mysqlhelp import MysqlHelp, Row
 from lessons.authors.checks.running import delay_proxy, log_in, running
-from lessons.authors.checks.scene import ask, scene
+from lessons.authors.checks.scene import ask, helper, scene
 
 TABLES = ("logins", "userinfo")
 QUICK = "scrypt:1024:8:1"  # how to hash where nobody is to be kept out
@@ -28,16 +28,6 @@ def messenger(module: str = "step2_accounts") -> Iterator[Demo]:
     with scene("messages", "friendships", *TABLES), running(f"private_chat.{module}") as demo:
         set_password(PASSWORD, "韩雪", "舒畅", "唐嫣", "小甜甜")
         yield demo
-
-
-@contextmanager
-def helper() -> Iterator[MysqlHelp]:
-    """Give a helper that is closed afterwards."""
-    db = MysqlHelp(connections=2)
-    try:
-        yield db
-    finally:
-        db.close()
 
 
 def set_password(password: str, *names: str, method: str = QUICK) -> None:
@@ -445,38 +435,34 @@ def check_enter(enter: Callable[[Demo, str, str], str]) -> None:
 )
 def check_end_everywhere(end_everywhere: Callable[[MysqlHelp, str], Any]) -> None:
     """Log in on two devices and as somebody else; end all; look who is still in."""
-    with messenger() as site, delay_proxy() as proxy:
-        db = MysqlHelp(proxy.settings, connections=2)
-        try:
-            db.selectone("select 1")  # now its connection is open
-            one = _trips(proxy, lambda: db.update("update logins set ended_at = null where false"))
-            devices = [log_in(site, "韩雪") for _ in range(2)]
-            other = log_in(site, "舒畅")
-            old = "2024-01-01 08:00:00.000"
-            ask("insert into logins(token, user_id, ended_at) values(%s, 1, %s)", "x" * 32, old)
-            before = ask("select count(*) n from logins")[0]["n"]
-            count = _trips(proxy, lambda: end_everywhere(db, "韩雪"))
-            expect(
-                ask("select count(*) n from logins")[0]["n"] == before,
-                "a row of logins is gone: a session ends when ended_at is set, and the row stays",
-            )
-            still = sum(_is_in(device) for device in devices)
-            expect(not still, f"韩雪 is still logged in on {still} of {len(devices)} devices")
-            expect(_is_in(other), "舒畅 was logged out as well")
-            expect(
-                ask("select 1 from logins where ended_at = %s", old),
-                "a session that had ended before keeps its time, and this one has a new time",
-            )
-            expect(
-                count <= one,
-                f"expected one statement, which waits for the server {one} times; your function "
-                f"waited {count} times",
-            )
-            expect(_is_in(log_in(site, "韩雪")), "韩雪 cannot log in any more")
-            end_everywhere(db, "舒畅")
-            expect(not _is_in(other), "舒畅 is still logged in, after a call for her")
-        finally:
-            db.close()
+    with messenger() as site, delay_proxy() as proxy, helper(proxy.settings) as db:
+        db.selectone("select 1")  # now its connection is open
+        one = _trips(proxy, lambda: db.update("update logins set ended_at = null where false"))
+        devices = [log_in(site, "韩雪") for _ in range(2)]
+        other = log_in(site, "舒畅")
+        old = "2024-01-01 08:00:00.000"
+        ask("insert into logins(token, user_id, ended_at) values(%s, 1, %s)", "x" * 32, old)
+        before = ask("select count(*) n from logins")[0]["n"]
+        count = _trips(proxy, lambda: end_everywhere(db, "韩雪"))
+        expect(
+            ask("select count(*) n from logins")[0]["n"] == before,
+            "a row of logins is gone: a session ends when ended_at is set, and the row stays",
+        )
+        still = sum(_is_in(device) for device in devices)
+        expect(not still, f"韩雪 is still logged in on {still} of {len(devices)} devices")
+        expect(_is_in(other), "舒畅 was logged out as well")
+        expect(
+            ask("select 1 from logins where ended_at = %s", old),
+            "a session that had ended before keeps its time, and this one has a new time",
+        )
+        expect(
+            count <= one,
+            f"expected one statement, which waits for the server {one} times; your function "
+            f"waited {count} times",
+        )
+        expect(_is_in(log_in(site, "韩雪")), "韩雪 cannot log in any more")
+        end_everywhere(db, "舒畅")
+        expect(not _is_in(other), "舒畅 is still logged in, after a call for her")
 
 
 def _trips(proxy: DelayProxy, work: Callable[[], object]) -> int:

@@ -13,9 +13,9 @@ from websockets.sync.client import ClientConnection
 from course.exercise import Wrong, exercise, expect
 from course.messenger_client import Visitor
 from demos.pool_demo.mysqlhelp import MysqlHelp
-from lessons.authors.checks.exercises_09 import helper, messenger
+from lessons.authors.checks.exercises_09 import messenger
 from lessons.authors.checks.running import log_in
-from lessons.authors.checks.scene import ask, scene
+from lessons.authors.checks.scene import ask, helper, scene
 
 Frame = dict[str, Any]
 TABLES = ("messages", "friendships", "logins", "userinfo")

@@ -8,19 +8,20 @@ with scene("student") as witness:
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from typing import Any, TypeVar
 
 import pymysql
 from dbutils.pooled_db import PooledDB
-from pymysql.cursors import DictCursor
+from pymysql.cursors import Cursor, DictCursor
 
 from course.exercise import expect
 from course.lesson import LessonError
 from demos.instruments.screen import explain
 from demos.instruments.witness import Witness
+from demos.pool_demo.mysqlhelp import MysqlHelp
 from demos.pool_demo.seed import restore
-from demos.pool_demo.settings import load, tls_arguments
+from demos.pool_demo.settings import Settings, load, tls_arguments
 
 TOGETHER = 60.0  # seconds until callers that come at once are given up; a check's limit is shorter
 
@@ -65,6 +66,21 @@ def ask(sql: str, *param: object) -> list[dict[str, Any]]:
     ):
         cursor.execute(sql, param or None)
         return list(cursor.fetchall())
+
+
+@contextmanager
+def helper(settings: Settings | None = None) -> Iterator[MysqlHelp]:
+    """Have a MysqlHelp of the check's own for a block."""
+    with closing(MysqlHelp(settings, connections=2)) as db:
+        yield db
+
+
+def bytes_sent(connection: pymysql.Connection) -> int:
+    """Return how many bytes the server has sent over a connection so far."""
+    with connection.cursor(Cursor) as cursor:
+        cursor.execute("show session status like 'Bytes_sent'")
+        ((_, count),) = cursor.fetchall()
+    return int(count)
 
 
 def open_pool(**limits: Any) -> Any:  # noqa: ANN401 - as PooledDB takes them; it has no types

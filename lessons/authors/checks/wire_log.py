@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
+from urllib.parse import urlsplit
 
 from course.exercise import expect, not_counted
 from course.lesson import LessonError
@@ -52,17 +53,17 @@ def stories() -> list[Story]:
     return [record(one) for one in tell]
 
 
-def record(tell: Callable[["Speaker"], Story]) -> Story:
+def record(tell: Callable[["Wire"], Story]) -> Story:
     """Let a client and the echo of step 1 tell a story through the tap; return it with its log."""
     echo = kept("group_chat.step1_echo")
     tap = kept("group_chat.wire_tap", "--to", echo.url, "--client", "韩雪")
     with not_counted():
         before = len(tap.output.splitlines())
-        speaker = Speaker(tap.url)
+        client = Wire(tap.url)
         try:
-            story = tell(speaker)
+            story = tell(client)
         finally:
-            speaker.hang_up()
+            client.hang_up()
         deadline = time.monotonic() + PATIENCE
         while True:
             written = tap.output.splitlines(True)[before:]
@@ -75,41 +76,55 @@ def record(tell: Callable[["Speaker"], Story]) -> Story:
             time.sleep(PAUSE)
 
 
-class Speaker:
-    """A client that sends frames as it likes, right ones and wrong ones."""
+class Wire:
+    """A plain TCP connection to the echo, after the handshake. `accept` is the server's answer."""
 
-    def __init__(self, url: str) -> None:
-        """Connect to the echo, and shake hands."""
-        host, _, port = url.removeprefix("http://").partition(":")
-        self._socket = socket.create_connection((host, int(port)), PATIENCE)
+    def __init__(self, url: str, key: str = "AAECAwQFBgcICQoLDA0ODw==") -> None:
+        """Shake hands."""
+        parts = urlsplit(url)
+        self._socket = socket.create_connection((str(parts.hostname), parts.port or 80), PATIENCE)
         self._file = self._socket.makefile("rb")
-        self._socket.sendall(
-            f"GET /echo HTTP/1.1\r\nHost: {host}:{port}\r\nUpgrade: websocket\r\n"
-            "Connection: Upgrade\r\nSec-WebSocket-Key: AAECAwQFBgcICQoLDA0ODw==\r\n"
+        self.send(
+            f"GET /echo HTTP/1.1\r\nHost: {parts.netloc}\r\nUpgrade: websocket\r\n"
+            f"Connection: Upgrade\r\nSec-WebSocket-Key: {key}\r\n"
             "Sec-WebSocket-Version: 13\r\n\r\n".encode()
         )
-        while self._file.readline() not in (b"\r\n", b""):
-            pass
+        lines = []
+        while (line := self._file.readline()) not in (b"\r\n", b""):  # b"": it has hung up
+            lines.append(line.decode().rstrip())
+        fields = dict(line.split(": ", 1) for line in lines[1:])
+        self.accept = fields.get("Sec-WebSocket-Accept", "")
 
-    def send(self, opcode: int, payload: bytes, masked: bool = True) -> None:
-        """Send one frame of up to 125 bytes."""
-        mask = os.urandom(4) if masked else b""
-        body = frames.unmask(payload, mask) if masked else payload
-        head = bytes([0x80 | opcode, (0x80 if masked else 0) | len(payload)])
-        self._socket.sendall(head + mask + body)
+    def __enter__(self) -> "Wire":
+        """Return the line."""
+        return self
 
-    def receive(self) -> bytes:
-        """Return the server's next frame, of up to 125 bytes."""
-        head = self._file.read(2)
-        return head + self._file.read(head[1] if len(head) == 2 else 0)
+    def __exit__(self, *exc: object) -> None:
+        """Hang up."""
+        self.hang_up()
+
+    def send(self, data: bytes) -> None:
+        """Send bytes as they are."""
+        self._socket.sendall(data)
+
+    def frame(self) -> bytes:
+        """Return the server's next frame; b"" if none comes."""
+        try:
+            head = self._file.read(2)
+            if len(head) == 2 and head[1] == 126:
+                head += self._file.read(2)
+            size = head[1] if len(head) == 2 else int.from_bytes(head[2:])
+            return head + self._file.read(size)
+        except (OSError, IndexError):
+            return b""
 
     def say(self, texts: list[str]) -> None:
         """Say texts, with a ping among them, and wait for each answer."""
         for text in texts:
-            self.send(frames.TEXT, text.encode())
-            expect(self.receive(), "the echo does not answer")
-        self.send(frames.PING, b"")
-        self.receive()
+            self.send(masked(frames.TEXT, text.encode()))
+            expect(self.frame(), "the echo does not answer")
+        self.send(masked(frames.PING, b""))
+        self.frame()
 
     def hang_up(self) -> None:
         """End the TCP connection."""
@@ -117,53 +132,60 @@ class Speaker:
         self._socket.close()
 
 
+def masked(opcode: int, payload: bytes) -> bytes:
+    """Return a frame of up to 125 bytes, as a client sends it."""
+    mask = os.urandom(4)
+    body = frames.unmask(payload, mask)  # a mask is put on as it is taken off
+    return bytes([0x80 | opcode, 0x80 | len(payload)]) + mask + body
+
+
 def _texts() -> list[str]:
     some = ["你好", "早", "hi", "吃饭了吗", "再见"]
     return [f"{random.choice(some)} {os.urandom(2).hex()}" for _ in range(random.randrange(1, 4))]
 
 
-def _goodbye(code: int | None) -> Callable[[Speaker], Story]:
+def _goodbye(code: int | None) -> Callable[[Wire], Story]:
     """The client says goodbye, with a code or without one; the server answers with the same."""
 
-    def tell(speaker: Speaker) -> Story:
-        speaker.say(_texts())
-        speaker.send(frames.CLOSE, struct.pack("!H", code) if code else b"")
-        speaker.receive()
+    def tell(client: Wire) -> Story:
+        client.say(_texts())
+        client.send(masked(frames.CLOSE, struct.pack("!H", code) if code else b""))
+        client.frame()
         return Story("client", code or 1005, [])
 
     return tell
 
 
-def _without_a_mask(speaker: Speaker) -> Story:
+def _without_a_mask(client: Wire) -> Story:
     """The client forgets the mask once, and the server closes."""
     texts = _texts()
-    speaker.say(texts[1:])
-    speaker.send(frames.TEXT, texts[0].encode(), masked=False)
-    speaker.receive()
-    speaker.send(frames.CLOSE, struct.pack("!H", 1002))
+    client.say(texts[1:])
+    client.send(frames.encode(frames.TEXT, texts[0].encode()))
+    client.frame()
+    client.send(masked(frames.CLOSE, struct.pack("!H", 1002)))
     return Story("server", 1002, texts[:1])
 
 
-def _ping_without_a_mask(speaker: Speaker) -> Story:
+def _ping_without_a_mask(client: Wire) -> Story:
     """The same with a ping, which has a payload, too."""
     payload = os.urandom(4)
-    speaker.say(_texts())
-    speaker.send(frames.PING, payload, masked=False)
-    speaker.receive()
-    speaker.send(frames.CLOSE, struct.pack("!H", 1002))
+    client.say(_texts())
+    client.send(frames.encode(frames.PING, payload))
+    client.frame()
+    client.send(masked(frames.CLOSE, struct.pack("!H", 1002)))
     return Story("server", 1002, [payload.hex(" ")])
 
 
-def _no_utf_8(speaker: Speaker) -> Story:
+def _no_utf_8(client: Wire) -> Story:
     """The client sends bytes that are no text, and the server closes."""
-    speaker.say(_texts())
-    speaker.send(frames.TEXT, b"\xff\xfe")
-    speaker.receive()
-    speaker.send(frames.CLOSE, struct.pack("!H", 1007))
+    client.say(_texts())
+    client.send(masked(frames.TEXT, b"\xff\xfe"))
+    client.frame()
+    client.send(masked(frames.CLOSE, struct.pack("!H", 1007)))
     return Story("server", 1007, [])
 
 
-def _hung_up(speaker: Speaker) -> Story:
+def _hung_up(client: Wire) -> Story:
     """The connection breaks, and nobody has said goodbye."""
-    speaker.say(_texts())
+    client.say(_texts())
     return Story("nobody", 1006, [])

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from time import monotonic
+from typing import Any
 from urllib.parse import urlsplit
 
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -231,19 +232,32 @@ def deaf_zombie(url: str) -> Seen:
 @contextmanager
 def slow_reader(url: str, path: str) -> Iterator[ClientConnection]:
     """Connect a client whose end of the line holds very little: it reads when `recv` is called."""
+    address = f"{url.replace('http', 'ws', 1)}/{path}"
+    with connect(address, proxy=None, **narrow_line(url)) as client, hung_up(client):
+        yield client
+
+
+def narrow_line(url: str) -> dict[str, Any]:
+    """Connect to a server by TCP; return options of `connect` for a client that may stop reading.
+
+    Its end of the line holds very little, and the library reads one message ahead.
+    """
     parts = urlsplit(url)
     plain = socket.socket()
     plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024)
     plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 536)
     plain.connect((parts.hostname, parts.port))
-    with connect(
-        f"ws://{parts.netloc}/{path}", sock=plain, proxy=None, max_queue=1, compression=None
-    ) as client:
-        try:
-            yield client
-        finally:
-            with suppress(OSError):
-                plain.shutdown(socket.SHUT_RDWR)  # so much is unread that a goodbye would take long
+    return {"sock": plain, "max_queue": 1, "compression": None}
+
+
+@contextmanager
+def hung_up(client: ClientConnection) -> Iterator[None]:
+    """Break the connection at the end of the block: so much is unread that a goodbye takes long."""
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            client.socket.shutdown(socket.SHUT_RDWR)
 
 
 @dataclass(frozen=True)

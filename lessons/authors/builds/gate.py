@@ -54,6 +54,7 @@ class Gate(Relay):
     def __init__(self) -> None:
         """Open a port."""
         self._hold: _Hold | None = None
+        self._watched, self._seen = b"", list[bytes]()
         super().__init__()
 
     @property
@@ -94,6 +95,16 @@ class Gate(Relay):
             yield waiting
 
     @contextmanager
+    def watching(self, text: str) -> Iterator[list[bytes]]:
+        """Note the statements with this text until the end; hold nothing back."""
+        self._seen = seen = list[bytes]()
+        self._watched = text.encode()
+        try:
+            yield seen
+        finally:
+            self._watched = b""
+
+    @contextmanager
     def _closed(self, text: str, what: Held) -> Iterator[threading.Semaphore]:
         self._hold = hold = _Hold(text.encode(), what)
         try:
@@ -108,6 +119,8 @@ class Gate(Relay):
             sink.sendall(_without_tls(source.recv(PIECE)))
         while data := source.recv(PIECE):
             hold = self._hold
+            if self._watched and not is_answer and self._watched in data:
+                self._seen.append(data)
             if hold and is_answer:
                 is_here = hold.what is Held.ANSWER_WITH and hold.mark in data
                 if is_here or source in hold.asked:

@@ -180,6 +180,16 @@ class Program:
                     count += one.num_fds() + one.num_threads()
         return count
 
+    def memory(self) -> float:
+        """Return the megabytes that it and the processes that it started have for themselves."""
+        size = 0
+        with suppress(psutil.Error):
+            first = psutil.Process(self.process.pid if self.process else None)
+            for one in [first, *first.children(recursive=True)]:
+                with suppress(psutil.Error):
+                    size += one.memory_full_info().uss
+        return size / 1e6
+
     def _hosts(self) -> list[str]:
         """Return the addresses at which it, or a process of its, listens on our port."""
         found = []

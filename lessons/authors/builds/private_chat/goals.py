@@ -24,6 +24,7 @@ from lessons.authors.builds.private_chat.pages import (
     Frame,
     Page,
     behind_a_gate,
+    deaf_tab,
     enter,
     is_refused,
     log_in,
@@ -32,7 +33,7 @@ from lessons.authors.builds.private_chat.pages import (
     tab,
 )
 from lessons.authors.builds.private_chat.writer import EACH, Writer
-from lessons.authors.builds.program import imports, wait_for_a_lock
+from lessons.authors.builds.program import imports, until, wait_for_a_lock
 from lessons.authors.checks.scene import ask
 
 TRIAL = "试一试"
@@ -41,8 +42,15 @@ STALLED = 3.0  # seconds without an answer, after which we say that all wait
 ONE, TWO, THREE, STRANGER = "韩雪", "舒畅", "唐嫣", "小甜甜"  # the last one is nobody's friend
 CONFIRMED = "select id from messages where delivered_at is not null"
 UNCONFIRMED = "select id from messages where delivered_at is null"
+MEANWHILE = "select id from messages where client_id like 'h4-%%'"
+BEFRIEND = """insert into friendships(low_id, high_id, state, actor_id)
+    values(3, 4, 'accepted', 3)"""
 STORED = "select client_id, body, delivered_at from messages order by id"
 LONGEST = 4000  # characters of a message: the column has room for them
+LONG = "长" * (LONGEST - 10)
+LONG_ONES = 40  # together they are more than a connection holds
+COMERS = 20  # tabs of each of two users that come and leave again
+KEPT = 6.0  # megabytes; what waits for tabs that have left would be more than twice as much
 LONGEST_ID = 36  # characters of a client_id: the same
 FORBIDDEN = ("demos", "course", "lessons")  # but demos.pool_demo
 WRITERS = (ONE, TWO, THREE)
@@ -320,7 +328,9 @@ def _is_stored(who: str, frame: Frame, client_id: str, text: str) -> None:
 
 
 @stairs.goal(
-    hint="One user has a set of sockets, not one socket. A tab that closes takes only itself out.",
+    hint="One user has a set of sockets, not one socket. A tab that closes takes only itself out. "
+    "`send` waits when the receiver does not read: give each socket a queue, and a greenlet that "
+    "sends what is in it (lesson 07, section 8).",
     mutant=[("tabs.setdefault(me.id, set()).add(mine)", "tabs[me.id] = {mine}")],
     says="to 舒畅's first tab",
     also=mutants.SERVES_ALL_TABS,
@@ -348,6 +358,48 @@ def serves_all_tabs(chat: Chat) -> None:
         hers.say(TWO, "一个窗口", "e2")
         for page in (first, third, hers):
             page.hears(ONE, TWO, "一个窗口")
+    _waits_for_no_reader(chat, one, two)
+    _forgets_who_has_left(chat, one, two)
+
+
+def _waits_for_no_reader(chat: Chat, one: Visitor, two: Visitor) -> None:
+    """Write to one whose second tab reads nothing, until its connection is full, and then more."""
+    restore("messages")
+    with (
+        deaf_tab(chat, two, f"{TWO}'s second tab") as deaf,
+        tab(two, f"{TWO}'s first tab") as first,
+        tab(one, ONE) as hers,
+        chat.killed_if_missed(),
+    ):
+        _all_hear(hers, deaf, first, hers)
+        for number in range(LONG_ONES):
+            hers.say(TWO, f"{number} {LONG}", f"e3-{number}", escaped=False)
+            for page in (hers, first):
+                expect(
+                    _within(page, PATIENCE),
+                    f"while another tab of {TWO} reads nothing, {page.who} waits: after {number} "
+                    f"long messages of {ONE} nothing came in {PATIENCE:g} s",
+                )
+
+
+def _forgets_who_has_left(chat: Chat, one: Visitor, two: Visitor) -> None:
+    """Let many tabs come and leave; what is written then must not wait for them."""
+    restore("messages")
+    for visitor in (one, two):
+        for _ in range(COMERS):
+            with tab(visitor, TWO) as page:
+                expect(is_alive(page.socket), f"expected that {page.who} stays open")
+    with tab(two, TWO) as writer:
+        before = chat.memory()
+        for number in range(LONG_ONES):
+            writer.say(ONE, f"{number} {LONG}", f"e4-{number}", escaped=False)
+            writer.acknowledged(f"e4-{number}")
+        expect(
+            until(lambda: chat.memory() < before + KEPT, STALLED),
+            f"expected that nothing is kept for a tab that has left; {2 * COMERS} came and left, "
+            f"and after {LONG_ONES} more messages the program needs "
+            f"{chat.memory() - before:.0f} MB more",
+        )
 
 
 @stairs.goal(
@@ -546,7 +598,8 @@ def _until_answered(page: Page, client_id: str, what: str) -> list[Frame]:
 @stairs.goal(
     hint="`from gevent import monkey; monkey.patch_all()` before all other imports: then a query "
     "that waits lets the "
-    "other greenlets go on. Each needs a connection of its own for that: MysqlHelp has ten.",
+    "other greenlets go on. Each needs a connection of its own for that: MysqlHelp has ten. No "
+    "lock may be held around the INSERT of all users.",
     mutant=[("monkey.patch_all()", "")],
     says="while one message waits for the database",
     also=mutants.WAITS_ALONE,
@@ -577,6 +630,38 @@ def waits_alone(chat: Chat) -> None:
         expect(not served, str(served))
         one.hears(ONE, TWO, "等一下")
         two.hears(ONE, TWO, "等一下")
+    _stores_meanwhile(chat)
+
+
+def _stores_meanwhile(chat: Chat) -> None:
+    """Hold back the answer to one INSERT, while two others write to each other from five tabs.
+
+    Their messages may be stored at once. Or they wait, and one INSERT stores several of them.
+    """
+    with people(chat, ONE) as (one,), ExitStack() as stack, chat.killed_if_missed():
+        ask(BEFRIEND)
+        both = [(enter(chat, THREE), THREE, STRANGER), (enter(chat, STRANGER), STRANGER, THREE)]
+        lines = [
+            (stack.enter_context(tab(visitor, name)), to, f"不等{number}", f"h4-{number}")
+            for number, (visitor, name, to) in zip(range(5), itertools.cycle(both), strict=False)
+        ]
+        with chat.gate.watching("不等") as seen:
+            with chat.gate.closed_before_answer_to("别急") as waiting:
+                one.say(TWO, "别急", "h3")
+                waiting.acquire(timeout=PATIENCE)
+                for page, to, text, client_id in lines:
+                    page.say(to, text, client_id)
+                stored = until(lambda: len(ask(MEANWHILE)) == len(lines), STALLED)
+            one.hears(ONE, TWO, "别急")
+            for page, _, _, client_id in lines:
+                _until_answered(page, client_id, f"an answer to {client_id}")
+        together = any(sum(text.encode() in one for _, _, text, _ in lines) > 1 for one in seen)
+        expect(
+            stored or together,
+            f"while the INSERT of {ONE}'s message had no answer, the messages of {THREE} and "
+            f"{STRANGER} were not stored, and afterwards each had an INSERT of its own: one slow "
+            "INSERT stops all",
+        )
 
 
 def _serves_others(chat: Chat, page: Page) -> str:

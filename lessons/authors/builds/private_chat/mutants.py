@@ -250,6 +250,21 @@ SERVES_ALL_TABS = [
         "nothing came to",
     ),
     Mutant([("        tabs[me.id].discard(mine)", "        tabs.pop(me.id, None)")], "'一个窗口'"),
+    Mutant(
+        [("self.queue.put(json.dumps(frame))", "self.socket.send(json.dumps(frame))")],
+        "reads nothing",
+    ),
+    Mutant(
+        [
+            (
+                "        self.waiting.append(frame)\n        self.go_on()",
+                "        self.waiting.append(frame)\n        self._send_all()",
+            )
+        ],
+        "reads nothing",
+        of="second",
+    ),
+    Mutant([("        tabs[me.id].discard(mine)", "        pass")], "a tab that has left"),
 ]
 
 KEEPS_FOR_WHO_IS_AWAY = [
@@ -343,4 +358,17 @@ STORES_WHAT_COMES_AGAIN_ONCE = [
     ),
 ]
 
-WAITS_ALONE = [Mutant([("db = MysqlHelp()", "db = MysqlHelp(connections=1)")], "cannot log in")]
+WAITS_ALONE = [
+    Mutant([("db = MysqlHelp()", "db = MysqlHelp(connections=1)")], "cannot log in"),
+    Mutant(
+        [
+            ("import gevent\n", "import gevent\nfrom gevent.lock import RLock\n"),
+            ("tabs: dict[", "LOCK = RLock()\ntabs: dict["),
+            (
+                "        number, is_new = store(",
+                "        with LOCK:\n            number, is_new = store(",
+            ),
+        ],
+        "one slow INSERT stops all",
+    ),
+]

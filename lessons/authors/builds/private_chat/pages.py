@@ -55,19 +55,20 @@ class Page:
         self.came: list[str] = []  # all that was received, as text
         self._shown: set[object] = set()  # ids; what is not confirmed may come again at any time
 
-    def say(self, to: object, msg: object, client_id: str) -> None:
-        """Send a message."""
-        self.send({"to": to, "msg": msg, "client_id": client_id, "from": "somebody else"})
+    def say(self, to: object, msg: object, client_id: str, escaped: bool = True) -> None:
+        """Send a message; `escaped` says how Chinese is written in JSON, in six bytes or three."""
+        frame = {"to": to, "msg": msg, "client_id": client_id, "from": "somebody else"}
+        self.send(frame, escaped)
 
     def got(self, *frames: Frame) -> None:
         """Confirm messages, and wait until the server has read that."""
         self.send({"got": [frame["id"] for frame in frames]})
         is_alive(self.socket)
 
-    def send(self, frame: object) -> None:
+    def send(self, frame: object, escaped: bool = True) -> None:
         """Send a frame; if the connection is closed, the next `hear` says so."""
         with suppress(ConnectionClosed):
-            self.socket.send(json.dumps(frame))
+            self.socket.send(json.dumps(frame, ensure_ascii=escaped))
 
     def hear(self, what: str, *kinds: str, patience: float = PATIENCE) -> Frame:
         """Return the next frame of one of these types; expect that one comes."""
@@ -201,6 +202,14 @@ def enter(chat: Program, name: str) -> Visitor:
 def tab(visitor: Visitor, name: str) -> Iterator[Page]:
     """Open a tab of one who is logged in."""
     with visitor.ws(subprotocols=["im.v1"]) as socket:
+        yield Page(name, socket)
+
+
+@contextmanager
+def deaf_tab(chat: Program, visitor: Visitor, name: str) -> Iterator[Page]:
+    """Open a tab that reads only when it is asked what it hears, and whose line holds little."""
+    line = faults.narrow_line(chat.url)
+    with visitor.ws(subprotocols=["im.v1"], **line) as socket, faults.hung_up(socket):
         yield Page(name, socket)
 
 

@@ -1,4 +1,4 @@
-"""A private chat that sends at once, and asks before it writes."""
+"""A private chat that asks before it writes."""
 
 from gevent import monkey
 
@@ -7,9 +7,11 @@ monkey.patch_all()
 import argparse
 import json
 import os
+from collections import deque
 from typing import Any
 from urllib.parse import urlsplit
 
+import gevent
 import pymysql
 from flask import Flask, redirect, request, session
 from gevent.lock import RLock
@@ -31,19 +33,32 @@ class Refused(Exception):
 
 
 class Page:
-    """An open socket; who sends waits for its turn."""
+    """An open socket; while something waits for it, a greenlet sends that."""
 
     def __init__(self, socket: Any) -> None:  # noqa: ANN401 - gevent-websocket has no types
         """Take over an open socket."""
         self.socket, self.turn = socket, RLock()
+        self.waiting: deque[Row] = deque()
+        self.sender: gevent.Greenlet[[], None] | None = None
 
     def send(self, frame: Row) -> None:
-        """Send one frame; a page that has gone hears nothing."""
-        try:
-            with self.turn:
-                self.socket.send(json.dumps(frame, ensure_ascii=False))
-        except WebSocketError:
-            pass
+        """Let one frame wait for its turn; nobody waits for the page."""
+        self.waiting.append(frame)
+        self.go_on()
+
+    def go_on(self) -> None:
+        """Begin to send, unless that is being done."""
+        if not self.sender:
+            self.sender = gevent.spawn(self._send_all)
+
+    def _send_all(self) -> None:
+        """Send what waits; a page that has gone hears nothing."""
+        with self.turn:
+            try:
+                while self.waiting:
+                    self.socket.send(json.dumps(self.waiting.popleft(), ensure_ascii=False))
+            except (WebSocketError, OSError):
+                self.waiting.clear()
 
 
 pages: dict[str, list[Page]] = {}
@@ -83,19 +98,20 @@ def serve_one() -> str:
     if not me or (origin is not None and urlsplit(origin).netloc != request.host):
         return ""
     page = Page(request.environ["wsgi.websocket"])
-    with page.turn:  # what comes meanwhile waits for its turn
-        pages.setdefault(me, []).append(page)
-        for frame in database(
-            f"{MESSAGE} where r.name = %s and delivered_at is null order by id", me
-        ):
-            page.send({"type": "message", **frame})
     try:
+        with page.turn:  # what comes meanwhile waits for its turn
+            pages.setdefault(me, []).append(page)
+            kept = database(f"{MESSAGE} where r.name = %s and delivered_at is null order by id", me)
+            page.waiting.extendleft({"type": "message", **row} for row in reversed(kept))
+        page.go_on()
         while (text := page.socket.receive()) is not None:
             listen(me, page, text)
     except WebSocketError:
         pass
     finally:
         pages[me].remove(page)
+        if page.sender:
+            page.sender.kill()
     return ""
 
 

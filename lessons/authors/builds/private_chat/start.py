@@ -41,6 +41,11 @@ a `client_id` of more than 36, half a character (a lone surrogate). The same fra
 acknowledged again, also from another tab at the same moment. A `client_id` that this user has used
 for another text or another friend is an error. Two users may use the same one.
 
+Nobody waits for somebody else. If a page reads nothing until its connection is full, all other
+pages go on, also those of the same user. A socket that is closed is forgotten: nothing is kept for
+it in memory. While the INSERT of one message waits for its answer, messages of others are stored,
+or they wait and one INSERT stores several of them (lesson 10, section 10).
+
 You may send frames of other types. They must not tell anybody what is not hers.
 
 The tables userinfo, friendships and messages are in sql/seed.sql. The password of all users there

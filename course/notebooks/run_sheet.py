@@ -88,7 +88,12 @@ def renew_exercises() -> bool:
 def _sum(lesson: lessons.Lesson, minutes: tuple[int, int], found: list[Section]) -> str:
     alone = f"About {minutes[0]} minutes in all, read alone."
     deeper = [section.title.partition(".")[0] for section in found if section.deeper]
-    if deeper:
+    if len(deeper) == 1:
+        alone += (
+            f' The part "Going deeper", section {deeper[0]}, takes about'
+            f" {minutes[1]} more and can be skipped."
+        )
+    elif deeper:
         alone += (
             f' The part "Going deeper", sections {deeper[0]} to {deeper[-1]}, takes about'
             f" {minutes[1]} more and can be skipped."

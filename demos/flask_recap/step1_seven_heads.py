@@ -77,7 +77,7 @@ def private(answer: Response) -> Response:
 
 @app.errorhandler(404)
 def missing(_: Exception) -> tuple[str, int]:
-    """Show our own page. Without the number its status would be 200."""
+    """Show our own page, with its status."""
     return render_template("missing.html"), 404
 
 

@@ -33,7 +33,7 @@ def page() -> str:
 
 @app.route("/ql", websocket=True)
 def room() -> str:
-    """Send each message of this socket to all others, until it closes."""
+    """Pass on each message of this socket, until it closes."""
     socket: WebSocket = request.environ["wsgi.websocket"]
     sockets.add(socket)
     try:

@@ -15,9 +15,9 @@ POOL = PooledDB(
     maxconnections=6,  # borrowed at the same time, at most. 0: only the server has a limit
     mincached=2,  # opened now. Later the pool does not keep this number (E4)
     maxcached=5,  # idle connections to keep. The pool closes further ones. 0: keep all
-    maxshared=1,  # no effect: PyMySQL's threadsafety is 1, so nothing is shared (E2, E3)
+    maxshared=1,  # connections to share, if the driver's threadsafety is 2 or more (E2, E3)
     blocking=True,  # at the maximum: wait, without a time-out. False: raise an error
-    maxusage=None,  # statements (not checkouts) until a connection is replaced. None: no limit
+    maxusage=None,  # uses of a connection until it is replaced. None: no limit
     setsession=[],  # SQL to run once on each new connection, not at each checkout
     ping=0,  # when to check: 0 never, 1 at checkout, 2 at cursor(), 4 at execute(), 7 always
     **connect_args(),  # host, port (or unix socket), user, password, database, charset

@@ -60,7 +60,7 @@ class PTConnectionPool:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Return the connection. After an error, or without a commit, the changes are undone."""
+        """Roll back after an error, and return the connection."""
         try:
             if error is not None:
                 self.conn.rollback()

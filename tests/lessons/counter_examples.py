@@ -79,17 +79,17 @@ COUNTER_EXAMPLES = {
         # A server far away: each of the messages takes long.
         "One part takes more than twice as long as any other.": {"phases.measure": [phases()]},
         "All of these together take less than the longest part.": {"phases.measure": [phases()]},
-        "Without a choice it takes more than a hundred times as long.": {
+        "One choice takes much longer than the two others.": {
             "prepare": [sample(6.0, 10), sample(5.0, 10), sample(5.0, 10)]
         },
-        "Most of the difference is the TLS context.": {
+        "The two ratios are far apart.": {
             "here.compare": near(raw=900.0, no_tls=1000.0, tuned=3000.0)
         },
-        "Most of the time that a pool saves is the TLS context.": {
-            "here.compare": near(raw=900.0, no_tls=1000.0, tuned=3000.0)
+        "Of the two parts of the saved time, one is clearly larger.": {
+            "here.compare": near(raw=600.0, no_tls=1000.0, tuned=3000.0)
         },
         # A pool that is slower than connecting: it looks at each connection for long.
-        "A pool saves much of the time of a short query, and almost nothing of a long one.": {
+        "What a pool saves depends on the query.": {
             "here.compare": near(raw=50.0, no_tls=1500.0, tuned=1200.0)
         },
         # A pool that opens a connection for each query.
@@ -105,7 +105,7 @@ COUNTER_EXAMPLES = {
         "One of the two is slower than no pool, and the other is faster.": {
             "latency.compare": [far(32, at_5={"pooled": 1800.0, "tuned": 2000.0})]
         },
-        "Without messages in the lock a pool does many times the work.": {
+        "What a pool does in its lock decides how much work it does.": {
             "in_the_lock.measure": [
                 dict(
                     zip(
@@ -117,7 +117,7 @@ COUNTER_EXAMPLES = {
             ],
         },
         # One lock around all queries: the server works for one connection at a time.
-        "The first sixteen connections bring more than the later ones.": {
+        "One of the two steps brings more than twice as much as the other.": {
             "sizes.measure": pool_of(180.0, 190.0, 190.0, 190.0, 190.0, 190.0, 190.0)
         },
         # A machine with many processors, and a Python that uses them.
@@ -129,7 +129,7 @@ COUNTER_EXAMPLES = {
             "sizes.measure": pool_of(180.0, 190.0, 190.0, 190.0, 190.0, 190.0, 190.0)
         },
         # DBUtils lines its callers up.
-        "MysqlHelp shares the turns more equally.": {"fair.measure": [SERVED]},
+        "Not all of them share the turns equally.": {"fair.measure": [SERVED]},
         # Who is in the line is overtaken all the same.
         "The turnstile made the turns more equal.": {
             "fair.measure": [SERVED],
@@ -137,7 +137,7 @@ COUNTER_EXAMPLES = {
             "turn": [turns(10, 25)],
         },
         # A tuned pool that asks the server all the same: far away it gains nothing.
-        "On the slow network the tuned pool is more than twice as fast.": {
+        "On the slow network one pool is more than twice as fast as the other.": {
             "here.compare": near(pooled=2000.0, tuned=3000.0),
             "latency.compare": [far(1, at_5={"pooled": 2000.0, "tuned": 2000.0})],
         },
@@ -151,7 +151,7 @@ COUNTER_EXAMPLES = {
             ],
         },
         # A socket whose messages wait as long as a poll's, as they do without TCP_NODELAY on a slow line.
-        "Polling has a long delay or moves many bytes, and WebSocket does neither.": {
+        "WebSocket has neither a long delay nor many bytes.": {
             "measure": [
                 {
                     "slow polling": Cost(13, 6, 146.0, 558.0),
@@ -163,12 +163,16 @@ COUNTER_EXAMPLES = {
     },
     "09_log_in_and_register": {
         # Scrypt with parameters that are much too small.
-        "Scrypt takes much longer.": {"milliseconds": [0.0015, 0.09]},
-        # Whoever is unknown is sent away at once.
-        "Neither takes twice as long as the other.": {"milliseconds": [50.0, 0.4]},
+        "Scrypt takes longer.": {"milliseconds": [0.0015, 0.009]},
+        # No hash is compared.
+        "A wrong log-in takes much longer than the page of the form.": {
+            "milliseconds": [6.0, 5.0, 3.0]
+        },
     },
     "10_befriend_and_catch_up": {
         # Each message has a transaction of its own, together or not.
-        "Together they take less than half as many transactions.": {"transactions": [30, 29]},
+        "One of the two ways takes less than half as many transactions.": {
+            "transactions": [30, 29]
+        },
     },
 }

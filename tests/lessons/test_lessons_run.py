@@ -112,7 +112,7 @@ FACTS = {
         "lost-back": ["code: 25209"],
         "many-run": ["| threads | 100 |", "| greenlets | 100 |"],
         "push-measure": ["slow polling has the longest delay"],
-        "push-plot": ["Polling has a long delay or moves many bytes, and WebSocket does neither."],
+        "push-plot": ["WebSocket has neither a long delay nor many bytes."],
     },
     "07_broadcast_to_a_group": {
         "zombie-run": ["connected: True\n韩雪 hears: []\n舒畅 hears: [{'msg': '有人吗'}]"],

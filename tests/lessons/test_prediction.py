@@ -137,11 +137,10 @@ def test_a_guess_stands_beside_what_ran(play):
         "result-guess": 'predict("06-frame-draw", 11)',
         "result": "class Drawing:\n    __repr__ = lambda self: '12 bytes: text'\nDrawing()",
         "misspelled": 'predict("03-pool", 2)',
-        "same-time-guess": "import os\n"
+        "utf8-fails-guess": "import os\n"
         'os.environ["COURSE_LANG"] = "zh"\n'
-        'predict("09-same-time", "否")',
-        "same-time": "from course.lesson import claim\n"
-        'claim(True, "Neither takes twice as long as the other.")',
+        'predict("02-utf8-fails", "是")',
+        "utf8-fails": "from course.lesson import show_error\nwith show_error():\n    pass",
     }
     cells = [nbformat.v4.new_code_cell(source, id=name) for name, source in sources.items()]
     played = play(nbformat.v4.new_notebook(cells=cells), allow_errors=True)
@@ -162,10 +161,10 @@ def test_a_guess_stands_beside_what_ran(play):
     assert told("shown") == ["Your guess: 2, 4", "What ran:   2, 4    They agree."]
     assert "What ran:   12    They differ." in played.text("result")
     # The answer is looked for in English, whatever the reader is shown.
-    claimed, mine, ran = played.text("same-time").splitlines()
-    assert "Neither" not in claimed
-    assert mine.endswith("否")
+    shown, mine, ran = played.text("utf8-fails").splitlines()
+    assert "No error" not in shown
+    assert mine.endswith("是")
     assert "They" not in ran
-    assert "否" in ran
+    assert "是" in ran
     (error,) = played.errors
     assert error.traceback[0].startswith('There is no prediction "03-pool": write "03-')

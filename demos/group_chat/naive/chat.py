@@ -24,12 +24,12 @@ def page() -> str:
 def chat(username: str) -> str:
     """Send each message to all others; only an error ends the loop (W2)."""
     socket: Any = request.environ.get("wsgi.websocket")  # W8: a page of any site may connect
-    if socket:  # W3: a plain request has none, and `receive` fails
-        sockets[username] = socket  # W4: it replaces an earlier socket of this name
+    if socket:  # W3: a plain request has none
+        sockets[username] = socket  # W4: also if this name is in use
     while True:
         message = json.loads(socket.receive())  # W2, W5, W9: None, or any text of any size
         frame = {"username": message.get("username"), "msg": message.get("msg")}  # W7: any name
-        for other in sockets.values():  # W10: an error if somebody joins meanwhile
+        for other in sockets.values():  # W10: over the dictionary itself
             if other is not socket:
                 other.send(json.dumps(frame))  # W2: an error here disconnects the sender
 

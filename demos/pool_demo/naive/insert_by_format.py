@@ -7,6 +7,6 @@ import pymysql
 
 
 def insert_by_format(connection: pymysql.Connection, name: str, age: object) -> None:
-    """Insert a row into `stu`. The name `O'Brien` gives error 1064; an attack inserts more rows."""
+    """Insert a row into `stu`, with the name as it was typed."""
     with connection.cursor() as cursor:
         cursor.execute("insert into stu(name, age) value ('%s','%s')" % (name, age))  # noqa: UP031

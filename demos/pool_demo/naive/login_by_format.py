@@ -35,7 +35,7 @@ def clear_passwords(users: dict[str, str]) -> Iterator[None]:
 
 
 def over(pool: PooledDB) -> Select:
-    """Return the source's way to query: borrow, query, give back. An error skips the last (E13)."""
+    """Return the source's way to query: borrow, query, give back (E13)."""
 
     def select(sql: str) -> Sequence[Any]:
         connection = pool.connection()
@@ -50,10 +50,7 @@ def over(pool: PooledDB) -> Select:
 
 
 def log_in(select: Select, name: str | None, password: str | None) -> bool:
-    """Return True if this name and this password are accepted.
-
-    The password `x" or "1"="1` is accepted, and so is the user `alice"-- ` (E5).
-    """
+    """Return True if this name and this password are accepted (E5)."""
     sql = 'select name from clear_userinfo where name ="%s"and password="%s"' % (name, password)  # noqa: UP031
     return bool(select(sql))
 

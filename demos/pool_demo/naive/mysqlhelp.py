@@ -30,7 +30,7 @@ class MysqlHelp:
         return cls.inst
 
     def __init__(self) -> None:
-        """Make a new wrapper, each time (E9). It opens no connection before the first query."""
+        """Make a new wrapper, each time (E9)."""
         self.db = getPTConnection()
 
     @classmethod
@@ -76,7 +76,7 @@ class MysqlHelp:
             self.close(cursor, conn)
 
     def _read(self, method: str, fetch: Fetch, sql: str, param: Any) -> Any:  # noqa: ANN401
-        """E8: if `execute` fails, the `except` closes a cursor that does not exist."""
+        """Run a statement and read its rows (E8)."""
         try:
             cursor, conn = self.execute(sql, param)  # type: ignore[attr-defined]
             answer = fetch(cursor)

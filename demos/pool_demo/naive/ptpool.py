@@ -1,5 +1,8 @@
 """E9: the wrapper of A6. All objects should share one pool, and do not. Right: ../ptpool.py.
 
+Reading `self.__pool` finds the attribute of the class. Writing it makes an attribute of this object
+only, and that hides the one of the class, which stays None.
+
 Everything here behaves as in the source. Two things had to change: the import (E1), and the
 address, which comes from the settings.
 """
@@ -25,11 +28,7 @@ class PTConnectionPool:
     __pool: Any = None  # an attribute of the class, for all its objects
 
     def __connection(self) -> Any:  # noqa: ANN401 - DBUtils has no types
-        """Borrow a connection; make the pool if there is none.
-
-        E9: reading `self.__pool` finds the attribute of the class. Writing it makes an attribute of
-        this object only, and that hides the one of the class. The class attribute stays None.
-        """
+        """Borrow a connection; make the pool if there is none (E9)."""
         if self.__pool is None:
             self.__pool = new_pool()
         return self.__pool.connection()

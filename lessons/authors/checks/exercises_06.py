@@ -387,7 +387,7 @@ COUNTS = (4, 3)  # messages to collect, one time and another
 @exercise(
     "6.5",
     hints=(
-        ("Lesson 06, section 12: which way asks once, and is answered when there is something?"),
+        ("Lesson 06, section 11: which way asks once, and is answered when there is something?"),
         (
             "Ask the other lane, with the id of the last message that you have. Between an "
             "answer and the next question there is nothing to wait for."

@@ -13,10 +13,10 @@ from demos.pool_demo.settings import connect_args
 POOL = PooledDB(
     creator=pymysql,  # the DB-API 2 module that opens connections
     maxconnections=6,  # borrowed at the same time, at most. 0: only the server has a limit
-    mincached=2,  # opened now. Later the pool does not keep this number (E4)
-    maxcached=5,  # idle connections to keep. The pool closes further ones. 0: keep all
-    maxshared=1,  # connections to share, if the driver's threadsafety is 2 or more (E2, E3)
-    blocking=True,  # at the maximum: wait, without a time-out. False: raise an error
+    mincached=2,  # idle connections at the start. Later the pool does not keep this number (E4)
+    maxcached=5,  # idle connections to keep. 0: all of them
+    maxshared=1,  # meant for connections with several borrowers. step3c tests it (E2, E3)
+    blocking=True,  # whether a borrower waits at the maximum. There is no time-out
     maxusage=None,  # uses of a connection until it is replaced. None: no limit
     setsession=[],  # SQL to run once on each new connection, not at each checkout
     ping=0,  # when to check: 0 never, 1 at checkout, 2 at cursor(), 4 at execute(), 7 always

@@ -43,7 +43,7 @@ SKIPPED_CALLS = {
 # One word is enough beside a value: "Next: {exercise}", "{number} right. {why}".
 LABEL = re.compile(
     r"""^\ *(?:--\w+\ [a-z]+\ |[A-Z][a-z]+(?:\ \{[^}]*\})?:\ +\{|[A-Z][a-z]+\ {2,}\{)
-    |^\{[^}]*\}\ [a-z]+[.:]\ \{|\ \(\{[^}]*\}\ [a-z]+\)$""",
+    |^\{[^}]*\}\ [a-z]+[.:]\ \{|\ \((?:\{[^}]*\}\ [a-z]+|[a-z]+\ \{[^}]*\})\)$""",
     re.VERBOSE,
 )
 # Their words are passed on by commands and by the stage.

@@ -20,5 +20,5 @@ def with_chinese(files: Iterable[str]) -> str:
 
 
 if __name__ == "__main__":
-    # Matplotlib asks fontconfig or the system; where neither answers, it looks in the usual folders.
+    # Matplotlib asks fontconfig or the system; where neither answers, it looks in usual folders.
     print(with_chinese(sorted(font_manager.findSystemFonts())), end="")

@@ -364,10 +364,11 @@ def _explain(error: BaseException, one: Exercise, namespace: dict[str, Any]) -> 
         return f"your answer cannot be used. Trying it raised {words}"
     frame, line = lines[-1]
     code = linecache.getline(frame.f_code.co_filename, line).strip()
-    where = f"in line {line} of its cell, `{code}`" if code else f"in line {line} of its cell"
     if isinstance(error, NameError) and error.name in _set_up_names(one.book):
         return f"your code raised {words}: run the set-up cell at the top, then this one again"
-    return f"your code raised {words}, {where}"
+    if not code:
+        return f"your code raised {words}, in line {line} of its cell"
+    return f"your code raised {words}, in line {line} of its cell, `{code}`"
 
 
 def _set_up_names(book: Path) -> tuple[str, ...]:

@@ -19,6 +19,8 @@ HOLE = re.compile(r"\{([^{}]+)\}")
 LEAST = 4  # letters outside the holes, for an entry to be compared with
 FEWEST = 2  # the same, for those who ask for less
 WORD = 2  # characters at its beginning by which an entry is found
+# Between sentences; the second, if they were added to one without its full stop: ". Your function also received ...".
+BORDERS = (r"(?<=[.!?]) (?=[A-Z])", r"(?=\. [A-Z])")
 
 
 def read(file: Path) -> dict[str, str]:
@@ -107,10 +109,11 @@ class Sentences:
         core = text.strip(" ")
         if core != text:  # layout at its ends belongs to no sentence
             return text.replace(core, self.translated(core, least), 1) if core else text
-        several = re.split(r"(?<=[.!?]) (?=[A-Z])", text)
-        parts = [self._found(one, least) or self._found(f" {one}", least) for one in several]
-        if len(parts) > 1 and None not in parts:
-            return "".join(part.strip(" ") for part in parts if part)
+        for border in BORDERS:
+            several = [one for one in re.split(border, text) if one]
+            parts = [self._found(one, least) or self._found(f" {one}", least) for one in several]
+            if len(parts) > 1 and None not in parts:
+                return "".join(part.strip(" ") for part in parts if part)
         return text
 
     def _found(self, text: str, least: int) -> str | None:

@@ -9,6 +9,7 @@ import mimetypes
 import re
 import unicodedata
 from collections.abc import Iterator
+from functools import partial
 from html import escape, unescape
 from itertools import groupby
 from pathlib import Path
@@ -23,6 +24,9 @@ from course.notebooks.reading_time import ASK, guesses
 
 ASSETS = Path(__file__).parent / "look"
 LONG_WORD = 24  # letters: on a phone, a longer word of code may not fit into a line
+PHONE_LINE = 34  # letters of a line of code on a phone
+SHORT = 12  # letters of code that stay in one line of prose
+TERM = 6  # letters of a Chinese word, at most
 
 PAGE = """\
 <!doctype html>
@@ -97,9 +101,11 @@ def markdown(source: str) -> str:
     html = re.sub(r"<table>(.*?)</table>", _table, html, flags=re.DOTALL)
     html = re.sub(r'<a href="([^"]+)">(.*?)</a>', _link, html)
     html = re.sub(r"(?<!\">)<code>(\d\d_\w+)\.ipynb</code>", _lesson, html)
-    # A path is broken after a slash, before anything else in it is. An option and a key are not broken.
+    html = re.sub(r"<code>([^<\n]+)</code>", _short, html)
+    # A path is broken after a slash, before anything else in it is. An option, a key and "turns/s" are not broken.
     return re.sub(
-        r"<pre.*?</pre>|<[^>]+>|(?<=\w)(?P<slash>/)(?=\w)|(?P<whole>(?<![\w-])--[a-z][\w-]*|Ctrl-\w)",
+        r'<pre.*?</pre>|<code class="whole">.*?</code>|<[^>]+>'
+        r"|(?P<whole>(?<![\w-])--?[a-z0-9][\w-]*|Ctrl-\w|\w+/s\b)|(?<=\w)(?P<slash>/)(?=\w)",
         _broken,
         html,
         flags=re.DOTALL,
@@ -107,13 +113,28 @@ def markdown(source: str) -> str:
 
 
 def _close(html: str) -> str:
-    """Return HTML without blanks after Chinese marks, which have their own: Markdown needs such a blank after `。**`."""
-    return re.sub(
+    """Return Chinese HTML with the right blanks.
+
+    None after a mark, which has its own: Markdown needs such a blank after `。**`. None that breaks `第 5 节` or `8 分钟`.
+    """
+    html = re.sub(
         r"<pre.*?</pre>|(?<=[，。：；！？、）])(?P<ends>(?:</\w+>)*) +(?=\S)",
         lambda found: found[0] if found["ends"] is None else found["ends"],
         html,
         flags=re.DOTALL,
     )
+    return re.sub(
+        r"<pre.*?</pre>|<[^>]+>|(?P<blank>(?<=第) (?=\d)|(?<=\d) (?=[一-鿿]|&#[2-4]\d{4};))",
+        lambda found: "&nbsp;" if found["blank"] else found[0],
+        html,
+        flags=re.DOTALL,
+    )
+
+
+def _short(found: re.Match[str]) -> str:
+    """Keep short code in one line."""
+    kind = ' class="whole"' if len(unescape(found[1])) <= SHORT else ""
+    return f"<code{kind}>{found[1]}</code>"
 
 
 def _broken(found: re.Match[str]) -> str:
@@ -167,22 +188,25 @@ def _lines(html: str) -> str:
     def line(text: str) -> str:
         plain = _plain(text)
         indent = len(plain) - len(plain.lstrip(" "))
-        shown = re.sub(r"(?:<[^>]+>|[^\s<])+", _word, text)
+        shown = re.sub(r"(?:<[^>]+>|[^\s<])+", partial(_word, PHONE_LINE - indent), text)
         return f'<span class="line" style="--indent:{indent}ch">{shown or "<br>"}</span>'
 
     return "".join(map(line, html.split("\n")))
 
 
-def _word(found: re.Match[str]) -> str:
-    """Let a word of a line be broken at a point, a slash or a bracket, if it is long or the first one.
+def _word(room: int, found: re.Match[str]) -> str:
+    """Let a word of a line be broken after a point, a slash, a bracket or "=", if it is long or the first one; an arrow never.
 
     A long one would be broken anywhere. Below an indentation that stands alone, the first one would leave an empty line.
     """
+    plain = _plain(found[0])
+    if plain == "->":
+        return f'<span class="whole">{found[0]}</span>'
     is_first = not _plain(found.string[: found.start()]).strip()
-    if not is_first and len(_plain(found[0])) <= LONG_WORD:
+    if not is_first and len(plain) <= min(LONG_WORD, room):
         return found[0]
     return re.sub(
-        r"<[^>]+>|[./(\[]",
+        r"=</span>|<[^>]+>|[./(\[]",
         lambda part: part[0] if part[0].startswith("<") else f"{part[0]}<wbr>",
         found[0],
     )
@@ -249,6 +273,12 @@ def _table(found: re.Match[str]) -> str:
     columns = len(re.findall(r"<th\b", found[1]))
     kind = "wide roomy" if columns > 4 and re.search(r"<td[^>]*>[^<]{40}", found[1]) else "wide"
     cells = re.sub(r"<td>([\d.,]+(?: \([\d.,-]+\))?)</td>", r'<td class="whole">\1</td>', found[1])
+    # Chinese words are broken at any letter, if nobody says that it is a word.
+    cells = re.sub(
+        rf"<td>(?=[^<]*[一-鿿])([^<、]{{1,{TERM}}}(?:、[^<、]{{1,{TERM}}})*)</td>",
+        r'<td class="term">\1</td>',
+        cells,
+    )
     return f'<div class="{kind}" tabindex="0"><table>{cells}</table></div>'
 
 

@@ -2,6 +2,7 @@
 
     course.po         what the command, the notebooks' helpers and the stage's server say
     stage.po          labels of the stage's pages, and what its scripts say
+    doctor.po         the words at the beginning of the doctor's lines
     exercises_02.po   hints and verdicts of a lesson's exercises
     programs.po       what programs say that the command runs for the reader, and the titles of the benchmarks
     lessons.po        claims and questions in the lessons' code cells
@@ -42,7 +43,7 @@ SKIPPED_CALLS = {
 # One word is enough beside a value: "Next: {exercise}", "{number} right. {why}".
 LABEL = re.compile(
     r"""^\ *(?:--\w+\ [a-z]+\ |[A-Z][a-z]+(?:\ \{[^}]*\})?:\ +\{|[A-Z][a-z]+\ {2,}\{)
-    |^\{[^}]*\}\ [a-z]+[.:]\ \{|\ \(\{[^}]*\}\ [a-z]+\)$""",
+    |^\{[^}]*\}\ [a-z]+[.:]\ \{|\ \((?:\{[^}]*\}\ [a-z]+|[a-z]+\ \{[^}]*\})\)$""",
     re.VERBOSE,
 )
 # Their words are passed on by commands and by the stage.
@@ -168,6 +169,13 @@ def of_page(file: Path) -> Iterator[str]:
             yield str(said)
 
 
+def of_labels(file: Path) -> Iterator[str]:
+    """Yield what a Python file gives to `label`: single words, which may be values elsewhere."""
+    for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+        if isinstance(node, ast.Call) and _name(node.func) == "label":
+            yield text_of(node.args[0]) or ""
+
+
 def of_title(file: Path) -> Iterator[str]:
     """Yield the first line of a program's docstring."""
     yield manifest.first_line(file)
@@ -213,6 +221,7 @@ def areas() -> dict[str, list[tuple[Path, Reader]]]:
             for file in sorted((root / "course" / "stage" / "page").iterdir())
             if file.suffix in (".html", ".js")
         ],
+        "doctor": [(root / "course" / "verbs" / "doctor.py", of_labels)],
         "lessons": [(file, of_notebook) for file in sorted(place.english().glob("[0-9]*.ipynb"))],
         "builds": [
             (file, of_python)

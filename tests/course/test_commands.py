@@ -5,10 +5,14 @@ import signal
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
+import matplotlib
 import pytest
 
-from course.ground import manifest, place
+from course.ground import manifest, place, tools
+from demos.instruments import fonts
+from tests.support.left_in_english import left
 from tests.support.processes import alive
 from tests.support.waiting import eventually, within
 
@@ -144,6 +148,58 @@ def test_doctor_names_what_is_missing_and_its_cure(course: Course, tmp_path):
         == done.stdout.count("mend it with: python3 -m course setup")
         == 2
     )
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "--help",
+        "doctor",
+        "step",
+        "step borrow_nothing",
+        "bench",
+        "lessons",
+        "exercises",
+        "exercises next",
+        "build",
+        "build chess",
+        "build pool",
+        "build pool --hint",
+        "db start",
+        "db status",
+        "db --help",
+        "--port x",
+    ],
+)
+def test_a_chinese_reader_gets_no_english(course: Course, line: str):
+    done = course.run("--lang", "zh", *line.split())
+    said = done.stdout + done.stderr
+    assert re.search("[一-鿿]", said) and not left(said)
+
+
+def test_doctor_begins_its_lines_in_the_readers_language(course: Course, tmp_path):
+    """Its labels are single words, of which nothing else says whether they are translated."""
+    for state in ({}, {"COURSE_STATE_DIR": str(tmp_path / "empty")}):
+        *lines, _ = course.run("--lang", "zh", "doctor", **state).stdout.splitlines()
+        labels = [" ".join(line.split()[:2]) for line in lines if not line.startswith(" ")]
+        assert len(labels) > 5
+        assert not [one for one in labels if re.search("[A-Za-z]", one.replace("Python", ""))]
+
+
+def test_doctor_names_a_font_with_chinese_characters_or_the_cure(course: Course):
+    said = course.run("doctor").stdout
+    assert (" has Chinese characters" in said) != ("shows boxes until you install one" in said)
+
+
+def test_a_font_is_searched_for_chinese_characters(tmp_path):
+    broken, latin = (
+        tmp_path / "broken.ttf",
+        Path(matplotlib.get_data_path()) / "fonts/ttf/DejaVuSans.ttf",
+    )
+    broken.write_bytes(b"no font")
+    assert fonts.with_chinese([str(broken), str(latin)]) == ""
+    (chinese,) = tools.ensure("fonts").path.parent.rglob("wqy-microhei.ttc")
+    assert fonts.with_chinese([str(broken), str(latin), str(chinese)]) == "WenQuanYi Micro Hei"
 
 
 def test_doctor_tries_the_rights_on_another_server(course: Course, clean_environment):

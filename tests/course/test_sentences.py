@@ -8,6 +8,9 @@ CHINESE = Sentences(
         "{what} expected {wanted}, your function returned {found}": "{what}应为 {wanted}，返回了 {found}",
         "expected {wanted}, your function returned {found}": "应为 {wanted}，返回了 {found}",
         "nothing": "空",
+        "expected {wanted} rows, the table has {found} of them{advice}": "应为 {wanted} 行，表里有 {found} 行{advice}",
+        ". Your function sent {count} messages": "。它发送了 {count} 条消息",
+        ". Your function also received {text}": "。它还收到了 {text}",
     }
 )
 
@@ -23,3 +26,8 @@ def test_of_several_entries_the_one_that_leaves_least_in_english_is_taken():
 
 def test_what_no_entry_has_stays_as_it_is():
     assert CHINESE.translated("  expected something else") == "  expected something else"
+
+
+def test_sentences_that_were_added_to_another_one_are_translated_each():
+    said = "expected 3 rows, the table has 2 of them. Your function sent 4 messages. Your function also received 早"
+    assert CHINESE.translated(said) == "应为 3 行，表里有 2 行。它发送了 4 条消息。它还收到了 早"

@@ -14,6 +14,7 @@ from course.notebooks import execution, exercises
 from demos.instruments.witness import Witness
 from demos.pool_demo import seed
 from demos.pool_demo.settings import connect_args
+from tests.support.left_in_english import left_of
 
 from .conftest import LESSONS, read
 
@@ -142,6 +143,7 @@ def called_wrong(room, number, answer, words):
     verdict = exercise.judge(number, room(number, exercises.answered(solution(number), answer)))
     assert verdict.outcome == exercise.WRONG, answer
     assert words in verdict.said
+    assert not left_of(verdict.said), "a reader of the Chinese edition gets English"
 
 
 @pytest.mark.parametrize("number", NUMBERS)

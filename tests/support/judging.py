@@ -7,6 +7,7 @@ import pytest
 
 from course import build as engine
 from course.ground import manifest, place
+from tests.support.left_in_english import left_of
 
 AUTHORS = place.english() / "authors" / "builds"
 SECONDS = sorted(AUTHORS.glob("*/second.*"))
@@ -147,3 +148,4 @@ class ChatOfTheSource(Chat):
 def missed(result, name, number, which):
     assert engine.staircase(name).goals[number - 1].mutants[which].says in result.observed
     assert "\n" not in result.observed
+    assert not left_of(result.observed), "a reader of the Chinese edition gets English"

@@ -270,22 +270,22 @@ def _last_error(said: str, file: Path) -> str:
     _, mark, text = said.rpartition(TRACEBACK)
     if not mark:  # a file that is no Python has no such line
         found = re.search(r'File "([^"]+)", line (\d+)\n(?:.*\n)*?(\w*Error: .*)', said)
-        return f"{found[3]} (line {found[2]})" if found else ""
+        return _at(found[3], [found[2]]) if found else ""
     lines = text.splitlines()[1:]
     error = next((line for line in lines if re.match(r"[A-Za-z_]", line)), "")[:200]
     frames = re.findall(r'File "([^"]+)", line (\d+)', text)
     mine = [number for there, number in frames if Path(there).name == file.name]
     if "'wsgi.websocket'" in error:
         return (
-            f"{error}{_line(mine)}. A WebSocket is there only if gevent's WSGIServer got "
+            f"{_at(error, mine)}. A WebSocket is there only if gevent's WSGIServer got "
             "handler_class=WebSocketHandler"
         )
     if mine or not frames:
-        return f"{error}{_line(mine)}"
+        return _at(error, mine)
     there, number = frames[-1]
     return f"{error} (line {number} of {'/'.join(Path(there).parts[-2:])})"
 
 
-def _line(numbers: Sequence[str]) -> str:
-    """Return the last of these lines, as it stands behind an error."""
-    return f" (line {numbers[-1]})" if numbers else ""
+def _at(error: str, numbers: Sequence[str]) -> str:
+    """Return an error with the last of these lines, if there is one."""
+    return f"{error} (line {numbers[-1]})" if numbers else error

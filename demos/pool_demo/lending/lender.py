@@ -8,7 +8,6 @@ resets the session, so nothing of the last borrower is left in it.
 
 import os
 import select
-import threading
 import weakref
 from collections.abc import Callable
 from contextlib import suppress
@@ -19,6 +18,7 @@ from dbutils.pooled_db import PooledDB
 from pymysql.constants import CLIENT
 
 from demos.pool_demo.lending.connection import Connection
+from demos.pool_demo.lending.mutex import NobodyWaits
 from demos.pool_demo.lending.turnstile import Place, Turnstile
 from demos.pool_demo.settings import Settings, Tls, tls_arguments
 
@@ -74,6 +74,7 @@ class Lender:
         )
         # The turnstile keeps the limit. reset=False: the next borrower's first statement resets.
         self._pool = PooledDB(creator=self._make, maxcached=connections, ping=is_alive, reset=False)
+        self._pool._lock = NobodyWaits()
 
     def lend(self) -> "Loan":
         """Lend a connection for a block. Its session is as if it were new.
@@ -95,7 +96,7 @@ class Lender:
 
     def forget(self) -> None:
         """In a forked child: drop the parent's connections without a word to the server."""
-        self._pool._lock = threading.Condition()  # a thread that is not here may have held it
+        self._pool._lock = NobodyWaits()  # a thread that is not here may have held it
         for raw in list(self._raws):
             sock, raw._sock = raw._sock, None
             if sock is not None:

@@ -4,10 +4,11 @@ objects = Registry()
 objects.get("a", Thing) is objects.get("a", Thing)
 """
 
-import threading
 import weakref
 from collections.abc import Callable, Hashable
 from typing import Any, TypeVar
+
+from demos.pool_demo.lending.mutex import Mutex
 
 T = TypeVar("T")
 
@@ -19,7 +20,7 @@ class Registry:
         """Begin with none."""
         self._objects: dict[Hashable, Any] = {}
         self._ever_made: weakref.WeakSet[Any] = weakref.WeakSet()  # removed ones too
-        self._lock = threading.Lock()
+        self._lock = Mutex()
 
     def get(self, key: Hashable, make: Callable[[], T]) -> T:
         """Return the object of a key. The first call makes it."""
@@ -42,5 +43,5 @@ class Registry:
 
     def after_fork(self) -> list[Any]:
         """In a child: return all objects that somebody still has, also those that were removed."""
-        self._lock = threading.Lock()  # a thread that is not here may have held it
+        self._lock = Mutex()  # a thread that is not here may have held it
         return list(self._ever_made)

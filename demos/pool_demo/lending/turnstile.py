@@ -15,6 +15,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Self
 
+from demos.pool_demo.lending.mutex import Mutex
+
 _LOOK = 1.0  # seconds after which a waiting caller looks whether a place came free by itself
 
 
@@ -55,7 +57,7 @@ class Turnstile:
         # Who is inside is not counted but known. A place that nobody holds is not there any more.
         self._inside: set[weakref.ref[Place]] = set()
         self._queue: deque[weakref.ref[Place]] = deque()
-        self._mutex = threading.Lock()
+        self._mutex = Mutex()
 
     def enter(self, timeout: float) -> Place:
         """Return a place; wait in line for at most `timeout` seconds. Raises PoolTimeout."""

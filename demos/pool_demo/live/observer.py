@@ -21,6 +21,7 @@ import pymysql
 from demos.instruments.delay_proxy import DelayProxy
 from demos.instruments.witness import Witness
 from demos.pool_demo.compared.ways import transports
+from demos.pool_demo.lending.mutex import Mutex
 from demos.pool_demo.live.cross_check import Look, Verdict, differences
 from demos.pool_demo.live.lanes import Picture
 from demos.pool_demo.live.load_choice import Choice, Refused
@@ -45,7 +46,7 @@ class Run:
     def __init__(self, choice: Choice, number: int, port: int) -> None:
         """Start the load; it connects to the server on this port."""
         self.choice, self.number = choice, number
-        self.mutex = threading.Lock()
+        self.mutex = Mutex()
         self.picture = Picture(time.perf_counter_ns())
         self.verdict = Verdict()
         self.report: Report | None = None

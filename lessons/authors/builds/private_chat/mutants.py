@@ -1,5 +1,7 @@
 """Programs that break one sentence each of the private chat: more for its goals to see."""
 
+import sys
+
 from course.build import Mutant
 
 STORED = "            (sender.id, friend.id, client_id, msg),"
@@ -179,9 +181,6 @@ REFUSES = [
         ],
         "for the client_id 'cccc",
     ),
-    Mutant(
-        [("suppress(ValueError, RecursionError)", "suppress(ValueError)")], "(10000 characters)"
-    ),
     Mutant([("bool(text.encode())", "True")], "half a character"),
     Mutant(
         [
@@ -195,6 +194,12 @@ REFUSES = [
         "is not hers",
     ),
 ]
+if sys.version_info < (3, 14):  # which reads 10,000 brackets, and 16 KB hold few more
+    REFUSES.append(
+        Mutant(
+            [("suppress(ValueError, RecursionError)", "suppress(ValueError)")], "(10000 characters)"
+        )
+    )
 
 STORES_BEFORE_IT_ACKNOWLEDGES = [
     _sends_inside("sender"),

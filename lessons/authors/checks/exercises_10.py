@@ -371,7 +371,8 @@ class Breaking:
                     with connect() as page:
                         page.send(json.dumps({"to": "舒畅", "msg": text, "client_id": client_id}))
                         while not done:
-                            done = json.loads(page.recv(5)).get("client_id") == client_id
+                            frame = json.loads(page.recv(5))
+                            done = (frame["type"], frame.get("client_id")) == ("message", client_id)
                 except ConnectionClosed:
                     continue
         """: "expected ['晚安', '好'] stored for 唐嫣",

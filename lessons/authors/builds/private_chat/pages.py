@@ -208,7 +208,7 @@ def tab(visitor: Visitor, name: str) -> Iterator[Page]:
 @contextmanager
 def deaf_tab(chat: Program, visitor: Visitor, name: str) -> Iterator[Page]:
     """Open a tab that reads only when it is asked what it hears, and whose line holds little."""
-    line = faults.narrow_line(chat.url)
+    line = {**faults.narrow_line(chat.url), "ping_interval": None}  # it would get no pong
     with visitor.ws(subprotocols=["im.v1"], **line) as socket, faults.hung_up(socket):
         yield Page(name, socket)
 

@@ -6,6 +6,7 @@ The servers believe `X-Forwarded-For`, as behind a proxy, so each test has addre
 import asyncio
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
 import pytest
@@ -17,6 +18,7 @@ from tests.support.waiting import eventually
 
 RATE, BURST = 0.5, 30  # lines a second, and at once, of a person
 PEOPLE = 10
+ROW = 600  # requests that one connection sends without waiting for an answer
 OF_ADDRESS = 4 * PEOPLE  # connections at a time, connections at once, lines at once
 
 
@@ -147,6 +149,28 @@ def test_who_asks_for_pages_too_often_waits_and_is_refused_in_the_end(shared):
         assert other.ask(line).status == 200
         (answer,) = say(member, "I am still here")
         assert answer["type"] == "ack"
+
+
+def test_a_row_of_requests_on_one_connection_lets_the_others_in_between(shared):
+    """The next request of the row is here already, so its connection never waits for anything."""
+    chat = shared("chat", "--proxies", "1", "--rate", "1000")
+    member, visitor = (
+        let_in(chat, "198.51.100.10", fresh()),
+        hostile.Client(chat.url, upgrade=False),
+    )
+    row = hostile.Client(chat.url, upgrade=False)
+    line = f"GET /ws HTTP/1.1\r\nHost: {row.host}\r\nX-Forwarded-For: {{}}\r\n\r\n"
+
+    with ThreadPoolExecutor(1) as thread:
+        row.send((line.format("198.51.100.12") * ROW).encode())
+        read = thread.submit(lambda: [row.ask(b"").status for _ in range(ROW)])
+        between = 0
+        while not read.done():
+            assert visitor.ask(line.format("198.51.100.11").encode()).status == 200
+            assert [answer["type"] for answer in say(member, "x")] == ["ack"]
+            between += 1
+    assert set(read.result()) == {200}
+    assert between > ROW / 20
 
 
 def test_a_classroom_behind_one_address_is_not_held_back(shared):

@@ -12,17 +12,15 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import IntEnum
-from heapq import heapify, heappop, heappush
-from itertools import count
 from typing import ParamSpec, TypeVar
 
 import gevent
-from gevent.event import Event
 from gevent.lock import Semaphore
 from gevent.threadpool import ThreadPool
 from werkzeug.exceptions import ServiceUnavailable
 from werkzeug.security import check_password_hash, generate_password_hash
 
+from demos.group_chat.connection.turns import OneByOne
 from demos.private_chat.web.app import start_the_clock, stop_the_clock
 
 P = ParamSpec("P")
@@ -43,47 +41,8 @@ class Rank(IntEnum):
 
 Line = tuple[Rank, str]  # one waits behind the others of the same rank and address
 
-
-class _Turns:
-    """The use of one thing, one after the other: by rank, and within it as they came."""
-
-    def __init__(self) -> None:
-        self._waiting: list[tuple[Rank, int, Event]] = []
-        self._numbers = count()
-        self._is_taken = False
-
-    @contextmanager
-    def turn(self, rank: Rank) -> Iterator[None]:
-        if self._is_taken:
-            self._wait(rank)
-        self._is_taken = True
-        try:
-            yield
-        finally:
-            self._pass_on()
-
-    def _wait(self, rank: Rank) -> None:
-        mine = rank, next(self._numbers), Event()
-        heappush(self._waiting, mine)
-        try:
-            mine[-1].wait()
-        except BaseException:  # it has taken too long
-            if mine in self._waiting:
-                self._waiting.remove(mine)
-                heapify(self._waiting)
-            else:
-                self._pass_on()
-            raise
-
-    def _pass_on(self) -> None:
-        if self._waiting:
-            heappop(self._waiting)[-1].set()  # it stays taken
-        else:
-            self._is_taken = False
-
-
 _NICENESS = os.getpriority(os.PRIO_PROCESS, 0) + NICE  # Linux takes 19 if it is more
-_thread, _turns = ThreadPool(1), _Turns()
+_thread, _turns = ThreadPool(1), OneByOne()
 _lines: dict[Line, list[Semaphore]] = {}  # for each line its turn, once for each who is in it
 
 

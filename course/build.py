@@ -282,9 +282,9 @@ def _sentence(observed: str) -> str:
     text = f"{observed[:1].upper()}{observed[1:]}"
     if text.endswith((".", "!", "?", "。", "！", "？")):
         return text
-    # A Chinese sentence may end in a value; an English one may have Chinese values in it.
-    end = "[\u3400-\u9fff]$" if language.chosen() == language.USUAL else "[\u3400-\u9fff]"
-    return f"{text}。" if re.search(end, text) else f"{text}."
+    # An English sentence may have Chinese values in it, also at its end.
+    is_chinese = language.chosen() != language.USUAL and re.search("[\u3400-\u9fff]", text)
+    return f"{text}。" if is_chinese else f"{text}."
 
 
 def main(arguments: list[str]) -> int:

@@ -32,7 +32,7 @@ STOP_TIME = 5.0  # seconds that it has to end after SIGTERM
 LOCK_TIME = 10.0  # seconds until a statement has come to a locked table
 PAUSE = 0.02  # seconds between two looks
 TRACEBACK = "Traceback (most recent call last)"
-EVERYWHERE = ("0.0.0.0", "::")
+LOOPBACK = ("127.", "::1", "::ffff:127.")
 
 
 class Program:
@@ -78,7 +78,7 @@ class Program:
             start_new_session=True,  # what it starts is in its group, and ends with it
         )
         deadline = time.monotonic() + START_TIME
-        while not (hosts := self._hosts()):
+        while self.port not in [port for _, port in self._listens()]:
             if self.process.poll() is not None:
                 raise Wrong(
                     self.trouble(missed=True) or "the program ended at once, without a word"
@@ -89,12 +89,12 @@ class Program:
                     f"{START_TIME:g} s nothing listens there"
                 )
             time.sleep(PAUSE)
-        open_to_all = sorted(set(hosts) & set(EVERYWHERE))
-        if open_to_all:
-            raise Wrong(
-                f"expected a server at 127.0.0.1, it listens at {open_to_all[0]}, which lets in "
-                "everybody in your network"
-            )
+        for host, port in self._listens():
+            if not host.startswith(LOOPBACK):
+                raise Wrong(
+                    f"expected a server at 127.0.0.1, it listens at {host}, port {port}, which "
+                    "lets in everybody in your network"
+                )
 
     def kill(self) -> None:
         """End it at once, as a crash or a power cut does."""
@@ -164,6 +164,16 @@ class Program:
             self.url, path, **{"open_timeout": START_TIME, "close_timeout": 2.0, **options}
         )
 
+    def runs_a_demo(self) -> str:
+        """Return the command of a demo that runs in its place, or that it started; else ""."""
+        with suppress(psutil.Error):
+            first = psutil.Process(self.process.pid if self.process else None)
+            for one in [first, *first.children(recursive=True)]:
+                command = " ".join(one.cmdline())
+                if re.search(r" demos\.|/demos/", command):
+                    return command
+        return ""
+
     @property
     def said(self) -> str:
         """All that it has printed so far."""
@@ -190,17 +200,17 @@ class Program:
                     size += one.memory_full_info().uss
         return size / 1e6
 
-    def _hosts(self) -> list[str]:
-        """Return the addresses at which it, or a process of its, listens on our port."""
+    def _listens(self) -> list[tuple[str, int]]:
+        """Return the addresses and ports at which it, or a process that it started, listens."""
         found = []
         with suppress(psutil.Error):
             first = psutil.Process(self.process.pid if self.process else None)
             for one in [first, *first.children(recursive=True)]:
                 with suppress(psutil.Error):
                     found += [
-                        there.laddr.ip
+                        (there.laddr.ip, there.laddr.port)
                         for there in one.net_connections(kind="tcp")
-                        if there.status == psutil.CONN_LISTEN and there.laddr.port == self.port
+                        if there.status == psutil.CONN_LISTEN
                     ]
         return found
 
@@ -279,6 +289,12 @@ def _last_error(said: str, file: Path) -> str:
         return (
             f"{_at(error, mine)}. A WebSocket is there only if gevent's WSGIServer got "
             "handler_class=WebSocketHandler"
+        )
+    if "already used by another greenlet" in error:
+        return (
+            f"{_at(error, mine)}. Two greenlets wrote to one socket at the same time: "
+            "`receive()` writes, too, when it answers a ping or a close. The file's head shows "
+            "the cure"
         )
     if mine or not frames:
         return _at(error, mine)

@@ -52,7 +52,10 @@ async def member(connection: ServerConnection) -> None:
     """Serve one connection from beginning to end."""
     assert connection.request
     name = unquote(connection.request.path[1:])
-    if not name or name == "服务器" or name in room:
+    if not name or name == "服务器":
+        await connection.close(4400, "Nobody can have this name.")
+        return
+    if name in room:
         await connection.close(4409, "This name is taken.")
         return
     queue: asyncio.Queue[str] = asyncio.Queue()

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import gevent
 from flask import Flask, request
+from gevent.lock import Semaphore
 from gevent.pywsgi import WSGIServer
 from gevent.queue import Full, Queue
 from geventwebsocket.exceptions import WebSocketError
@@ -46,6 +47,13 @@ class Member:
 
     def __init__(self, socket: Any) -> None:  # noqa: ANN401 - gevent-websocket has no types
         """Start to send."""
+        lock, write = Semaphore(), socket.raw_write
+
+        def in_turn(data: bytes) -> None:
+            with lock:
+                write(data)
+
+        socket.raw_write = in_turn
         self.socket = socket
         self.line = socket.stream.handler.socket  # of TCP
         self.queue: Queue[str] = Queue(BEHIND)
@@ -76,6 +84,11 @@ def put(other: Member, frame: str) -> None:
             other.line.shutdown(SHUT_RDWR)  # a close frame would have to wait, too
 
 
+def refuse(socket: Any, code: int, reason: str) -> None:  # noqa: ANN401 - see Member
+    """Close with a code and a reason."""
+    socket.send_frame(code.to_bytes(2, "big") + reason.encode(), socket.OPCODE_CLOSE)
+
+
 def text_in(data: object) -> str:
     """Return the message in what a client sent. Raises ValueError: there is none."""
     if not isinstance(data, str):
@@ -95,7 +108,11 @@ def chat(name: str) -> str:
     origin = request.headers.get("Origin")
     if origin and urlsplit(origin).netloc != request.host:
         return ""
-    if name in members or name == SERVER:
+    if name == SERVER:
+        refuse(socket, 4400, "This is the server's name.")
+        return ""
+    if name in members:
+        refuse(socket, 4409, "This name is taken.")
         return ""
     speaker = members[name] = Member(socket)
     try:

@@ -33,6 +33,8 @@ def lines(cell: NotebookNode, database: str = "book") -> list[str]:
     # A server's own messages name itself and the database.
     said = "\n".join(_parts(cell, "text/markdown", "text/plain")).replace(database, "book")
     said = re.sub(r"MariaDB|MySQL", "(MariaDB or MySQL)", said)
+    # Python 3.14 says more about a key that cannot be one.
+    said = re.sub(r"cannot use .* as a dict key \((unhashable type: .*)\)", r"\1", said)
     if tags(cell) & TAGS:
         said = said.replace(NOT_THIS_TIME, "")
     return [

@@ -7,7 +7,7 @@ from course.ground import language
 # What stays as it is: code, the values that a program had, and what Python or a library says about an error.
 SPOKEN_BY_PROGRAMS = re.compile(
     r"""
-    python3?\ -m\ [\w ./]+ | `[^`]*` | '[^'\n]*' | "[^"\n]*" | “[^”]*” | \bselect\ [^：]*
+    python3?\ -m\ [\w ./]+ | sudo\ apt-get\ install\ [\w-]+ | `[^`]*` | '[^'\n]*' | "[^"\n]*" | “[^”]*” | \bselect\ [^：]*
     | 抛出了\ .*?(?=，位置在|$)
     | \b\w*(?:Error|Exception|Timeout)[：:][^，。]*
     | received\ \d{4}\ .* | no\ close\ frame\ received\ or\ sent  # of a WebSocket's end

@@ -3,6 +3,7 @@
 import enum
 import itertools
 import random
+import secrets
 import signal
 import sys
 import uuid
@@ -264,6 +265,61 @@ def test_a_temporary_table_of_a_function_does_not_reach_the_next(small, stored):
     with pytest.raises(pymysql.ProgrammingError) as caught:
         db.selectall("select * from basket")
     assert caught.value.args[0] == ER.NO_SUCH_TABLE
+
+
+@pytest.fixture
+def role(ask):
+    """A role that the tests' account may use, and has not switched on."""
+    name = f"role_{secrets.token_hex(4)}"
+    ask(f"create role {name}")
+    if not is_mariadb(ask):  # MariaDB gives a role to its creator
+        ask(f"grant {name} to {account(ask)}")
+    yield name
+    ask(f"drop role {name}")
+
+
+def account(ask):
+    name, _, host = ask("select current_user() as account")[0]["account"].rpartition("@")
+    return f"'{name}'@'{host}'"
+
+
+ROLE = "select coalesce(nullif(upper(current_role()), 'NONE'), '') as role"
+
+
+@pytest.mark.parametrize("in_block", [False, True])
+@pytest.mark.parametrize("sql", ["select switch()", "insert into stu(name, age) values ('x', 1)"])
+def test_a_role_that_a_routine_sets_does_not_reach_the_next(small, stored, role, sql, in_block):
+    stored("function", "switch", f"() returns int no sql begin set role {role}; return 1; end")
+    stored("trigger", "switching", f"before insert on stu for each row set role {role}")
+    db = small()
+    with db.transaction() if in_block else nullcontext():
+        db.execute(sql)
+        if in_block:
+            assert role.upper() in db.selectone(ROLE)["role"]
+    assert db.selectone(ROLE) == {"role": ""}
+    with db.transaction():
+        assert db.selectone(ROLE) == {"role": ""}
+
+
+def test_a_role_of_a_new_session_is_that_of_every_borrower(book, ask, stored, role):
+    """Whether a routine has switched it off or not."""
+    stored("function", "switch", "() returns int no sql begin set role none; return 1; end")
+    name, settings = role.replace("role", "user"), load()
+    user, default = f"'{name}'@'%'", f"set default role {role} {'for' if is_mariadb(ask) else 'to'}"
+    ask(f"create user {user} identified by '{name}'")
+    try:
+        ask(f"grant all on `{settings.database}`.* to {user}")
+        ask(f"grant {role} to {user}")
+        ask(f"{default} {user}")
+        db = MysqlHelp(replace(settings, user=name, password=name), connections=1)
+        for sql in (ROLE, "select switch()", ROLE):
+            found = db.selectone(sql)
+            assert sql != ROLE or role.upper() in found["role"]
+        with db.transaction():
+            assert role.upper() in db.selectone(ROLE)["role"]
+    finally:
+        MysqlHelp.close_all()
+        ask(f"drop user {user}")
 
 
 def test_warnings_and_keys_of_the_last_borrower_are_not_shown(small):

@@ -29,6 +29,10 @@ _SESSION = (
     "select @@character_set_client, @@character_set_results, @@collation_connection, @@autocommit, "
     "@@max_allowed_packet"
 )
+# Which roles a new session has. Every account may use all of its own; MariaDB has one at a time.
+_ROLE_OF_MARIADB = "select current_role()"
+_ROLES_OF_MYSQL = "select if(@@activate_all_roles_on_login, 'all', 'default')"
+_FIRST_WITH_ROLES = 8  # of the versions of MySQL
 _IS_LETTER = "select find_in_set('NO_BACKSLASH_ESCAPES', @@sql_mode) > 0"
 
 
@@ -86,7 +90,9 @@ class Connection(_Untyped):  # type: ignore[misc]
         try:
             super().connect(sock)
             self._is_letter_when_new = self._says_letter()
-            self._anew = [_RESET, _packet(COMMAND.COM_QUERY, self._setting_with_mode().encode())]
+            self._reset = [_RESET, *self._roles_when_new()]
+            setting = self._setting_with_mode().encode()
+            self._anew = [*self._reset, _packet(COMMAND.COM_QUERY, setting)]
             self._is_ours_after_reset = self._try_reset()
             self.settled = True
         except BaseException:
@@ -98,7 +104,8 @@ class Connection(_Untyped):  # type: ignore[misc]
         """Make the session new at the next statement.
 
         The server rolls back and drops variables, locks, temporary tables and prepared statements.
-        The database and the role stay as they are.
+        It keeps the role, which a function or a trigger may have set, so the role is set, too. The
+        database stays as it is.
         """
         self._first, self._is_lone = self._anew.copy(), False
         self._is_letter, self._is_unsure = self._is_letter_when_new, False
@@ -106,12 +113,12 @@ class Connection(_Untyped):  # type: ignore[misc]
     def lone(self, sql: str) -> str:
         """Return the SQL for a statement that is the only one until the session starts over.
 
-        Where a reset leaves all but the time limit as it should be, nothing else needs to be set:
+        Where a reset leaves all but role and time limit as it should be, only the role is set:
         the statement carries its limit, and the server has one thing less to do.
         """
         if not self._is_ours_after_reset:
             return sql
-        self._first, self._is_lone = [_RESET], True
+        self._first, self._is_lone = self._reset.copy(), True
         return self._limit_of_one + sql
 
     def ahead(self, sql: str) -> None:
@@ -155,6 +162,17 @@ class Connection(_Untyped):  # type: ignore[misc]
         self._longest = int(ours[-1])
         self._first = [_RESET]
         return self._ask(_SESSION) == ours
+
+    def _roles_when_new(self) -> list[bytes]:
+        """Return what gives a session the roles that it has now, as a new one."""
+        if "MariaDB" in self.server_version:
+            (role,) = self._ask(_ROLE_OF_MARIADB)
+            roles = "none" if role is None else f"`{role.replace('`', '``')}`"
+        elif int(self.server_version.partition(".")[0]) >= _FIRST_WITH_ROLES:
+            (roles,) = self._ask(_ROLES_OF_MYSQL)
+        else:
+            return []
+        return [_packet(COMMAND.COM_QUERY, f"set role {roles}".encode(self.encoding))]
 
     def _setting_with_mode(self) -> str:
         """Return the setting; the meaning of a backslash stays as it was when connecting."""

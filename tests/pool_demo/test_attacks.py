@@ -256,6 +256,52 @@ def test_a_block_that_reads_backslashes_otherwise_gets_what_it_wants(small, ask)
     assert finds_nobody_and_keeps_backslashes(db)
 
 
+SWALLOWS = "\u0984' or 1 = 1 #"  # in gbk, its last byte and the backslash behind it are one letter
+
+
+def is_refused_or_finds_nobody(db):
+    """A value never ends its quotes: either it is not sent, or it finds what it says."""
+    try:
+        return db.selectall("select id from student where name = %s", (SWALLOWS,)) == []
+    except pymysql.ProgrammingError as error:
+        return "character set" in str(error)
+
+
+@pytest.mark.parametrize("charset", ["gbk", "big5", "sjis", "cp932", "gb18030", "latin1"])
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "set names {}",
+        "set character set {}",
+        "set character_set_client = {}",
+        "/*!50000 set names {} */",
+        "prepare one from 'set names {}' | execute one",
+        "begin not atomic set names {}; end",
+        "select speak() | call speak_too()",
+        "insert into stu(name, age) values ('x', 1)",
+    ],
+)
+def test_a_block_that_sets_another_character_set_opens_no_door(small, ask, stored, sql, charset):
+    maria = is_mariadb(ask)
+    if ("atomic" in sql) > maria or (charset == "gb18030" and maria):
+        pytest.skip("this server does not know it")
+    does = f"set names {charset}"
+    stored("function", "speak", f"() returns int no sql begin {does}; return 1; end")
+    stored("procedure", "speak_too", f"() begin {does}; end")
+    stored("trigger", "speaking", f"before insert on stu for each row {does}")
+    db = small()
+    with db.transaction():
+        for one in sql.format(charset).split(" | "):
+            db.execute(one)
+        assert is_refused_or_finds_nobody(db)
+        assert is_refused_or_finds_nobody(db), "the second time, too"
+        db.execute("set names utf8mb4")
+        assert db.selectall("select id from student where name = %s", (SWALLOWS,)) == []
+        db.execute("set names utf8mb3")
+        assert db.selectone("select %s as x", ("舒畅",)) == {"x": "舒畅"}
+    assert db.selectall("select id from student where name = %s", (SWALLOWS,)) == []
+
+
 def test_a_temporary_table_of_a_function_does_not_reach_the_next(small, stored):
     says = "deterministic modifies sql data"  # MySQL's binary log wants the first word
     does = "create temporary table basket (item int);"

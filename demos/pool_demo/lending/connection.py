@@ -33,7 +33,8 @@ _SESSION = (
 _ROLE_OF_MARIADB = "select current_role()"
 _ROLES_OF_MYSQL = "select if(@@activate_all_roles_on_login, 'all', 'default')"
 _FIRST_WITH_ROLES = 8  # of the versions of MySQL
-_IS_LETTER = "select find_in_set('NO_BACKSLASH_ESCAPES', @@sql_mode) > 0"
+# What a text in quotes is for the server: whether a backslash is a letter, and what its bytes mean.
+_QUOTES = "select find_in_set('NO_BACKSLASH_ESCAPES', @@sql_mode) > 0, @@character_set_client"
 
 
 def _packet(command: int, body: bytes = b"") -> bytes:
@@ -69,7 +70,7 @@ class Connection(_Untyped):  # type: ignore[misc]
     _longest = 0  # the server's max_allowed_packet in bytes when it was connected, once known
     is_too_small = False  # a new connection may take longer statements
     _is_letter = False  # a backslash is a letter like any other
-    _is_unsure = False  # an answer says otherwise, which may be wrong
+    _is_unsure = False  # of that, or of the character set, until the server is asked
 
     def __init__(self, setting: str, limit: str = "", **arguments: Any) -> None:  # noqa: ANN401
         """Prepare or connect.
@@ -133,6 +134,13 @@ class Connection(_Untyped):  # type: ignore[misc]
         """Say whether a transaction was open after the last answer."""
         return bool(self.server_status & SERVER_STATUS.SERVER_STATUS_IN_TRANS)
 
+    def distrust(self) -> None:
+        """Ask the server before the next text in quotes: the last statement may change its meaning.
+
+        A function, a trigger or a procedure cannot: what they set of it ends with them.
+        """
+        self._is_unsure = True
+
     def query(self, sql: str | bytes, unbuffered: bool = False) -> int:
         """Run a statement. One that is too long for the server is a DataError, and is not sent."""
         if isinstance(sql, str):
@@ -181,6 +189,9 @@ class Connection(_Untyped):  # type: ignore[misc]
             mode = "concat(@@sql_mode, ',NO_BACKSLASH_ESCAPES')"
         return f"{self._setting}, sql_mode = {mode}"
 
+    def _is_as_utf8(self, charset: str) -> bool:
+        return charset.startswith("utf8") and self.charset.startswith("utf8")
+
     def _says_letter(self) -> bool:
         return bool(self.server_status & SERVER_STATUS.SERVER_STATUS_NO_BACKSLASH_ESCAPES)
 
@@ -193,7 +204,16 @@ class Connection(_Untyped):  # type: ignore[misc]
 
     def _escape_string(self, text: str) -> str:
         if self._is_unsure:
-            self._is_letter = bool(self._ask(_IS_LETTER)[0])
+            is_letter, charset = self._ask(_QUOTES)
+            self._is_letter = bool(is_letter)
+            # In another one, the end of a letter and a backslash can be one letter.
+            if charset != self.charset and not self._is_as_utf8(charset):
+                raise pymysql.ProgrammingError(
+                    0,
+                    f"an earlier statement has set the character set {charset}, so the server "
+                    f"would misread a text in {self.charset}; nothing was sent: set it back, or "
+                    f"make a MysqlHelp whose settings have charset={charset!r}",
+                )
             self._is_unsure = False
         return text.replace("'", "''") if self._is_letter else str(escape_string(text))
 

@@ -111,7 +111,8 @@ class Transaction:
     def _watched(self, sql: str) -> Iterator[None]:
         """Let a statement run only inside the transaction, and look whether it still is one."""
         self._check()
-        self._can_be_undone &= can_be_undone(sql)
+        is_plain = can_be_undone(sql)
+        self._can_be_undone &= is_plain
         try:
             yield
         except pymysql.MySQLError as error:
@@ -123,6 +124,9 @@ class Transaction:
                     "it was not run: move it out of the block",
                 ) from error
             raise
+        finally:
+            if not is_plain:
+                self.raw.distrust()
         self._look()
 
     def _check(self) -> None:

@@ -6,7 +6,9 @@ import random
 import secrets
 import signal
 import sys
+import threading
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import replace
 
@@ -177,6 +179,39 @@ def test_a_block_is_a_part_where_it_begins_wherever_it_was_made(small, ask):
     with block:
         db.execute(AGE, (1, 3))
     assert ages(ask) == [25, 23, 26]
+
+
+def test_a_block_that_two_threads_enter_is_one_transaction_for_each(small, ask):
+    db = small(2)
+    block, both_are_in = db.transaction(), threading.Barrier(2, timeout=60)
+
+    def work(first, then, fails):
+        with block, block:  # the second is a part, of this thread's own
+            db.execute(AGE, (1, first))
+            both_are_in.wait()
+            db.execute(AGE, (1, then))
+            if fails:
+                raise ZeroDivisionError
+            both_are_in.wait()
+
+    with ThreadPoolExecutor(2) as threads:
+        bad = threads.submit(work, 1, 2, True)
+        good = threads.submit(work, 3, 3, False)
+        assert isinstance(bad.exception(), ZeroDivisionError)
+        both_are_in.wait()  # the good one ends after the bad one
+        good.result()
+    assert ages(ask) == [24, 23, 27]
+
+
+def test_a_block_ends_in_the_thread_where_it_began(small, ask):
+    db = small(2)
+    block = db.transaction()
+    with ThreadPoolExecutor(1) as thread, block:
+        db.execute(AGE, (1, 1))
+        with pytest.raises(RuntimeError, match="end it where it began"):
+            thread.submit(block.__exit__, None, None, None).result()
+        assert db.selectone("select age from student where id = 1") == {"age": 25}
+    assert ages(ask) == [25, 23, 25]
 
 
 def test_a_savepoint_of_yours_is_not_the_one_of_an_inner_block(small, ask):

@@ -598,8 +598,10 @@ with gevent.Timeout(0.1, False):
     db.selectone("select 1 as wrong, sleep(5)")
 assert [db.selectone("select 43 as n") for _ in range(6)] == [{"n": 43}] * 6
 
+shared = db.transaction()
+
 def inside():
-    with db.transaction():
+    with shared:
         first = db.selectone("select connection_id() as id")
         gevent.sleep(0.05)
         assert db.selectone("select connection_id() as id") == first

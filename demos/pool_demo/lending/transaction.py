@@ -7,6 +7,7 @@ every statement that would commit, before it has any effect. After an undo it re
 """
 
 import secrets
+import threading
 import weakref
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -159,16 +160,26 @@ class Transaction:
         run_on(self.raw, f"xa {how.format(self._name)}")
 
 
+class _Entered(threading.local):
+    """What a thread, or greenlet, has begun by entering a block, and not ended yet."""
+
+    transaction: Transaction | None = None
+
+    def __init__(self) -> None:
+        self.parts: list[AbstractContextManager[None]] = []
+
+
 class Block:
     """The `with` of a transaction. Inside another block it is a part of that transaction.
 
-    Which of the two it is, is decided when the block begins, for its thread or greenlet.
+    Which of the two it is, is decided when the block begins, for its thread or greenlet. Several of
+    them may enter the same block, and each has a transaction of its own.
     """
 
     def __init__(self, owner: Any, mine: Any, lender: Lender) -> None:  # noqa: ANN401
         """Keep what the block is given (`owner`), and where it is noted."""
         self._owner, self._mine, self._lender = owner, mine, lender
-        self._parts: list[AbstractContextManager[None]] = []
+        self._entered = _Entered()
 
     def __enter__(self) -> Any:  # noqa: ANN401
         """Begin."""
@@ -176,12 +187,12 @@ class Block:
         if outer is not None:
             part = outer.savepoint()
             part.__enter__()
-            self._parts.append(part)
+            self._entered.parts.append(part)
             return self._owner
-        self._transaction = Transaction(self._lender)
-        self._transaction.begin()
+        transaction = self._entered.transaction = Transaction(self._lender)
+        transaction.begin()
         # Weak, so that a block that Ctrl-C has kept from ending is not there any more.
-        self._mine.block = weakref.ref(self._transaction)
+        self._mine.block = weakref.ref(transaction)
         return self._owner
 
     def __exit__(
@@ -191,10 +202,15 @@ class Block:
         trace: TracebackType | None,
     ) -> None:
         """Commit, or roll back after any exception."""
-        if self._parts:
-            self._parts.pop().__exit__(kind, error, trace)
+        if self._entered.parts:
+            self._entered.parts.pop().__exit__(kind, error, trace)
             return
+        transaction, self._entered.transaction = self._entered.transaction, None
+        if transaction is None:
+            raise RuntimeError(
+                "this thread, or greenlet, has not begun the block: end it where it began"
+            )
         try:
-            self._transaction.end(commit=kind is None)
+            transaction.end(commit=kind is None)
         finally:
             self._mine.block = None

@@ -30,7 +30,7 @@ from demos.pool_demo.lending.answers import Answer, ask, read_slowly, run_on
 from demos.pool_demo.lending.answers import Row as Row
 from demos.pool_demo.lending.lender import Lender, hang_up, time_limit
 from demos.pool_demo.lending.registry import Registry
-from demos.pool_demo.lending.statements import can_be_undone, first_word, is_read
+from demos.pool_demo.lending.statements import can_be_undone, first_word, is_query, is_read
 from demos.pool_demo.lending.transaction import Block, Transaction
 from demos.pool_demo.settings import Settings, Tls, load
 
@@ -135,8 +135,9 @@ class MysqlHelp:
     def stream(self, sql: str, param: Param = None) -> Iterator[Iterator[Row]]:
         """Give the rows one by one as they arrive, for results larger than memory.
 
-        In a transaction, end the block before the next statement; the end reads all other rows. So
-        it does for all results of a procedure. Without a transaction the end reads no more rows.
+        In a transaction, end the block before the next statement; the end reads all other rows.
+        Without one, the end reads no more rows of a query, so a query that writes, such as one with
+        a function that does, is refused there. Of all other statements it reads all that is left.
         """
         param = checked(sql, param)
         transaction = self._mine.transaction()
@@ -144,13 +145,23 @@ class MysqlHelp:
             with transaction.stream(sql, param, SSDictCursor) as cursor:
                 yield iter(cursor)
             return
-        is_plain = can_be_undone(sql)
+        may_be_left = is_query(sql) and can_be_undone(sql)
         with self.lender.lend() as raw:
             raw.ahead(f"set {time_limit(0)}")
-            cursor = ask(raw, sql, param, SSDictCursor)
+            if may_be_left:  # and what it has written would be undone
+                raw.ahead("start transaction read only")
             try:
-                with read_slowly(raw, cursor, to_the_end=not is_plain):
+                cursor = ask(raw, sql, param, SSDictCursor)
+                with read_slowly(raw, cursor, to_the_end=not may_be_left):
                     yield iter(cursor)
+            except pymysql.MySQLError as error:
+                if error.args[0] != _WRITES:
+                    raise
+                raise pymysql.ProgrammingError(
+                    _WRITES,
+                    "a stream outside a block only reads, and this query writes, so it was undone: "
+                    "put the stream into `with db.transaction():`",
+                ) from error
             finally:
                 hang_up(raw)  # quicker than to read rows that are not used
 

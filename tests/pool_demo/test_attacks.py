@@ -511,6 +511,58 @@ def test_a_stream_reads_all_results_of_a_procedure_too(small, stored, ask, in_bl
     assert ages(ask)[0] == 99
 
 
+MANY = 2000  # rows of 10,000 letters: more than fits between server and client
+
+
+@pytest.fixture
+def basket(ask, stored):
+    """A table, a function that puts something into it, and a view with many numbers."""
+    stored("table", "basket", "(item int) engine = innodb")
+    stored("view", "ten", f"as {' union all '.join(['select 1 as one'] * 10)}")
+    stored("view", "many", "as select row_number() over () as i from ten a, ten b, ten c, ten d")
+    does = "begin insert into basket values (item); return repeat('x', 10000); end"
+    says = "deterministic modifies sql data"
+    stored("function", "put", f"(item int) returns varchar(10000) {says} {does}")
+    return lambda: ask("select count(*) as n from basket")[0]["n"]
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "select put(i) from many",
+        "select if(i < 100, repeat('x', 10000), put(i)) from many",
+        "with all_of_them as (select put(i) from many) select * from all_of_them",
+        "/* a comment */ (select put(i) from many)",
+    ],
+)
+def test_a_stream_of_a_query_that_writes_is_refused_or_read_to_its_end(small, basket, sql):
+    """A stream that is left early ends its connection: what it has written would not be stored."""
+    db = small()
+    sql = f"{sql} limit {MANY}"
+    with (
+        pytest.raises(pymysql.ProgrammingError, match="put the stream into"),
+        db.stream(sql) as one,
+    ):
+        list(one)
+    assert basket() == 0
+    with db.transaction(), db.stream(sql) as rows:
+        next(rows)
+    assert basket() == MANY - 99 * sql.count("if(")
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_stream_that_writes_is_done_even_if_it_is_left_early(small, ask, basket, fails):
+    if not is_mariadb(ask):
+        pytest.skip("MySQL has no returning")
+    add = f"insert into basket select i from many limit {MANY} returning repeat('x', 10000)"
+    left = pytest.raises(ZeroDivisionError) if fails else nullcontext()
+    with left, small().stream(add) as rows:
+        next(rows)
+        if fails:
+            1 / 0  # noqa: B018
+    assert basket() == MANY
+
+
 @pytest.mark.parametrize("in_block", [False, True])
 def test_a_stream_whose_connection_is_killed_says_so(small, witness, in_block):
     """And so does one that Ctrl-C strikes: that closes the connection as well."""

@@ -6,7 +6,8 @@ The first word is certain, and quick to find, even in a long statement.
 import re
 
 _READS = {"select", "show", "explain", "describe", "desc"}
-_PLAIN = _READS | {"insert", "update", "delete", "replace", "with", "values", "table"}
+_QUERIES = _READS | {"with", "values", "table"}
+_PLAIN = _QUERIES | {"insert", "update", "delete", "replace"}
 _WORD = re.compile(r"[\s(]*([a-z]*)", re.IGNORECASE)
 
 
@@ -36,6 +37,11 @@ def first_word(sql: str) -> str:
 def is_read(sql: str) -> bool:
     """Say whether the statement is a read; a function in it may still write."""
     return first_word(sql) in _READS
+
+
+def is_query(sql: str) -> bool:
+    """Say whether the statement asks for rows; what begins with `with` may still write."""
+    return first_word(sql) in _QUERIES
 
 
 def can_be_undone(sql: str) -> bool:

@@ -1,9 +1,9 @@
 """Lesson 03: pools, watched by the server while the student's code uses them."""
 
+import inspect
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
-from functools import partial
 from queue import Queue
 from types import ModuleType
 from typing import Any
@@ -11,10 +11,11 @@ from typing import Any
 import pymysql
 from dbutils.pooled_db import PooledDB, TooManyConnectionsError
 
-from course.exercise import exercise, expect
+from course.exercise import Wrong, exercise, expect
+from course.lesson import LessonError
 from demos.pool_demo.settings import connect_args
 from demos.pool_demo.step3f_ping import trial
-from lessons.authors.checks.scene import Interrupted, open_pool, scene
+from lessons.authors.checks.scene import Interrupted, ask, open_pool, scene
 
 Pool = Any  # DBUtils has no types
 Work = Callable[[Pool], object]
@@ -52,6 +53,7 @@ PATIENCE = 3.0  # seconds after which a borrower is said to wait, and a count is
             "the seventh borrower got a connection"
         ),
         'limits = {"mincached": 2, "maxcached": 3, "maxconnections": 6}': "the server shows 3",
+        'limits = {"min": 2, "maxcached": 4, "maxconnections": 6}': "has no parameter min",
     },
     also_right=(
         """
@@ -61,6 +63,12 @@ PATIENCE = 3.0  # seconds after which a borrower is said to wait, and a count is
 )
 def check_limits(limits: dict[str, Any]) -> None:
     """Open the pool, borrow six, try a seventh, give all back; count on the server each time."""
+    unknown = sorted(set(limits) - set(inspect.signature(PooledDB).parameters))
+    expect(
+        not unknown,
+        f"PooledDB has no parameter {unknown[0] if unknown else ''}: it would give this one to "
+        "PyMySQL. Section 2 of the lesson shows the names",
+    )
     with scene() as witness:
         pool = open_pool(**limits)
         idle = witness.settle(2, seconds=PATIENCE)
@@ -364,7 +372,10 @@ def check_leaks(find_leaks: Callable[[list[Work]], list[str]]) -> None:
 @exercise(
     "3.1",
     hints=(
-        ("Lesson 03, section 9: which statement of Python runs also when an error passes by?"),
+        (
+            "Which part of a `try` statement runs also when an error passes by? The word is in the "
+            "refresher at the beginning of lesson 03."
+        ),
         (
             "Borrow first. Then `try` the query, and give back in the `finally`. There is no "
             "`except`: the error goes on to the caller."
@@ -442,6 +453,36 @@ def check_leaks(find_leaks: Callable[[list[Work]], list[str]]) -> None:
         finally:
             connection.close()
         """: "expected [(1,), (2,), (3,)]",
+        """
+        connection = pool.connection()
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute(sql)
+                return list(cursor.fetchmany(100))
+        finally:
+            connection.close()
+        """: "expected 729 rows, your function returned 100",
+        """
+        connection = pool.connection()
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute(sql)
+                return list(cursor.fetchall())
+        finally:
+            connection.close()
+            pool.close()
+        """: "leave the pool open",
+        """
+        connection = pool.connection()
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute(sql)
+                return list(cursor.fetchall())
+        except pymysql.Error as error:
+            raise RuntimeError("the query failed") from error
+        finally:
+            connection.close()
+        """: "as it is, your function raised RuntimeError",
     },
     also_right=(
         """
@@ -456,7 +497,7 @@ def check_leaks(find_leaks: Callable[[list[Work]], list[str]]) -> None:
 def check_give_back(rows_of: Callable[[Pool, str], list[Any]]) -> None:
     """Let queries fail and keep their errors, as a log does; then ask again."""
     with (
-        scene("student"),
+        scene("student") as witness,
         closing(open_pool(maxconnections=2, blocking=False)) as pool,
         _kept_errors() as errors,
     ):
@@ -474,6 +515,14 @@ def check_give_back(rows_of: Callable[[Pool, str], list[Any]]) -> None:
                     False,
                     f"after {failed} queries that failed, the pool of 2 had none left to lend",
                 )
+            except (Wrong, LessonError):
+                raise
+            except Exception as error:
+                raise Wrong(
+                    "a query on a table that is not there failed: expected that PyMySQL's "
+                    "ProgrammingError reaches the caller as it is, your function raised "
+                    f"{type(error).__name__}"
+                ) from error
         _interrupt(rows_of, pool)
         for sql, rows in (
             ("select id from student order by id", [(1,), (2,), (3,)]),
@@ -485,6 +534,16 @@ def check_give_back(rows_of: Callable[[Pool, str], list[Any]]) -> None:
                 f"{sql}: expected a list, your function returned a tuple",
             )
             expect(found == rows, f"{sql}: expected {rows}, your function returned {found}")
+        many = len(
+            rows_of(pool, "select 1 from " + ", ".join(f"student {one}" for one in "abcdef"))
+        )
+        expect(many == 3**6, f"expected {3**6} rows, your function returned {many}")
+        idle = witness.settle(1, seconds=PATIENCE)
+        expect(
+            idle,
+            "after your function the pool has no open connection any more: give the connection "
+            "back, and leave the pool open",
+        )
         with _all_lent(pool):
             try:
                 rows_of(pool, "select 1")
@@ -552,7 +611,7 @@ def _all_lent(pool: Pool) -> Iterator[None]:
     ),
     why="`ping=1` and `ping=7` check a connection at checkout, before a transaction begins.",
     wrong={
-        "return True": "with ping=0",
+        "return True": "nobody has ended the idle connection",
         "return False": "with ping=1",
         """
         with Witness() as witness:
@@ -612,6 +671,36 @@ def _all_lent(pool: Pool) -> Iterator[None]:
         survives.kept = pool, connection
         return True
         """: "is still open",
+        """
+        with Witness() as witness:
+            pool = open_one()
+            for number in witness.ids():
+                witness.kill(number)
+            try:
+                connection = pool.connection()
+                connection.begin()
+                connection.cursor().execute("select 1")
+                answered = True
+                connection.close()
+            except pymysql.Error:
+                answered = False
+        return answered
+        """: "is still open",
+        """
+        pool = open_one()
+        checks = bool(pool._idle_cache[0]._ping & 1)
+        pool.close()
+        return checks
+        """: "nobody has ended the idle connection",
+        """
+        with Witness() as witness:
+            pool = open_one()
+            checks = bool(pool._idle_cache[0]._ping & 1)
+            for number in witness.ids():
+                witness.kill(number)
+            pool.close()
+        return checks
+        """: "no transaction began",
     },
     also_right=(
         """
@@ -639,13 +728,44 @@ def check_survives(survives: Callable[[Callable[[], Pool]], bool]) -> None:
     for ping in (1, 0, 4, 7, 2):
         with scene() as witness:
             wanted = trial(witness, ping, begin=True)["query"] == "answer"
-            found = survives(partial(open_pool, mincached=1, maxconnections=1, ping=ping))
+            pools = _Kept(open_pool, mincached=1, maxconnections=1, ping=ping)
+            killed, begun = _count("Com_kill"), _count("Com_begin")
+            found = survives(pools)
             expect(
                 found is wanted,
                 f"with ping={ping} expected {wanted}, your function returned {found!r}",
             )
+            expect(
+                _count("Com_kill") > killed,
+                "the answer is right, and nobody has ended the idle connection: `witness.kill` "
+                "does that",
+            )
+            expect(
+                not wanted or _count("Com_begin") > begun,
+                "the answer is right, and no transaction began: borrow, `begin()`, and ask",
+            )
             left = witness.settle(0, seconds=PATIENCE)
             expect(left == 0, f"the answer is right, and {left} connection is still open")
+
+
+class _Kept:
+    """Opens pools, and keeps them: what is left open in them stays open, and can be counted."""
+
+    def __init__(self, opener: Callable[..., Pool], **limits: Any) -> None:  # noqa: ANN401
+        """`limits` are for each pool."""
+        self._opener, self._limits = opener, limits
+        self._pools: list[Pool] = []
+
+    def __call__(self, **limits: Any) -> Pool:  # noqa: ANN401 - as PooledDB takes them
+        """Open a pool."""
+        self._pools.append(self._opener(**self._limits, **limits))
+        return self._pools[-1]
+
+
+def _count(what: str) -> int:
+    """Return how many statements of a kind the server has run so far."""
+    (row,) = ask("show global status like %s", what)
+    return int(row["Value"])
 
 
 @exercise(
@@ -701,6 +821,39 @@ def check_survives(survives: Callable[[Callable[[], Pool]], bool]) -> None:
         pool.close()
         return count
         """: "A `Witness` counts what is opened after it",
+        """
+        pool = opener(maxshared=maxshared)
+        with Witness() as witness:
+            borrowed = [pool.connection() for _ in range(borrowers)]
+            count = len(witness.ids())
+        for connection in borrowed:
+            connection.close()
+        pool.close()
+        return count
+        """: "A `Witness` counts what is opened after it",
+        """
+        with Witness() as witness:
+            pool = opener(maxshared=maxshared)
+            borrowed = [pool.connection() for _ in range(borrowers)]
+            return len(witness.ids())
+        """: "are still open",
+        """
+        with Witness() as witness:
+            pool = opener(maxshared=maxshared)
+            borrowed = [pool.connection() for _ in range(borrowers)]
+            count = len(witness.ids())
+            pool.close()
+        return count
+        """: "are still open",
+        """
+        pool = opener(maxshared=maxshared)
+        borrowed = [pool.connection() for _ in range(borrowers)]
+        count = len({id(connection._con._con) for connection in borrowed})
+        for connection in borrowed:
+            connection.close()
+        pool.close()
+        return count
+        """: "expected 1 connections, you return 3",
     },
     also_right=(
         """
@@ -717,17 +870,18 @@ def check_survives(survives: Callable[[Callable[[], Pool]], bool]) -> None:
     ),
 )
 def check_shared(connections_for: Callable[[Callable[..., Pool], int, int], int]) -> None:
-    """Ask for two drivers, with several numbers of borrowers and values of maxshared."""
+    """Ask for three drivers, with several numbers of borrowers and values of maxshared."""
     for opener, driver, borrowers, maxshared, wanted in (
         (open_pool, "PyMySQL", 2, 0, 2),
         (open_pool, "PyMySQL", 4, 2, 4),
         (_open_sharing, "a driver that allows sharing", 4, 0, 4),
         (_open_sharing, "a driver that allows sharing", 5, 3, 3),
+        (_open_single, "a driver with a single connection", 3, 0, 1),
     ):
         with scene() as witness:
-            found = connections_for(opener, borrowers, maxshared)
+            found = connections_for(_Kept(opener, mincached=1), borrowers, maxshared)
             expect(
-                found,
+                found and found != wanted - 1,
                 f"with {driver}, maxshared={maxshared} and {borrowers} borrowers: expected "
                 f"{wanted} connections, you return {found!r}. A `Witness` counts what is opened "
                 "after it: open it first",
@@ -745,4 +899,29 @@ def _open_sharing(**limits: Any) -> Pool:  # noqa: ANN401 - as PooledDB takes th
     """Open a pool over a driver that says that threads may share its connections."""
     driver = ModuleType("a driver that allows sharing")
     vars(driver).update(vars(pymysql), threadsafety=2)
+    return PooledDB(driver, **limits, **connect_args())
+
+
+def _open_single(**limits: Any) -> Pool:  # noqa: ANN401 - as PooledDB takes them
+    """Open a pool over a driver whose connections are one at the server: only the server knows."""
+    driver, users = ModuleType("a driver with a single connection"), list[object]()
+    one = pymysql.connect(**connect_args())
+
+    class Single:
+        """A connection that all share."""
+
+        def __init__(self, **_: object) -> None:
+            users.append(self)
+
+        def __getattr__(self, name: str) -> Any:  # noqa: ANN401
+            return getattr(one, name)
+
+        def close(self) -> None:
+            """Close, when nobody uses it any more."""
+            if self in users:
+                users.remove(self)
+                if not users:
+                    one.close()
+
+    vars(driver).update(vars(pymysql), connect=Single)
     return PooledDB(driver, **limits, **connect_args())

@@ -12,15 +12,17 @@ from queue import Queue
 from typing import Any
 from urllib.parse import unquote
 
+from gevent import GreenletExit
 from websockets.exceptions import ConnectionClosed
 from websockets.protocol import State
 from websockets.sync.client import ClientConnection
 
 from course.demo import open_ws
 from course.exercise import Wrong, exercise, expect, not_counted
+from demos.group_chat.clients import faults
 from demos.group_chat.clients.faults import clients, heard, is_alive
 from demos.group_chat.clients.faults import say as say_to
-from lessons.authors.builds.program import serving, until
+from lessons.authors.builds.program import Program, serving, until
 from lessons.authors.checks.hall import Guest, Seat, hall, served
 from lessons.authors.checks.pages import Pong, Watched, WatchedDemo
 from lessons.authors.checks.running import running
@@ -29,12 +31,12 @@ Sockets = dict[str, Seat]
 PATIENCE = 20.0  # seconds for an answer of the room
 
 
-def say(guest: Guest, msg: str, claimed: str = "") -> None:
+def say(guest: Guest, msg: object, claimed: str = "") -> None:
     """Speak in the format of A10; `claimed` is the name in the frame."""
     guest.say(json.dumps({"username": claimed or guest.name, "msg": msg}))
 
 
-def expect_heard(guest: Guest, *lines: tuple[str, str]) -> None:
+def expect_heard(guest: Guest, *lines: tuple[str, object]) -> None:
     """Expect these lines (who, what) at a guest since the last look."""
     wanted = [{"username": name, "msg": msg} for name, msg in lines]
     found = guest.frames()
@@ -114,6 +116,12 @@ def expect_heard(guest: Guest, *lines: tuple[str, str]) -> None:
             if name != username:
                 other.send(json.dumps(heard))
         """: "'colour': 'red'",
+        """
+        frame = {"username": username, "msg": str(json.loads(text)["msg"])}
+        for name, other in list(sockets.items()):
+            if name != username:
+                other.send(json.dumps(frame))
+        """: "'msg': 7}",
     },
     also_right=(
         """
@@ -152,6 +160,9 @@ def check_pass_on(pass_on: Callable[[str, str, Sockets], object]) -> None:
         one.say(json.dumps({"username": "韩雪", "msg": "再见", "colour": "red"}))
         one.stays("after she had sent a third key")
         expect_heard(two, ("韩雪", "再见"))
+        say(one, 7)
+        one.stays("after she had sent a number")
+        expect_heard(two, ("韩雪", 7))
 
 
 @exercise(
@@ -293,6 +304,47 @@ def check_pass_on(pass_on: Callable[[str, str, Sockets], object]) -> None:
                     sockets.pop(name, None)
         """: "韩雪 has left, and `sockets` still holds her",
         "while socket.receive() is not None:\n    pass": "expected [{'username': '韩雪'",
+        """
+        sockets[username] = socket
+        try:
+            while (text := socket.receive()) is not None:
+                for other in list(sockets.values()):
+                    try:
+                        if other is not socket:
+                            other.send(json.dumps(json.loads(text)))
+                    except OSError:
+                        pass
+        finally:
+            del sockets[username]
+        """: "expected [{'username': '舒畅', 'msg': '谁在'}] at 唐嫣",
+        """
+        sockets[username] = socket
+        try:
+            while (text := socket.receive()) is not None:
+                frame = json.dumps({"username": username, "msg": json.loads(text)["msg"]})
+                for other in sockets.values():
+                    try:
+                        if other is not socket:
+                            other.send(frame)
+                    except Exception:
+                        pass
+        finally:
+            del sockets[username]
+        """: "while somebody came in by RuntimeError",
+        """
+        sockets[username] = socket
+        try:
+            while (text := socket.receive()) is not None:
+                frame = json.dumps({"username": username, "msg": json.loads(text)["msg"]})
+                for other in list(sockets.values()):
+                    try:
+                        if other is not socket:
+                            other.send(frame)
+                    except:
+                        pass
+        finally:
+            del sockets[username]
+        """: "and it goes on",
     },
     also_right=(
         """
@@ -331,7 +383,7 @@ def check_closed_tab(chat: Callable[[str, Seat, Sockets], object]) -> None:
         expect_heard(one)
         one.leave()
         expect("韩雪" not in sockets, "韩雪 has left, and `sockets` still holds her")
-        say(two, "谁在")
+        say(two, "谁在", claimed="唐嫣")
         two.stays("when she spoke after a tab had closed")
         expect_heard(three, ("舒畅", "谁在"))
         expect_heard(four, ("舒畅", "谁在"))
@@ -358,6 +410,8 @@ def check_closed_tab(chat: Callable[[str, Seat, Sockets], object]) -> None:
             "gevent has killed your function for 杨颖, and `sockets` still holds her",
         )
         _speak_while_one_closes(two, three, sockets)
+        _speak_while_one_comes(two, three, sockets)
+        _kill_while_sending(two, sockets)
 
 
 def _speak_while_one_closes(speaker: Guest, other: Guest, sockets: Sockets) -> None:
@@ -371,6 +425,40 @@ def _speak_while_one_closes(speaker: Guest, other: Guest, sockets: Sockets) -> N
     expect_heard(other, (speaker.name, "听得到吗"))
     if sockets.get("小甜甜") is closing:
         del sockets["小甜甜"]
+
+
+def _speak_while_one_comes(speaker: Guest, other: Guest, sockets: Sockets) -> None:
+    """Let somebody come in while `send` waits."""
+    others = dict(sockets)
+    sockets.clear()
+    sockets["小甜甜"] = Busy(lambda: sockets.update({"赵丽颖": Closing()}))
+    sockets.update(others)
+    say(speaker, "欢迎")
+    speaker.stays("when she spoke while somebody came in")
+    expect_heard(other, (speaker.name, "欢迎"))
+    for name in ("小甜甜", "赵丽颖"):
+        sockets.pop(name, None)
+
+
+def _kill_while_sending(speaker: Guest, sockets: Sockets) -> None:
+    """Let gevent kill the function while it sends."""
+    sockets["小甜甜"] = Busy(_be_killed)
+    say(speaker, "还在吗")
+    del sockets["小甜甜"]
+    expect(
+        speaker.has_gone(),
+        f"gevent has killed your function for {speaker.name} while it was sending: expected that "
+        "it ends, and it goes on",
+    )
+    expect(
+        speaker.name not in sockets,
+        f"gevent has killed your function for {speaker.name} while it was sending, and `sockets` "
+        "still holds her",
+    )
+
+
+def _be_killed() -> None:
+    raise GreenletExit
 
 
 class Closing(Seat):
@@ -388,6 +476,18 @@ class Closing(Seat):
 
     def close(self, code: int = 1000, reason: str = "") -> None:
         """Do nothing: it is closed."""
+
+
+class Busy(Closing):
+    """A socket whose `send` waits; meanwhile something happens."""
+
+    def __init__(self, meanwhile: Callable[[], object]) -> None:
+        """`meanwhile` is called while it waits."""
+        self._meanwhile = meanwhile
+
+    def send(self, message: str) -> None:
+        """Wait."""
+        self._meanwhile()
 
 
 @exercise(
@@ -500,6 +600,37 @@ class Closing(Seat):
         finally:
             del sockets[username]
         """: "after a second one was refused, the first 韩雪 received",
+        """
+        if username in sockets:
+            socket.close(4409, "This nickname is in use.")
+            raise ValueError("in use")
+        sockets[username] = socket
+        try:
+            listen(username, socket, sockets)
+        finally:
+            del sockets[username]
+        """: "your function raised ValueError for the second 韩雪",
+        """
+        if username in sockets:
+            socket.close(4409, "This nickname is in use.")
+            listen(username, socket, sockets)
+            return
+        sockets[username] = socket
+        try:
+            listen(username, socket, sockets)
+        finally:
+            del sockets[username]
+        """: "nobody listens to the second 韩雪",
+        """
+        if username.lower() in [name.lower() for name in sockets]:
+            socket.close(4409, "This nickname is in use.")
+            return
+        sockets[username] = socket
+        try:
+            listen(username, socket, sockets)
+        finally:
+            del sockets[username]
+        """: "ann was disconnected when she came in beside Ann",
     },
     also_right=(
         """
@@ -545,6 +676,8 @@ def check_name_in_use(let_in: Callable[[str, Seat, Sockets], object]) -> None:
         third.kill()
         last = enter("韩雪")
         last.stays("when she came after gevent had killed your function for the first one")
+        enter("Ann")
+        enter("ann").stays("when she came in beside Ann: they are two names here")
 
 
 def _expect_refused(second: Guest) -> None:
@@ -555,6 +688,12 @@ def _expect_refused(second: Guest) -> None:
         code == 4409, f"expected that the second {second.name} is closed with 4409, she is {seen}"
     )
     expect(second.reason(), f"the second {second.name} is closed with 4409, without a reason")
+    expect(
+        not second.was_listened_to(),
+        f"expected that nobody listens to the second {second.name}: she was refused",
+    )
+    error = second.error()
+    expect(not error, f"your function raised {type(error).__name__} for the second {second.name}")
 
 
 def ids_of(page: ClientConnection, *lines: str) -> list[str]:
@@ -694,8 +833,9 @@ def _ask_what_was_missed(
 @exercise(
     "7.4",
     hints=(
-        "Each report is one fault of the source: lesson 07 shows them under W1, W2 and W7. Begin "
-        "with the first one: as long as no page stays, you cannot see the other two.",
+        "Each report is one fault of the source. For report 1, look at the routes of lesson 06, "
+        "section 2; for the other two, at lesson 07, sections 4 and 5. Begin with the first one: "
+        "as long as no page stays, you cannot see the other two.",
         "Report 1: how does Flask know that a route is for a WebSocket? Report 2: what does "
         "`receive()` return at the end, and who forgets the socket then? Report 3: which of the "
         "two names is the one that the server knows?",
@@ -805,6 +945,58 @@ def _ask_what_was_missed(
         WSGIServer(("127.0.0.1", port), app, handler_class=WebSocketHandler).serve_forever()
         """: "expected [] at 韩雪",
         "pass": "the program ended",
+        """
+        import json
+
+        from flask import Flask, request
+        from gevent.pywsgi import WSGIServer
+        from geventwebsocket.handler import WebSocketHandler
+
+        app = Flask(__name__)
+        sockets = {}
+
+        @app.route("/<username>", websocket=True)
+        def chat(username):
+            socket = request.environ["wsgi.websocket"]
+            sockets[username] = socket
+            try:
+                while True:
+                    msg = json.loads(socket.receive())["msg"]
+                    line = json.dumps({"username": username, "msg": msg})
+                    for other in list(sockets.values()):
+                        if other is not socket:
+                            other.send(line)
+            finally:
+                del sockets[username]
+
+        WSGIServer(("127.0.0.1", port), app, handler_class=WebSocketHandler).serve_forever()
+        """: "printed a traceback: TypeError",
+        """
+        import json
+
+        from flask import Flask, request
+        from gevent.pywsgi import WSGIServer
+        from geventwebsocket.handler import WebSocketHandler
+
+        app = Flask(__name__)
+        sockets = {}
+
+        @app.route("/<username>", websocket=True)
+        def chat(username):
+            socket = request.environ["wsgi.websocket"]
+            sockets[username] = socket
+            try:
+                while (text := socket.receive()) is not None:
+                    line = json.dumps({"username": username, "msg": json.loads(text)["msg"]})
+                    for other in sockets.values():
+                        if other is not socket:
+                            other.send(line)
+            finally:
+                del sockets[username]
+            return ""
+
+        WSGIServer(("127.0.0.1", port), app, handler_class=WebSocketHandler).serve_forever()
+        """: "somebody came in while a message was being sent",
     },
     also_right=(
         """
@@ -836,7 +1028,7 @@ def _ask_what_was_missed(
 )
 def check_broken_chat(broken_chat: Callable[[int], object]) -> None:
     """Run the program as a process; let three chat, one with another's name, and one leave."""
-    with _running(broken_chat) as url, clients(url, "韩雪", "舒畅", "唐嫣") as pages:
+    with _running(broken_chat) as chat, clients(chat.url, "韩雪", "舒畅", "唐嫣") as pages:
         one, two, three = pages
         for page, name in zip(pages, ("韩雪", "舒畅", "唐嫣"), strict=True):
             expect(is_alive(page), f"report 1: the page of {name} is closed as soon as it is open")
@@ -866,18 +1058,25 @@ def check_broken_chat(broken_chat: Callable[[int], object]) -> None:
             found == wanted,
             f"report 2: after a tab had closed, expected {wanted} at 唐嫣, she received {found}",
         )
-        with clients(url, "韩雪") as (again,):
+        with clients(chat.url, "韩雪") as (again,):
             is_alive(again)
             say_to(three, "回来了")
             is_alive(three)
             found = heard(again)
             wanted = [{"username": "唐嫣", "msg": "回来了"}]
             expect(found == wanted, f"expected {wanted} at 韩雪, who came back: {found}")
+        trouble = chat.trouble(missed=True)
+        expect(not trouble, f"report 2: a tab has closed, and {trouble}")
+        expect(
+            not faults.join_meanwhile(chat.url).broken,
+            "somebody came in while a message was being sent, and the speaker was disconnected: "
+            "that was right before",
+        )
 
 
 @contextmanager
-def _running(program: Callable[[int], object]) -> Iterator[str]:
-    """Run a function of the notebook as a program of its own; give its address.
+def _running(program: Callable[[int], object]) -> Iterator[Program]:
+    """Run a function of the notebook as a program of its own.
 
     Raises:
         Wrong: it does not serve.
@@ -890,7 +1089,7 @@ def _running(program: Callable[[int], object]) -> Iterator[str]:
         with serving(file) as chat:
             with not_counted():
                 chat.start()
-            yield chat.url
+            yield chat
 
 
 # -- chats for the test that a student writes ------------------------------------------------------
@@ -1067,7 +1266,7 @@ class _Server:
             raise AssertionError("nobody heard it") from None
         assert two.ping(ack_on_close=True).wait(5)
         assert two.close_code is None
-        """: "open after it",
+        """: "leaves pages open",
         """
         with server.ws("甲") as one, server.ws("乙") as two, server.ws("丙") as three:
             one.close()
@@ -1141,6 +1340,8 @@ def _try_test(test: Callable[[_Server], object], server: _Server, fails: bool, w
     for page in still:
         page.close()
     said = f"{type(error).__name__}: {error}".rstrip(": ").splitlines()[0] if error else ""
+    if isinstance(error, TimeoutError):
+        said = "TimeoutError"  # its words name a time that we have shortened
     if fails:
         expect(
             error, f"your test ran against a chat that {what}, and it passes: expected a failure"
@@ -1152,4 +1353,7 @@ def _try_test(test: Callable[[_Server], object], server: _Server, fails: bool, w
         )
     else:
         expect(not error, f"your test ran against a chat that {what}, and it fails: {said}")
-    expect(not still, f"{len(still)} pages are open after it: a test closes what it has opened")
+    expect(
+        not still,
+        f"your test leaves pages open, {len(still)} in number: a test closes what it has opened",
+    )

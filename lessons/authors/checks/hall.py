@@ -163,6 +163,14 @@ class Guest:
         received = self._client.protocol.close_rcvd
         return received.reason if received else ""
 
+    def was_listened_to(self) -> bool:
+        """Say whether the view has waited for a message of this guest."""
+        return self._seat.asked > 0
+
+    def error(self) -> BaseException | None:
+        """Return the error with which the view has ended."""
+        return self._seat.error
+
     def has_gone(self) -> bool:
         """Say whether the view has ended for this guest."""
         return self._seat.ended

@@ -6,10 +6,11 @@ from contextlib import contextmanager
 from typing import Any
 from unittest import mock
 
+from pymysql.cursors import Cursor
 from werkzeug.security import generate_password_hash
 
 from course.demo import Demo
-from course.exercise import exercise, expect
+from course.exercise import Wrong, exercise, expect
 from course.messenger_client import PASSWORD, Visitor
 from demos.instruments.delay_proxy import DelayProxy
 from demos.pool_demo.mysqlhelp import MysqlHelp, Row
@@ -20,6 +21,7 @@ TABLES = ("logins", "userinfo")
 QUICK = "scrypt:1024:8:1"  # how to hash where nobody is to be kept out
 HARD = "a&b=c +%41 密码"  # a password that a form has to encode
 QUOTED = 'Ann "O\'Brien"'
+LONGER_NAME = "韩雪梅"
 
 
 @contextmanager
@@ -79,6 +81,14 @@ def database() -> Iterator[MysqlHelp]:
         """
         return db.selectall("select id, name, password from userinfo where name = %s", (name,))
         """: "expected a dict",
+        """
+        sql = "select id, name, password from userinfo where name = %s"
+        return db.selectone(sql, (name.strip(),))
+        """: "nobody has the name  韩雪",
+        """
+        safe = name.replace("\\\\", "\\\\\\\\").replace('"', '\\\\"')
+        return db.selectone('select id, name, password from userinfo where name = "%s"' % safe)
+        """: "stands in the text of the query",
     },
     also_right=(
         """
@@ -95,9 +105,11 @@ def database() -> Iterator[MysqlHelp]:
 )
 def check_find_account(find_account: Callable[[MysqlHelp, str], Row | None]) -> None:
     """Look for honest names, one with quotes in it, and for names that are attacks."""
+    sent: dict[str, list[str]] = {}
     with database() as db:
         for name in ("韩雪", "小甜甜", QUOTED):
-            found = find_account(db, name)
+            with _queries() as queries:
+                found = find_account(db, name)
             expect(
                 isinstance(found, dict) or not found,
                 f"expected a dict, your function returned a {type(found).__name__}",
@@ -108,6 +120,7 @@ def check_find_account(find_account: Callable[[MysqlHelp, str], Row | None]) -> 
             )
             row = ask("select id, name, password from userinfo where name = %s", name)[0]
             expect(found == row, f"expected id, name and password of {name}, and nothing else")
+            sent[name] = queries
         for name in (
             'x" or "1"="1',
             '韩雪"-- ',
@@ -115,9 +128,38 @@ def check_find_account(find_account: Callable[[MysqlHelp, str], Row | None]) -> 
             'x" union select 1, 2, 3 -- ',
             "韩%",
             "韩_",
+            " 韩雪",
         ):
             found = find_account(db, name)
-            expect(found is None, f"nobody has the name {name}, your function found {found}")
+            whom = found.get("name") if isinstance(found, dict) else found
+            expect(found is None, f"nobody has the name {name}, your function found {whom}")
+        for name, queries in sent.items():
+            _expect_a_parameter(name, queries)
+
+
+@contextmanager
+def _queries() -> Iterator[list[str]]:
+    """Note the text of each query that PyMySQL is given, without its parameters."""
+    texts: list[str] = []
+    execute = Cursor.execute
+
+    def noting(cursor: Cursor, query: str, args: object = None) -> int:
+        texts.append(str(query))
+        return execute(cursor, query, args)
+
+    with mock.patch.object(Cursor, "execute", noting):
+        yield texts
+
+
+def _expect_a_parameter(name: str, queries: list[str]) -> None:
+    """Expect that a name is in no query's text."""
+    start = name.split('"')[0]  # what comes behind it may have been escaped
+    found = [query for query in queries if start in query]
+    expect(
+        not found,
+        f"the name {name} stands in the text of the query: it has to be a parameter, so that it is "
+        "data",
+    )
 
 
 @exercise(
@@ -191,6 +233,11 @@ def check_find_account(find_account: Callable[[MysqlHelp, str], Row | None]) -> 
         fits = check_password_hash(row["password"] if row else NOBODY, password)
         return row and fits
         """: "expected False",
+        """
+        row = db.selectone("select password from userinfo where name = %s", (name,))
+        hashed = row["password"] if row else NOBODY
+        return check_password_hash(hashed, password.strip()) and row is not None
+        """: "with a blank behind the password",
     },
     also_right=(
         """
@@ -208,10 +255,15 @@ def check_may_enter(may_enter: Callable[[MysqlHelp, str, str], bool]) -> None:
         set_password("her own", "舒畅")
         for name, password in (("韩雪", PASSWORD), (QUOTED, PASSWORD), ("舒畅", "her own")):
             let_in = may_enter(db, name, password)
-            expect(let_in is True, f"{name} was refused with the right password: {let_in!r}")
+            expect(
+                let_in is True,
+                f"expected True for {name} with the right password, your function returned "
+                f"{str(let_in)[:40]}",
+            )
         for name, password, which in (
             ("韩雪", "guess", "a wrong password"),
             ("舒畅", PASSWORD, "the password of 韩雪"),
+            ("韩雪", f"{PASSWORD} ", "a blank behind the password"),
         ):
             let_in = may_enter(db, name, password)
             expect(not let_in, f"{name} was let in with {which}")
@@ -297,7 +349,7 @@ def _hashing(work: Callable[[], object]) -> int:
         body = f"username={name}&password={password}&csrf_token={token_in(page)}"
         answer = site.get("/login", "POST", body, Cookie=cookie_in(page), Content_Type=FORM)
         return cookie_in(answer)
-        """: "UnicodeEncodeError",
+        """: "`urlencode` makes the body",
         """
         page = site.get("/login")
         fields = {"username": name, "password": "let-me-learn", "csrf_token": token_in(page)}
@@ -305,7 +357,25 @@ def _hashing(work: Callable[[], object]) -> int:
             "/login", "POST", urlencode(fields), Cookie=cookie_in(page), Content_Type=FORM
         )
         return cookie_in(answer)
-        """: "StopIteration",
+        """: "answered 401: it does not accept",
+        """
+        page = site.get("/login")
+        fields = {"username": name, "password": password, "csrf_token": token_in(page)}
+        return cookie_in(site.get("/login", "POST", urlencode(fields), Content_Type=FORM))
+        """: "answered 400: the token",
+        """
+        page = site.get("/login")
+        fields = {"username": name, "password": password}
+        answer = site.get(
+            "/login", "POST", urlencode(fields), Cookie=cookie_in(page), Content_Type=FORM
+        )
+        return cookie_in(answer)
+        """: "answered 400: the token",
+        """
+        page = site.get("/login")
+        fields = {"username": name, "password": password, "csrf_token": token_in(page)}
+        return cookie_in(site.get("/login", "POST", urlencode(fields), Cookie=cookie_in(page)))
+        """: "answered 400: the token",
         """
         page = site.get("/login")
         fields = {"username": name, "password": password, "csrf_token": token_in(page)}
@@ -319,7 +389,7 @@ def _hashing(work: Callable[[], object]) -> int:
         body = f"username={name}&password={password}&csrf_token={token_in(page)}".encode()
         answer = site.get("/login", "POST", body, Cookie=cookie_in(page), Content_Type=FORM)
         return cookie_in(answer)
-        """: "StopIteration",
+        """: "answered 401: it does not accept",
         """
         page = site.get("/login")
         fields = {"username": name, "password": password, "csrf_token": token_in(page)}
@@ -344,7 +414,7 @@ def check_enter(enter: Callable[[Demo, str, str], str]) -> None:
     with messenger() as site:
         set_password(HARD, "舒畅")
         for name, password in (("韩雪", PASSWORD), ("舒畅", HARD)):
-            cookie = str(enter(site, name, password))
+            cookie = _entered(enter, site, name, password)
             page = site.get("/single", Cookie=cookie)
             expect(
                 page.status == 200,
@@ -356,6 +426,30 @@ def check_enter(enter: Callable[[Demo, str, str], str]) -> None:
                 cookie.startswith("messenger=") and ";" not in cookie,
                 f"expected the cookie as it is to be sent, messenger=…, you return {cookie}",
             )
+
+
+def _entered(enter: Callable[[Demo, str, str], str], site: Demo, name: str, password: str) -> str:
+    """Return the cookie with which a user is logged in."""
+    try:
+        return str(enter(site, name, password))
+    except UnicodeEncodeError:
+        raise Wrong(
+            "the body of the form has characters that have to be encoded: `urlencode` makes the "
+            "body of a dict"
+        ) from None
+    except LookupError as error:
+        status = getattr(error, "status", None)
+        if status == 400:
+            raise Wrong(
+                f"no new cookie for {name}, the server answered 400: the token, the cookie that "
+                "belongs to it, or the header Content_Type is missing"
+            ) from None
+        if status == 401:
+            raise Wrong(
+                f"no new cookie for {name}, the server answered 401: it does not accept the name "
+                "or the password as they arrived"
+            ) from None
+        raise
 
 
 @exercise(
@@ -422,6 +516,33 @@ def check_enter(enter: Callable[[Demo, str, str], str]) -> None:
             (name,),
         )
         """: "expected one statement",
+        """
+        db.update(
+            "update logins set ended_at = utc_timestamp(3) where ended_at is null"
+            " and user_id = (select id from userinfo where name = '%s')" % name
+        )
+        """: "stands in the text of the query",
+        """
+        db.update(
+            "update logins set ended_at = utc_timestamp(3) where ended_at is null"
+            " and user_id in (select id from userinfo where name like %s)",
+            (name + "%",),
+        )
+        """: "whose name only begins with 韩雪",
+        """
+        db.update(
+            "update logins set ended_at = '2099-01-01' where ended_at is null"
+            " and user_id = (select id from userinfo where name = %s)",
+            (name,),
+        )
+        """: "expected the time of now",
+        """
+        db.update(
+            "update logins set ended_at = '1999-01-01' where ended_at is null"
+            " and user_id = (select id from userinfo where name = %s)",
+            (name,),
+        )
+        """: "expected the time of now",
     },
     also_right=(
         """
@@ -442,8 +563,13 @@ def check_end_everywhere(end_everywhere: Callable[[MysqlHelp, str], Any]) -> Non
         other = log_in(site, "舒畅")
         old = "2024-01-01 08:00:00.000"
         ask("insert into logins(token, user_id, ended_at) values(%s, 1, %s)", "x" * 32, old)
+        sql = "insert into userinfo(name, password) select %s, password from userinfo where id = 1"
+        ask(sql, LONGER_NAME)
+        sql = "insert into logins(token, user_id) select %s, id from userinfo where name = %s"
+        ask(sql, "y" * 32, LONGER_NAME)
         before = ask("select count(*) n from logins")[0]["n"]
-        count = _trips(proxy, lambda: end_everywhere(db, "韩雪"))
+        with _queries() as queries:
+            count = _trips(proxy, lambda: end_everywhere(db, "韩雪"))
         expect(
             ask("select count(*) n from logins")[0]["n"] == before,
             "a row of logins is gone: a session ends when ended_at is set, and the row stays",
@@ -452,13 +578,24 @@ def check_end_everywhere(end_everywhere: Callable[[MysqlHelp, str], Any]) -> Non
         expect(not still, f"韩雪 is still logged in on {still} of {len(devices)} devices")
         expect(_is_in(other), "舒畅 was logged out as well")
         expect(
+            ask("select 1 from logins where ended_at is null and token = %s", "y" * 32),
+            f"{LONGER_NAME} was logged out as well, whose name only begins with 韩雪",
+        )
+        expect(
             ask("select 1 from logins where ended_at = %s", old),
             "a session that had ended before keeps its time, and this one has a new time",
         )
         expect(
             count <= one,
-            f"expected one statement, which waits for the server {one} times; your function "
-            f"waited {count} times",
+            f"expected one statement, so that the server answers {one} times; it answered {count} "
+            "times",
+        )
+        _expect_a_parameter("韩雪", queries)
+        now = """select 1 from logins where user_id = 1 and ended_at <> %s
+            and abs(timestampdiff(second, ended_at, utc_timestamp(3))) > 60"""
+        expect(
+            not ask(now, old),
+            "expected the time of now in ended_at (utc_timestamp), it is another time",
         )
         expect(_is_in(log_in(site, "韩雪")), "韩雪 cannot log in any more")
         end_everywhere(db, "舒畅")

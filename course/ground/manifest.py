@@ -97,6 +97,7 @@ class Build:
     goals: tuple[str, ...]  # a sentence for each, in order
     ending: str = "py"  # of the student's file
     browser: bool = False  # it is judged in a browser
+    database: bool = True  # the program, or its judge, uses the course's database
 
     @property
     def file(self) -> str:

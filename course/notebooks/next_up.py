@@ -62,6 +62,11 @@ def first_unsolved(entries: Mapping[str, progress.Entry], after: str = "") -> Ta
     return next((t for t in every[start:] + every[:start] if not is_solved(t, entries)), None)
 
 
+def is_new(entries: Mapping[str, progress.Entry]) -> bool:
+    """Say whether no exercise is solved, so that the lesson without exercises, 00, comes first."""
+    return not any(is_solved(one, entries) for one in tasks())
+
+
 def lesson_first(task: Task, entries: Mapping[str, progress.Entry]) -> bool:
     """Say whether the student has not begun the exercises of this one's lesson, so that the lesson comes first."""
     same = [other for other in tasks() if other.lesson == task.lesson]
@@ -84,6 +89,9 @@ def sentences(entries: Mapping[str, progress.Entry], after: str = "") -> list[st
         return [f"All {len(tasks())} exercises are solved.", *_to_build(None)]
     said = _to_build(task)
     lesson = task.lesson
+    if is_new(entries):
+        first = lessons.every()[0]
+        said += [f"First lesson: {_takes(first.heading, first.minutes)}", *_places(first.path)]
     if lesson_first(task, entries):
         said += [f"Next lesson: {_takes(lesson.heading, lesson.minutes)}", *_places(lesson.path)]
         said += [f"Its first exercise: {_takes(task.heading, task.minutes)}"]

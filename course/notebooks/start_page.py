@@ -109,7 +109,7 @@ def _next(entries: Mapping[str, progress.Entry]) -> str:
     if task is None:
         return language.translated("You have solved all exercises.") + to_build
     lesson, exercise = _lesson(task.lesson), _link(task.heading, _mine(task.lesson), task.heading)
-    if not any(next_up.is_solved(one, entries) for one in next_up.tasks()):
+    if next_up.is_new(entries):
         return language.translated(
             f"Begin with lesson **{_lesson(lessons.every()[0])}**. It says whether this computer is ready. "
             f"Then read lesson {lesson}; its first exercise is {exercise}."

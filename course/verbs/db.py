@@ -81,7 +81,7 @@ def _env(chosen: argparse.Namespace) -> int:
     status = server.status(place.state())
     if status is None:
         raise CourseError(
-            "the private server is not running: start it with python3 -m course db start."
+            "the course's database server is not running: start it with python3 -m course db start."
         )
     for name, value in status.as_environment().items():
         say.line(f"export {name}={shlex.quote(value)}")

@@ -80,6 +80,7 @@ def test_each_save_is_checked_and_a_right_answer_leads_on(course: Course, mine: 
     terminal = Terminal(course, "exercises", "watch")
     try:
         begun = terminal.until("JupyterLab is not running")
+        assert "First lesson: 00 Check your set-up" in begun
         assert "Next lesson: 01 Recap Flask" in begun
         assert "Its first exercise: 1.1 A view and its addresses" in begun
 

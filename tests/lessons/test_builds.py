@@ -8,6 +8,7 @@ import pytest
 from course import build as engine
 from course.ground import manifest, place
 from course.notebooks import builds, progress
+from course.verbs import build as build_verb
 from tests.support.judging import AUTHORS, FINISHED, SECONDS, Finished, mutant
 
 from . import test_build_group_chat, test_build_page, test_build_private_chat
@@ -120,6 +121,16 @@ def test_a_hint_is_for_the_goal_that_was_missed_last(mine, tmp_path, capsys):
     for _ in range(2):
         engine.hint(mine.name)
         assert engine.staircase(mine.name).goals[0].hint in capsys.readouterr().out
+
+
+def test_only_a_build_that_needs_the_database_gets_one(mine, monkeypatch):
+    started = []
+    monkeypatch.setattr(build_verb.steps, "run_module", lambda *words: started.append(words))
+    monkeypatch.setattr(build_verb.environment, "run", lambda *words: 0)
+    monkeypatch.setattr(build_verb.environment, "ensure", lambda *words: None)
+    for one in BUILDS:
+        build_verb.run(one.name, False, False)
+    assert [words[1][0] for words in started] == ["pool", "log_in", "private_chat"]
 
 
 def test_no_build_of_that_name_is_one_sentence():

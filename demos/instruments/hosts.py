@@ -11,12 +11,20 @@ If a proxy of another party shows our ports under another name, COURSE_PROXY giv
 """
 
 import os
+import re
 from collections.abc import Collection
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 ANY = "*"
+# A name or an address, with or without a port. Of anything else, programs make different names.
+_NAME = re.compile(r"(?:[a-z0-9._~-]+|\[[0-9a-f:.]+\])(?::[0-9]*)?", re.IGNORECASE)
 _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
+
+
+def is_name(host: str) -> bool:
+    """Say whether a `Host` is a name or an address, with or without a port, and nothing else."""
+    return bool(_NAME.fullmatch(host))
 
 
 def is_known(host: str, port: str | int, more: Collection[str] = ()) -> bool:
@@ -27,7 +35,7 @@ def is_known(host: str, port: str | int, more: Collection[str] = ()) -> bool:
         port: on which we serve.
         more: other allowed names; ANY allows all.
     """
-    name = _name(host)
+    name = _name(host) if is_name(host) else ""
     if not name:
         return False
     if _is_address(name) or name == "localhost" or name.endswith(".localhost"):

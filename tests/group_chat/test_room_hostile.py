@@ -7,12 +7,17 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
+from contextlib import suppress
 
 import pytest
+from flask import Flask
 from websockets.exceptions import ConnectionClosed, InvalidStatus
+from werkzeug.serving import make_server
 
 from demos.group_chat.connection.websocket import MESSAGE_LIMIT as LIMIT
+from demos.pool_demo.live.page import _Handler as PoolPage
 from tests.group_chat import hostile
 from tests.group_chat.endings import endings_of_main
 from tests.group_chat.rich import PATIENCE, RICH, Page, crowd, log_fields, refusal
@@ -246,38 +251,105 @@ def test_two_slashes_lead_nowhere(chat):
         assert chat.get(path).status == 426, path
 
 
-@pytest.mark.parametrize(
-    "lines",
-    [
-        ["Content-Length: 3", "Content-Length: 3"],
-        ["Content-Length: 3", "Content-Length: 40"],
-        ["Content-Length: 3", "Transfer-Encoding: chunked"],
-        ["Transfer-Encoding: chunked", "Transfer-Encoding: identity"],
-        ["Content-Length: 3, 40"],
-        ["Content-Length : 3"],
-        ["Content-Length: +3"],
-        ["Content-Length: 1_0"],
-        ["Content-Length: 3", "X: y", "\tContent-Length: 40"],
-        ["Transfer-Encoding: identity"],
-        ["Transfer-Encoding:\x0bchunked"],
-        ["Transfer-Encoding\t: chunked", "Content-Length: 3"],
-    ],
-)
-def test_a_body_whose_length_is_not_clear_is_refused(chat, lines):
-    """What follows could be taken for the next request, of somebody else behind the same proxy."""
-    request = "\r\n".join(
-        ["POST /ws HTTP/1.1", "Host: x", *lines, "", "0\r\n\r\nGET / HTTP/1.1\r\n\r\n"]
-    )
-    with socket.create_connection(
-        ("127.0.0.1", int(chat.url.rpartition(":")[2])), PATIENCE
-    ) as line:
-        line.sendall(request.encode())
+UNCLEAR = [
+    ["Content-Length: 3", "Content-Length: 3"],
+    ["Content-Length: 3", "Content-Length: 40"],
+    ["Content-Length: 3", "Transfer-Encoding: chunked"],
+    ["Transfer-Encoding: chunked", "Transfer-Encoding: identity"],
+    ["Transfer-Encoding: chunked"],  # nobody needs to read its chunks as others do
+    ["Content-Length: 3, 40"],
+    ["Content-Length : 3"],
+    ["Content-Length: +3"],
+    ["Content-Length: 1_0"],
+    ["Content-Length: 3", "X: y", "\tContent-Length: 40"],
+    ["Transfer-Encoding: identity"],
+    ["Transfer-Encoding:\x0bchunked"],
+    ["Transfer-Encoding\t: chunked", "Content-Length: 3"],
+    ["X: a\rContent-Length: 3"],
+    ["X: a\rTransfer-Encoding: chunked"],
+    ["X: a\r\rGET /inner HTTP/1.1"],
+    ["Content-Length: 3\r"],
+    ["X: a\nContent-Length: 3"],
+    ["X: a\0b"],
+    ["X\0: a"],
+    ["X: a\x1cb"],
+    ["Host: 127.0.0.1"],  # the second one
+    ["host: evil.example"],
+]
+HOSTS = [
+    "[::1].evil.example",
+    "evil\\@127.0.0.1",
+    "evil@127.0.0.1",
+    "127.0.0.1?evil",
+    "127.0.0.1#evil",
+]
+HOSTS += ["127.0.0.1/evil", "127.0.0.1,evil.example", "127.0.0.1 evil.example", "127.0.0.1:80:80"]
+LINES = [
+    "GET /ws",
+    "GET  /ws HTTP/1.1",
+    "GET\t/ws HTTP/1.1",
+    "GET /ws HTTP/1.1\rX:",
+    "GET /ws HTTP/2.0",
+]
+LINES += ["GET\r/ws\rHTTP/1.1", "GET /w\0s HTTP/1.1", "GET /ws HTTP/1.1\nX: a"]
+
+
+@pytest.fixture(scope="module")
+def pool_page():
+    """The pool's page, which has another server. Of its database these tests ask nothing."""
+    with make_server(
+        "127.0.0.1", 0, Flask("page"), threaded=True, request_handler=PoolPage
+    ) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.port}"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture(params=["room", "pool"])
+def refuses(request, shared, pool_page):
+    """Send a request, and see that it is refused, and its connection closed."""
+    url = shared("chat", *FAST).url if request.param == "room" else pool_page
+
+    def ask(first, *lines):
+        body = "0\r\n\r\nGET / HTTP/1.1\r\n\r\n"
         answers = b""
-        while data := line.recv(65536):
-            answers += data
-    assert answers.startswith(b"HTTP/1.1 400 ")
-    assert answers.count(b"HTTP/1.1") == 1
-    assert b"nosniff" in answers
+        with hostile.Client(url, upgrade=False) as client:
+            client.send("\r\n".join([first, *lines, "", body]).encode())
+            with suppress(ConnectionResetError):  # it has not read all that we sent
+                while data := client.socket.recv(65536):
+                    answers += data
+        assert answers.startswith(b"HTTP/1.1 400 ")
+        assert answers.count(b"HTTP/1.1 ") == 1, "what follows is no request"
+
+    return ask
+
+
+@pytest.mark.parametrize("lines", UNCLEAR)
+def test_a_body_whose_length_is_not_clear_is_refused(refuses, lines):
+    """What follows could be taken for the next request, of somebody else behind the same proxy."""
+    refuses("POST /ws HTTP/1.1", "Host: 127.0.0.1", *lines)
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_a_name_that_programs_read_differently_is_refused(refuses, host):
+    refuses("GET /ws HTTP/1.1", f"Host: {host}")
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_a_first_line_that_is_not_clear_is_refused(refuses, line):
+    refuses(line, "Host: 127.0.0.1")
+
+
+def test_a_request_without_end_is_refused(chat):
+    """Its last line could be half a header: of `Content-Length: 30`, `Content-Length: 3`."""
+    with hostile.Client(chat.url, upgrade=False) as client:
+        client.send(b"GET /ws HTTP/1.1\r\nHost: 127.0.0.1\r\nX: a")
+        client.socket.shutdown(socket.SHUT_WR)
+        answer = client.ask(b"")
+    assert answer.status == 400
+    assert answer.headers["x-content-type-options"] == "nosniff"
 
 
 def test_the_log_has_one_line_for_each_event_whatever_clients_call_themselves(start):

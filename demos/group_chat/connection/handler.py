@@ -24,12 +24,12 @@ from gevent.socket import socket as Socket
 from geventwebsocket.handler import WebSocketHandler as PrescribedHandler
 
 from demos.group_chat.connection.frames import Code
-from demos.group_chat.connection.headers import HEADERS, has_clear_length
+from demos.group_chat.connection.headers import HEADERS
 from demos.group_chat.connection.turns import others_first
 from demos.group_chat.connection.websocket import MESSAGE_LIMIT, WebSocket
 from demos.group_chat.rules.limits import Gate
 from demos.group_chat.rules.quotas import place
-from demos.instruments import hosts
+from demos.instruments import heads, hosts
 from demos.instruments.logs import log
 
 HEADER_TIME = 20.0  # seconds for a client to send its request
@@ -112,7 +112,8 @@ class WebSocketHandler(PrescribedHandler):  # type: ignore[misc]  # it ships no 
             return line
 
     def read_request(self, raw_requestline: str) -> bool:
-        """Read the headers; a client that takes too long gets a 400."""
+        """Read the headers; a client that takes too long, or is not clear, gets a 400."""
+        heads.check_first(raw_requestline)
         with gevent.Timeout(HEADER_TIME, ValueError("the headers took too long")):
             is_read = bool(super().read_request(raw_requestline))
         if self.slow.pop(self, None) is None:  # what came up to then may look whole
@@ -144,14 +145,10 @@ class WebSocketHandler(PrescribedHandler):  # type: ignore[misc]  # it ships no 
             with contextlib.suppress(OSError):
                 slowest.socket.shutdown(socket.SHUT_RDWR)
 
-    def MessageClass(self, *args: Any) -> Any:  # noqa: ANN401  # gevent's name
-        """Return the headers of a request; ValueError if the length of its body is not clear.
-
-        A proxy before us could take another length, and the rest for somebody else's request.
-        """
-        headers = super().MessageClass(*args)
-        if not has_clear_length(headers):
-            raise ValueError("the length of the body is not clear")
+    def MessageClass(self, file: Any, *args: Any) -> Any:  # noqa: ANN401  # gevent's name
+        """Return the headers of a request; ValueError if programs could read them differently."""
+        headers = super().MessageClass(heads.Lines(file), *args)
+        heads.check(headers)
         return headers
 
     def run_application(self) -> None:
@@ -312,7 +309,7 @@ class WebSocketHandler(PrescribedHandler):  # type: ignore[misc]  # it ships no 
             return "503 Service Unavailable", "The server restarts."
         if self.command != "GET" or self.request_version != "HTTP/1.1":
             return "400 Bad Request", "A WebSocket handshake is a GET of HTTP/1.1."
-        if self.content_length or "HTTP_TRANSFER_ENCODING" in self.environ:
+        if self.content_length:
             return "400 Bad Request", "A WebSocket handshake has no body."
         if self.environ.get("HTTP_SEC_WEBSOCKET_VERSION") != "13":
             return "426 Upgrade Required", "This server speaks version 13 of WebSocket."

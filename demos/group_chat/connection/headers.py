@@ -1,10 +1,4 @@
-"""A9: what each answer tells the browser, so that it refuses what no page of ours asks for.
-
-And whether a request's own headers say one thing only.
-"""
-
-import re
-from email.message import Message
+"""A9: what each answer tells the browser, so that it refuses what no page of ours asks for."""
 
 from flask import Flask
 from werkzeug.wrappers import Response
@@ -28,21 +22,3 @@ def protect(app: Flask) -> None:
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)
         return response
-
-
-def has_clear_length(headers: Message) -> bool:
-    """Say whether the headers of a request say how long its body is in one way only (RFC 9112, 6).
-
-    Python passes over what is no header, `Content-Length : 3`, with all that comes behind it, and
-    takes `+3` and `1_0` for numbers; others do not. Nor do all agree on a line that goes on below.
-    """
-    lengths = headers.get_all("Content-Length", [])
-    codings = headers.get_all("Transfer-Encoding", [])
-    return (
-        not headers.defects
-        and not headers.get_payload()
-        and not any("\n" in value or "\r" in value for value in headers.values())
-        and len(lengths) + len(codings) <= 1
-        and all(re.fullmatch(r"[ \t]*[0-9]+[ \t]*", length) for length in lengths)
-        and all(coding.strip(" \t").lower() == "chunked" for coding in codings)
-    )

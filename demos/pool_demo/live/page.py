@@ -11,7 +11,7 @@ from typing import ClassVar
 from flask import Flask, Response, abort, jsonify, render_template, request
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from demos.instruments import hosts, ports
+from demos.instruments import heads, hosts, ports
 from demos.pool_demo.live.lanes import STATES
 from demos.pool_demo.live.load_choice import LIMITS, WAYS, Choice, Refused
 from demos.pool_demo.live.observer import Observer
@@ -146,13 +146,21 @@ class _Handler(WSGIRequestHandler):
             self.unread.pop(self, None)
 
     def parse_request(self) -> bool:
-        """Read the headers; refuse a request that has two lengths for its body."""
-        is_read = super().parse_request()
-        self.unread.pop(self, None)
-        lengths = ("Content-Length", "Transfer-Encoding")
-        if is_read and sum(len(self.headers.get_all(name, [])) for name in lengths) > 1:
+        """Read the headers; refuse a request that programs could read differently."""
+        file = self.rfile
+        try:
+            heads.check_first(self.raw_requestline.decode("latin-1"))
+            self.rfile = heads.Lines(file)  # type: ignore[assignment]  # the headers are read of it
+            is_read = super().parse_request()
+            if is_read:
+                heads.check(self.headers)
+        except ValueError:
+            self.request_version, self.command, self.close_connection = "HTTP/1.1", "", True
             self.send_error(400)
             return False
+        finally:
+            self.rfile = file
+            self.unread.pop(self, None)
         return is_read
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:

@@ -1,0 +1,64 @@
+"""Which requests are read alike by every program that passes them on or answers them (RFC 9112).
+
+A proxy before us could take another line for a header, another length for the body or another name
+for ours. Then the rest of a body would be the next request, which is somebody else's. So everything
+that programs are known to read differently is refused.
+"""
+
+import re
+from email.message import Message
+from typing import Protocol
+
+from demos.instruments import hosts
+
+# Parted by one space each. What has no version has no headers for others (HTTP/0.9).
+_FIRST = re.compile(r"[!-~]+ [!-~\x80-\xff]+ HTTP/1\.[01]\r\n")
+# Python ends a line also at a carriage return. Others end it at the line feed, or at the NUL.
+_LINE = re.compile(rb"[\t -~\x80-\xff]*\r\n")
+
+
+class _File(Protocol):
+    def readline(self, size: int, /) -> bytes: ...
+
+
+class Lines:
+    """The lines of a request's head, read from a file. Raises ValueError at an odd one."""
+
+    def __init__(self, file: _File) -> None:
+        """Read from this file, which is at the first header."""
+        self._file = file
+
+    def readline(self, size: int) -> bytes:
+        """Return the next line; one that is too long comes in parts, and its reader refuses it."""
+        line = self._file.readline(size)
+        if len(line) < size and not _LINE.fullmatch(line):
+            raise ValueError("a header has no end of its own")
+        return line
+
+
+def check_first(line: str) -> None:
+    """Raise ValueError if a request's first line is not clear, its end included."""
+    if not _FIRST.fullmatch(line):
+        raise ValueError("the first line is not clear")
+
+
+def check(headers: Message) -> None:
+    """Raise ValueError if headers do not say in one way for whom and how long a request is.
+
+    Python passes over what is no header, `Content-Length : 3`, with all that comes behind it, and
+    takes `+3` and `1_0` for numbers; others do not. Nor do all agree on a line that goes on below.
+    No browser sends a body in chunks. A server may refuse one, and so nobody needs to agree on how
+    chunks, their extensions and trailers are read.
+    """
+    if headers.defects or headers.get_payload():
+        raise ValueError("a line is no header")
+    if any("\n" in value or "\r" in value for value in headers.values()):
+        raise ValueError("a header has several lines")
+    if "Transfer-Encoding" in headers:
+        raise ValueError("the length of the body is not said beforehand")
+    lengths = headers.get_all("Content-Length", [])
+    if len(lengths) > 1 or not all(re.fullmatch(r"[ \t]*[0-9]+[ \t]*", one) for one in lengths):
+        raise ValueError("the length of the body is not clear")
+    names = [name.strip(" \t") for name in headers.get_all("Host", [])]
+    if len(names) > 1 or not all(hosts.is_name(name) for name in names if name):
+        raise ValueError("the name of the server is not clear")

@@ -21,7 +21,7 @@ from nbformat import NotebookNode
 from course.database import server, target
 from course.ground import say
 from course.ground.errors import CourseError
-from course.notebooks import comparison, lessons, reading_time, run_sheet
+from course.notebooks import comparison, exercises, lessons, reading_time, run_sheet
 from course.notebooks.reading_time import guesses, settled
 
 CELL_LIMIT = 120  # seconds for one cell, and for the kernel's start
@@ -159,7 +159,7 @@ def renew(
     deeper = reading_time.total(found, deeper=True)
     more = settled(lesson.deeper, deeper, 5) if deeper else 0
     first = played.notebook.cells[0]
-    first.source = _with_minutes(first.source, minutes, more)
+    first.source = with_minutes(first.source, minutes, more, exercises_of(lesson))
     number(played.notebook)
     write(played.notebook, lesson.path)
     page = run_sheet.file().read_text("utf-8")
@@ -183,11 +183,30 @@ def _drop_links(notebook: NotebookNode) -> None:
                 del output.data["text/html"]
 
 
-def _with_minutes(source: str, minutes: int, deeper: int) -> str:
-    """Return a lesson's first cell with its minutes, below what one needs."""
+def exercises_of(lesson: lessons.Lesson) -> int:
+    """Return the minutes that the exercises of a lesson take together; 0 if it has none."""
+    return sum(takes for _, _, takes in exercises.outline(lesson.path.name))
+
+
+def with_minutes(source: str, minutes: int, deeper: int, practice: int) -> str:
+    """Return a lesson's first cell with its minutes, below what one needs.
+
+    Args:
+        source: of the cell.
+        minutes: to read it.
+        deeper: for the part that can be skipped; 0 if there is none.
+        practice: for the exercises, which are not in the others; 0 if there are none.
+    """
     takes = str(minutes)
+    if practice:
+        takes = f"{minutes}, and about {practice} for the exercises"
     if deeper:
         takes = f'{minutes}, and {deeper} for the part "Going deeper", which you can skip'
+    if deeper and practice:
+        takes = (
+            f'{minutes}, and {deeper} for the part "Going deeper", which you can skip; about '
+            f"{practice} for the exercises"
+        )
     line = f"**Minutes:** {takes}"
     if "**Minutes:**" in source:
         return re.sub(r"^\*\*Minutes:\*\*.*$", line, source, flags=re.MULTILINE)

@@ -6,7 +6,7 @@ import pytest
 
 from course.ground import place
 from course.ground.place import ROOT
-from course.notebooks import exercises, lessons, reading_time, run_sheet
+from course.notebooks import execution, exercises, lessons, reading_time, run_sheet
 
 from .conftest import read
 
@@ -44,6 +44,14 @@ def test_sections_and_minutes_are_those_of_the_lesson(lesson):
     assert abs(lesson.minutes - reading_time.total(found)) <= 5, RUN
     assert abs((lesson.deeper or 0) - reading_time.total(found, deeper=True)) <= 5, RUN
     assert f"About {lesson.minutes} minutes" in run_sheet.entry(SHEET, lesson)
+
+
+def test_a_lesson_says_how_long_its_exercises_take(lesson):
+    """In its first cell, beside its own minutes."""
+    first = read(lesson.path).cells[0].source
+    practice = execution.exercises_of(lesson)
+    expected = execution.with_minutes(first, lesson.minutes, lesson.deeper or 0, practice)
+    assert first == expected, RUN
 
 
 def test_a_part_that_may_be_skipped_has_minutes_of_its_own(lesson):

@@ -19,6 +19,7 @@ FINISHED = {
 }
 # The source's own programs, and the goal that each misses.
 NAIVE = {"group_chat": ("group_chat.naive.chat", 3)}
+FIRST = 2  # mutants of each goal that are in a test of their own
 # A right program may be slow to know of a newcomer after the handshake.
 PAUSE = {
     "group_chat": ("    name = unquote(", "    await asyncio.sleep(0.1)\n    name = unquote("),
@@ -77,10 +78,11 @@ class Judged:
 
     def pytest_generate_tests(self, metafunc):
         wanted = metafunc.fixturenames
-        if "which" in wanted:
-            found = mutants(self.names)
+        if one := {"which", "other"} & set(wanted):
+            (place,) = one
+            found = [x for x in mutants(self.names) if (x[2] < FIRST) == (place == "which")]
             ids = [f"{name}-{n}" + f"-{which + 1}" * bool(which) for name, n, which in found]
-            metafunc.parametrize(("name", "number", "which"), found, ids=ids)
+            metafunc.parametrize(("name", "number", place), found, ids=ids)
         elif "number" in wanted:
             found = [(name, n) for name, n, which in mutants(self.names) if not which]
             metafunc.parametrize(("name", "number"), found)
@@ -108,7 +110,11 @@ class Judged:
         assert not (result := engine.climb(file.parent.name, file)).observed, result
 
     def test_each_goal_is_missed_by_its_mutant(self, name, number, which, tmp_path):
-        """The first goal starts the program."""
+        """Two of each goal."""
+        self.misses(name, number, which, tmp_path)
+
+    def misses(self, name, number, which, tmp_path):
+        """Judge a mutant by its own goal; the first goal starts the program."""
         program = mutant(name, number, tmp_path, which)
         result = engine.climb(name, program, only=sorted({1, number}))
         missed(result, name, number, which)
@@ -133,10 +139,16 @@ class Finished(Judged):
 class Chat(Finished):
     """Also for a chat."""
 
+    measuring = ()  # goals that take long, and have nothing to do with who comes in
+
+    def test_each_goal_is_missed_by_its_other_mutants(self, name, number, other, tmp_path):
+        self.misses(name, number, other, tmp_path)
+
     def test_a_right_program_that_lets_in_slowly_reaches_all_goals(self, slow, tmp_path):
         stem = "second" if slow == "group_chat" else "solution"
         program = changed(solution(slow, stem), [PAUSE[slow]], tmp_path)
-        result = engine.climb(slow, program)
+        goals = range(1, len(manifest.build(slow).goals) + 1)
+        result = engine.climb(slow, program, only=[n for n in goals if n not in self.measuring])
         assert not result.observed, result
 
 

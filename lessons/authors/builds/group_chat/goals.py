@@ -304,7 +304,7 @@ def starts(chat: Program) -> None:
     also=[
         Mutant(
             [("in list(members.values()):", "in list(members.values())[:8]:")],
-            says="hears within 5 s what another one says",
+            says="s what another one says, nothing came",
         ),
         Mutant(
             [("self.socket.send(self.queue.get())", "self.socket.send(self.queue.get().encode())")],

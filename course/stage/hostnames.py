@@ -27,7 +27,9 @@ def is_ours(origin: str, host: str, forwarded: str, port: int) -> bool:
     if origin == f"http://{host}":
         return True
     address = outside(port)
-    names = {_bare(host), _bare(forwarded)} if address else set()
+    if not address:
+        return False
+    names = {_bare(host), _bare(forwarded)}
     return origin.lower() == address.lower() or _bare(urlsplit(origin).netloc) in names - {""}
 
 

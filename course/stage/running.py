@@ -136,7 +136,10 @@ def _stream(chunks: Iterator[str]) -> Response:
 
 
 def _asked() -> dict[str, object]:
-    asked = request.get_json(silent=True)
+    try:
+        asked = request.get_json(silent=True)
+    except RecursionError:  # brackets in brackets without end
+        asked = None
     if not isinstance(asked, dict):
         abort(400)
     return asked

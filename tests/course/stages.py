@@ -143,7 +143,12 @@ class Stage:
         return [pid for pid in descendants(self.process.pid) if name in command_line(pid)]
 
     def ask(self, path: str, body: object = None, **headers: str) -> tuple[int, str]:
-        """Send a request as a tool would; the body makes it a POST. `_` in a header's name stands for `-`."""
+        """Send a request as a tool would; the body makes it a POST, in JSON unless it is bytes.
+
+        `_` in a header's name stands for `-`.
+        """
+        if not isinstance(body, bytes | None):
+            body = json.dumps(body).encode()
         request = urllib.request.Request(
             f"http://127.0.0.1:{self.port}/{path}",
             headers={
@@ -151,7 +156,7 @@ class Stage:
                 "Cookie": f"{self.cookie['name']}={self.key}",
                 **{key.replace("_", "-"): value for key, value in headers.items()},
             },
-            data=None if body is None else json.dumps(body).encode(),
+            data=body,
         )
         if body is not None:
             request.add_header("Content-Type", "application/json")

@@ -57,6 +57,7 @@ def test_another_name_is_refused(stage, host):
     [
         {"Origin": "http://evil.example"},
         {"Origin": "null"},
+        {"Origin": ""},
         {"Origin": "http://hanxue.course.localhost:8700"},
         {"Sec_Fetch_Site": "cross-site", "Sec_Fetch_Mode": "no-cors"},
         {"Sec_Fetch_Site": "same-site", "Sec_Fetch_Mode": "cors"},
@@ -90,6 +91,7 @@ def test_without_the_token_nothing_is_changed(stage, path, given):
         ("runs", {"step": CHAT, "clients": "two"}, 400),
         ("runs", {"step": CHAT, "options": "'"}, 409),
         ("runs", [], 400),
+        ("runs", b"[" * 20_000, 400),
         ("runs/77/stop", {}, 404),
         ("steps/nowhere", None, 404),
         ("steps/../../README.md", None, 404),

@@ -134,7 +134,8 @@ def post(step, path, values=None, **headers):
     host, port = step.url.removeprefix("http://").split(":")
     connection = HTTPConnection(host, int(port), timeout=30)
     headers = {"Content-Type": "application/json", **headers}
-    connection.request("POST", path, json.dumps(values or {}), headers)
+    body = values if isinstance(values, bytes) else json.dumps(values or {})
+    connection.request("POST", path, body, headers)
     answer = connection.getresponse()
     said = answer.read().decode()
     connection.close()
@@ -286,6 +287,7 @@ def test_what_is_not_possible_is_a_sentence(pool, step):
     status, answer = post(step, "/kill", {"connection": 1})
     assert json.loads(answer)["said"] == "The load has no connection 1."
     assert post(step, "/nothing")[0] == 404
+    assert post(step, "/start", b"[" * 20_000)[0] == 400
 
 
 def test_a_load_that_cannot_be_opened_says_why(start, new_page, tmp_path):

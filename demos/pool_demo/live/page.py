@@ -105,7 +105,10 @@ def _events(observer: Observer) -> Iterator[str]:
 
 
 def _sent() -> dict[str, object]:
-    found = request.get_json(silent=True)
+    try:
+        found = request.get_json(silent=True)
+    except RecursionError:  # brackets in brackets without end
+        abort(400)
     return found if isinstance(found, dict) else {}
 
 

@@ -4,6 +4,7 @@ Each costs many times what its place in the daily run is worth; the reason says 
 """
 
 _BY_ITS_GOAL = "each is judged by its own goal"
+_TWO_OF_EACH = "two of each goal do it"
 
 LONGER = {
     "bench/test_chat.py::test_a_quick_run_writes_report_and_plot": "its parts and its interruption are tested",
@@ -20,11 +21,10 @@ LONGER = {
         "a later step does it"
     ),
     "lessons/test_build_group_chat.py::TestGroupChat::test_each_mutant_reaches_the_goals_before": _BY_ITS_GOAL,
-    "lessons/test_build_group_chat.py::TestGroupChat::test_each_goal_is_missed_by_its_other_mutants": (
-        "two of each goal do it"
-    ),
+    "lessons/test_build_group_chat.py::TestGroupChat::test_each_goal_is_missed_by_its_other_mutants": _TWO_OF_EACH,
     "lessons/test_build_page.py::TestPage::test_each_mutant_reaches_the_goals_before": _BY_ITS_GOAL,
     "lessons/test_build_private_chat.py::TestPrivateChat::test_each_mutant_reaches_the_goals_before": _BY_ITS_GOAL,
+    "lessons/test_build_private_chat.py::TestPrivateChat::test_each_goal_is_missed_by_its_other_mutants": _TWO_OF_EACH,
     "lessons/test_builds.py::TestPoolAndLogIn::test_each_mutant_reaches_the_goals_before": _BY_ITS_GOAL,
     "lessons/test_lesson_copies.py::test_nothing_of_a_slide_is_cut_and_no_sentence_is_alone": (
         "a window of another size is laid out by the same lines"

@@ -159,8 +159,9 @@ class MysqlHelp:
                     raise
                 raise pymysql.ProgrammingError(
                     _WRITES,
-                    "a stream outside a block only reads, and this query writes, so it was undone: "
-                    "put the stream into `with db.transaction():`",
+                    "a stream outside a block only reads, and the server says that this query "
+                    "writes, locks rows or makes a table, so it was undone: put the stream into "
+                    "`with db.transaction():`",
                 ) from error
             finally:
                 hang_up(raw)  # quicker than to read rows that are not used

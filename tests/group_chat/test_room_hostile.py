@@ -332,6 +332,19 @@ def test_a_body_whose_length_is_not_clear_is_refused(refuses, lines):
     refuses("POST /ws HTTP/1.1", "Host: 127.0.0.1", *lines)
 
 
+def test_what_begins_as_a_mail_in_a_mailbox_is_refused(refuses):
+    """Python's parser of headers is made for mails, and takes such a line for a part of them."""
+    refuses("GET /ws HTTP/1.1", "From me", "Host: 127.0.0.1")
+
+
+@pytest.mark.parametrize("kind", ["multipart/form-data; boundary=x", "message/rfc822"])
+def test_a_body_of_any_kind_is_clear(chat, kind):
+    """The same parser misses the parts of such a body among the headers."""
+    with hostile.Client(chat.url, upgrade=False) as client:
+        head = f"POST /ws HTTP/1.1\r\nHost: localhost\r\nContent-Type: {kind}\r\nContent-Length: 4\r\n\r\n"
+        assert client.ask(f"{head}form".encode()).status == 405
+
+
 @pytest.mark.parametrize("host", HOSTS)
 def test_a_name_that_programs_read_differently_is_refused(refuses, host):
     refuses("GET /ws HTTP/1.1", f"Host: {host}")

@@ -214,6 +214,50 @@ def test_a_block_ends_in_the_thread_where_it_began(small, ask):
     assert ages(ask) == [25, 23, 25]
 
 
+def test_blocks_that_end_in_another_order_are_undone(small, ask):
+    """Two generators that take turns: the block of the second is a part of the first one's."""
+    db = small(2)
+
+    def work(number):
+        with db.transaction():
+            db.execute(AGE, (1, number))
+            yield
+            db.execute(AGE, (1, number))
+            yield
+
+    first, second = work(1), work(2)
+    for one in (first, second, first):
+        next(one)
+    with pytest.raises(RuntimeError, match="reverse order"):
+        next(first)
+    with pytest.raises(RuntimeError, match="reverse order"):
+        next(second)
+    assert ages(ask) == [24, 23, 25]
+    with db.transaction():  # and the thread can go on
+        db.execute(AGE, (1, 1))
+    assert ages(ask) == [25, 23, 25]
+
+
+def test_a_lost_block_holds_no_locks(small, ask):
+    db = small(2)
+
+    def work():
+        with db.transaction():
+            db.execute(AGE, (1, 1))
+            yield
+
+    lost = work()
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(next, lost).result()
+        with pytest.raises(RuntimeError, match="end it where it began"):
+            lost.close()
+    assert eventually(
+        lambda: ask("select count(*) from information_schema.innodb_trx") == [{"count(*)": 0}]
+    )
+    ask("update student set age = age + 1 where id = 1")
+    assert ages(ask) == [25, 23, 25]
+
+
 def test_a_savepoint_of_yours_is_not_the_one_of_an_inner_block(small, ask):
     db = small()
     with db.transaction():

@@ -21,6 +21,7 @@ from demos.pool_demo.lending.answers import Answer, ask, read_slowly, run_many, 
 from demos.pool_demo.lending.lender import Lender, Raw, hang_up, time_limit
 from demos.pool_demo.lending.statements import can_be_undone, first_word
 
+_ORDER = "blocks end in the reverse order of their beginning, and so must the generators with them"
 _REFUSED = 1399  # XAER_RMFAIL: not within a named transaction
 
 
@@ -38,6 +39,13 @@ class Transaction:
         self._is_certain = True  # that the server is still in it
         self._can_be_undone = True
         self._savepoints = 0
+        self._parts = 0  # inner blocks that have not ended
+        self._has_ended = False
+
+    def __del__(self) -> None:
+        """Hang up if nobody has ended it: the server rolls back, and its locks are free at once."""
+        if not self._has_ended and hasattr(self, "raw"):
+            hang_up(self.raw)
 
     def begin(self) -> None:
         """Borrow a connection and begin the transaction. Raises the errors of `Lender.lend`."""
@@ -45,13 +53,22 @@ class Transaction:
         try:
             run_on(self.raw, f"xa start {self._name}")
         except BaseException:
+            self._has_ended = True
             self._loan.__exit__()
             raise
 
+    def is_over(self) -> bool:
+        """Say whether it has ended, and all inner blocks have."""
+        return self._has_ended and not self._parts
+
     def end(self, commit: bool) -> None:
-        """Commit or roll back, and always give the connection back."""
+        """Commit or roll back, and always give the connection back.
+
+        Raises RuntimeError if an inner block is still open: then all was rolled back.
+        """
+        is_early = commit and self._parts > 0
         try:
-            if commit:
+            if commit and not is_early:
                 self._check()
                 self._end("commit {} one phase")
             elif self.raw.open:
@@ -61,9 +78,12 @@ class Transaction:
             if commit:
                 raise
         finally:
+            self._has_ended = True
             if not self._can_be_undone:
                 hang_up(self.raw)
             self._loan.__exit__()
+        if is_early:
+            raise RuntimeError(f"a block inside this one is still open, so all is undone: {_ORDER}")
 
     def run(self, sql: str, param: Any = None) -> Answer:  # noqa: ANN401 - what `checked` let by
         """Run a statement as a part of the transaction.
@@ -94,19 +114,27 @@ class Transaction:
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
-        """Make a block a part of the transaction that can fail alone."""
+        """Make a block a part of the transaction that can fail alone.
+
+        Raises RuntimeError at its end if the transaction has ended before.
+        """
         self._savepoints += 1
         name = f"part_{self._mark}_{self._savepoints}"
         self.run(f"savepoint {name}")
+        self._parts += 1
         try:
             yield
+            if self._has_ended:
+                raise RuntimeError(f"the block around this one has ended before: {_ORDER}")
         except BaseException:
-            if self.raw.open:
+            if self.raw.open and not self._has_ended:
                 try:
                     self.run(f"rollback to {name}")
                 except pymysql.MySQLError:
                     hang_up(self.raw)
             raise
+        finally:
+            self._parts -= 1
 
     @contextmanager
     def _watched(self, sql: str) -> Iterator[None]:
@@ -132,6 +160,8 @@ class Transaction:
 
     def _check(self) -> None:
         """Before a statement: after an error, ask the server whether it is still in it."""
+        if self._has_ended:
+            raise RuntimeError(f"the block around this one has ended before: {_ORDER}")
         if not self.raw.open:
             raise pymysql.InterfaceError(
                 CR.CR_SERVER_LOST, "the transaction ended with its connection"
@@ -203,7 +233,10 @@ class Block:
     ) -> None:
         """Commit, or roll back after any exception."""
         if self._entered.parts:
-            self._entered.parts.pop().__exit__(kind, error, trace)
+            try:
+                self._entered.parts.pop().__exit__(kind, error, trace)
+            finally:
+                self._forget(self._mine.transaction())
             return
         transaction, self._entered.transaction = self._entered.transaction, None
         if transaction is None:
@@ -213,4 +246,9 @@ class Block:
         try:
             transaction.end(commit=kind is None)
         finally:
+            self._forget(transaction)
+
+    def _forget(self, transaction: Transaction | None) -> None:
+        """Note that this thread is in the transaction no more, if no inner block is open."""
+        if transaction is not None and transaction.is_over():
             self._mine.block = None

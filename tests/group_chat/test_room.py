@@ -224,8 +224,10 @@ def test_everybody_hears_the_same_order(doors):
 @pytest.mark.parametrize("msg", HOSTILE, ids=ascii)
 def test_a_message_passes_unchanged_in_every_format(doors, msg):
     rich, speaker = Page.join(doors[0], fresh()), Page.join(doors[1], fresh())
-    named, nameless = doors[0].ws(fresh()), doors[0].ws("ql")
-    assert rich.sees(speaker.name)
+    named, nameless = doors[0].ws(plain := fresh()), doors[0].ws("ql")
+    assert rich.sees(speaker.name, plain)
+    nameless.send(json.dumps({"msg": "I am in"}))
+    assert rich.message()["msg"] == "I am in"
     speaker.say(msg)
     assert rich.message()["msg"] == msg
     assert _plain(named, msg) == {"username": speaker.name, "msg": msg}

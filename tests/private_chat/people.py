@@ -95,8 +95,12 @@ class Person:
         return self.post("/login", headers, username=name, password=password)
 
     def log_in(self):
-        """Log in; then take the token of the page that it leads to. Returns this person."""
-        answer = self.try_to_log_in()
+        """Log in; then take the token of the page that it leads to. Returns this person.
+
+        Behind a proxy from an address of its own: on a quick machine a file's wrong guesses fill the limit of one.
+        """
+        octets = (str(number) for number in secrets.token_bytes(3))
+        answer = self.try_to_log_in(**{"X-Forwarded-For": ".".join(["10", *octets])})
         assert (answer.status, answer.headers["Location"]) == (302, "single"), answer
         assert self.get("/single").status == 200
         return self

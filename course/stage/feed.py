@@ -6,9 +6,8 @@ from collections.abc import Callable, Iterator
 import gevent
 from gevent.event import Event
 
-STREAMS = (
-    50  # open at the same time, of all pages: each costs a greenlet, and what it has not sent yet
-)
+# Open at the same time, of all pages: each costs a greenlet, and what it has not sent yet.
+STREAMS = 50
 PAUSE = 0.04  # seconds between two messages to a page; what comes meanwhile travels together
 HEARTBEAT = 1.0  # seconds after which a silent stream says so; a page that has gone is noticed soon
 

@@ -8,9 +8,8 @@ import gevent
 from gevent.pywsgi import WSGIHandler
 
 REQUEST_TIME = 20.0  # seconds for a client to send its request
-KERNEL_BUFFER = (
-    128 * 1024
-)  # bytes of an answer that the kernel may hold for a client that does not read
+# Bytes of an answer that the kernel may hold for a client that does not read.
+KERNEL_BUFFER = 128 * 1024
 UNREAD = 100  # connections that have sent no whole request; a real one takes a moment
 
 

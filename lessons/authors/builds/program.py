@@ -167,8 +167,7 @@ class Program:
     def runs_a_demo(self) -> str:
         """Return the command of a demo that runs in its place, or that it started; else ""."""
         with suppress(psutil.Error):
-            first = psutil.Process(self.process.pid if self.process else None)
-            for one in [first, *first.children(recursive=True)]:
+            for one in self._family():
                 command = " ".join(one.cmdline())
                 if re.search(r" demos\.|/demos/", command):
                     return command
@@ -180,38 +179,38 @@ class Program:
         size = os.fstat(self._log.fileno()).st_size
         return os.pread(self._log.fileno(), size, 0).decode("utf-8", "replace")
 
+    def _family(self) -> Iterator[psutil.Process]:
+        """Yield its process and those that it started, as far as they are still there."""
+        with suppress(psutil.Error):
+            first = psutil.Process(self.process.pid if self.process else None)
+            yield from [first, *first.children(recursive=True)]
+
     def held(self) -> int:
         """Count the open files, sockets and threads of it and of the processes that it started."""
         count = 0
-        with suppress(psutil.Error):
-            first = psutil.Process(self.process.pid if self.process else None)
-            for one in [first, *first.children(recursive=True)]:
-                with suppress(psutil.Error):
-                    count += one.num_fds() + one.num_threads()
+        for one in self._family():
+            with suppress(psutil.Error):
+                count += one.num_fds() + one.num_threads()
         return count
 
     def memory(self) -> float:
         """Return the megabytes that it and the processes that it started have for themselves."""
         size = 0
-        with suppress(psutil.Error):
-            first = psutil.Process(self.process.pid if self.process else None)
-            for one in [first, *first.children(recursive=True)]:
-                with suppress(psutil.Error):
-                    size += one.memory_full_info().uss
+        for one in self._family():
+            with suppress(psutil.Error):
+                size += one.memory_full_info().uss
         return size / 1e6
 
     def _listens(self) -> list[tuple[str, int]]:
         """Return the addresses and ports at which it, or a process that it started, listens."""
         found = []
-        with suppress(psutil.Error):
-            first = psutil.Process(self.process.pid if self.process else None)
-            for one in [first, *first.children(recursive=True)]:
-                with suppress(psutil.Error):
-                    found += [
-                        (there.laddr.ip, there.laddr.port)
-                        for there in one.net_connections(kind="tcp")
-                        if there.status == psutil.CONN_LISTEN
-                    ]
+        for one in self._family():
+            with suppress(psutil.Error):
+                found += [
+                    (there.laddr.ip, there.laddr.port)
+                    for there in one.net_connections(kind="tcp")
+                    if there.status == psutil.CONN_LISTEN
+                ]
         return found
 
     def _kill_group(self) -> bool:

@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from course.ground import place
-from tests.support.waiting import eventually
 
 from .conftest import Course, sentence
 
@@ -161,7 +160,7 @@ def test_a_clone_that_cannot_be_written(course: Course, read_only: Path):
 def test_ctrl_z_and_fg(course: Course):
     """A command that is halted, and its server with it, goes on where it was."""
     command = subprocess.Popen(
-        course.command("db", "shell", "--batch", "--skip-column-names"),
+        course.command("db", "shell", "--batch", "--unbuffered", "--skip-column-names"),
         cwd=place.ROOT,
         env=course.environment,
         stdin=subprocess.PIPE,
@@ -169,7 +168,10 @@ def test_ctrl_z_and_fg(course: Course):
         encoding="utf-8",
         process_group=0,  # as a shell does for each of its jobs
     )
-    assert eventually(lambda: course.status)
+    # A child that is halted before its program has begun would hold its parent, which could not halt then.
+    command.stdin.write("select 'ready';\n")
+    command.stdin.flush()
+    assert command.stdout.readline() == "ready\n"
     os.killpg(command.pid, signal.SIGTSTP)
     assert os.WIFSTOPPED(os.waitpid(command.pid, os.WUNTRACED)[1])
     assert course.run("db", "status").returncode == 0, "the server is no part of the job"

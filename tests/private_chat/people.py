@@ -22,6 +22,7 @@ from types import SimpleNamespace
 from urllib.parse import urlencode
 
 from websockets.exceptions import ConnectionClosed
+from websockets.protocol import State
 from werkzeug.security import generate_password_hash
 
 from demos.group_chat.rules import names
@@ -216,9 +217,10 @@ class Page:
     def is_open(self):
         """Say whether the server still answers here."""
         try:
-            return self.socket.ping().wait(PATIENCE)
+            answered = self.socket.ping(ack_on_close=True).wait(PATIENCE)
         except ConnectionClosed:
             return False
+        return answered and self.socket.state is State.OPEN
 
     def heard(self):
         """Return what came until now, by type, without waiting for more than the answer to a ping."""

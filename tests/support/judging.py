@@ -60,11 +60,11 @@ def mutant(name, number, folder, which=0):
 
 
 def demo(module, folder):
-    """Write a program that is a demo: the judge refuses a file that imports or starts one."""
+    """Write a program that is a demo, and takes away what the judge notices that by."""
     file = folder / "demo.py"
     run = f"import runpy; runpy.run_module('demos.{module}', None, '__main__', True)"
     file.write_text(
-        "import os, sys\n\n"
+        "import os, sys\n\ndel os.environ['COURSE_BUILD_NOTES']\n"
         f'os.execv(sys.executable, [sys.executable, "-c", {run!r}, *sys.argv[1:]])\n'
     )
     return file

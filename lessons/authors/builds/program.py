@@ -31,6 +31,8 @@ START_TIME = 20.0  # seconds until it has to listen
 STOP_TIME = 5.0  # seconds that it has to end after SIGTERM
 LOCK_TIME = 10.0  # seconds until a statement has come to a locked table
 PAUSE = 0.02  # seconds between two looks
+OURS = ("demos", "course", "lessons")  # packages that do what a student builds
+NOTING = Path(__file__).parent / "noting"  # what every Python of the program loads at its start
 TRACEBACK = "Traceback (most recent call last)"
 LOOPBACK = ("127.", "::1", "::ffff:127.")
 
@@ -39,19 +41,32 @@ class Program:
     """A program that is started as `python <file> --port N` and serves at 127.0.0.1."""
 
     def __init__(
-        self, command: Sequence[str | Path], environment: Mapping[str, str] | None = None
+        self,
+        command: Sequence[str | Path],
+        environment: Mapping[str, str] | None = None,
+        may_use: str = "",
     ) -> None:
         """Choose a free port.
 
         Args:
             command: its last word is the student's file; `--port N` comes behind it.
             environment: variables that it gets besides ours.
+            may_use: the package of the course that it may use.
         """
-        self.file = Path(command[-1])
+        self.file, self._may_use = Path(command[-1]), may_use
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._command = [*map(str, command), "--port", str(self.port)]
-        self._environment = {**os.environ, **(environment or {}), "PYTHONUTF8": "1"}
+        self._notes = tempfile.NamedTemporaryFile(prefix="course-build-")  # noqa: SIM115 - as below
+        self._environment = {
+            **os.environ,
+            **(environment or {}),
+            "PYTHONUTF8": "1",
+            "PYTHONPATH": os.pathsep.join(
+                filter(None, [str(NOTING), os.environ.get("PYTHONPATH")])
+            ),
+            "COURSE_BUILD_NOTES": self._notes.name,
+        }
         self._log = tempfile.TemporaryFile(prefix="course-build-")  # noqa: SIM115 - close() ends it
         self._read = 0  # bytes of the log that were judged already
         self._ours = False  # we have ended it ourselves, or its end was said
@@ -62,8 +77,10 @@ class Program:
         """Start it, again if it runs, and wait until it listens.
 
         Raises:
-            Wrong: it ended, or does not listen, or not at 127.0.0.1 alone.
+            Wrong: it ended, or does not listen, or not at 127.0.0.1 alone, or imports what it is to
+                be.
         """
+        expect_own(self.file, OURS, self._may_use)
         if self.process is not None:
             self.kill()
         self._ours = False
@@ -122,12 +139,16 @@ class Program:
         """End it, and forget what it wrote."""
         self.end()
         self._log.close()
+        self._notes.close()
 
     def trouble(self, missed: bool) -> str:
         """Return what is wrong with the program itself since the last look, or "".
 
-        That is that it has ended. A traceback counts if a goal is missed, or `quiet` is set.
+        That is that it is one of the course's own, or has ended. A traceback counts if a goal is
+        missed, or `quiet` is set.
         """
+        if used := self._uses():
+            return f"your program uses {used} of the course: what that does is what you build"
         said = self.said[self._read :]
         self._read += len(said)
         error = _last_error(said, self.file)
@@ -164,14 +185,10 @@ class Program:
             self.url, path, **{"open_timeout": START_TIME, "close_timeout": 2.0, **options}
         )
 
-    def runs_a_demo(self) -> str:
-        """Return the command of a demo that runs in its place, or that it started; else ""."""
-        with suppress(psutil.Error):
-            for one in self._family():
-                command = " ".join(one.cmdline())
-                if re.search(r" demos\.|/demos/", command):
-                    return command
-        return ""
+    def _uses(self) -> str:
+        """Return a finished module that it, or a process that it started, has loaded; else ""."""
+        notes = Path(self._notes.name).read_text("utf-8").split()
+        return next((one for one in notes if not _is_in(one, self._may_use)), "")
 
     @property
     def said(self) -> str:
@@ -224,9 +241,12 @@ class Program:
 
 
 @contextmanager
-def serving(file: Path) -> Iterator[Program]:
-    """Give a program that has not been started yet: that it starts is its first goal."""
-    program = Program([sys.executable, file])
+def serving(file: Path, may_use: str = "") -> Iterator[Program]:
+    """Give a program that has not been started yet: that it starts is its first goal.
+
+    `may_use` is the package of the course that it may use.
+    """
+    program = Program([sys.executable, file], may_use=may_use)
     try:
         yield program
     finally:
@@ -256,7 +276,20 @@ def wait_for_a_lock(what: str) -> None:
     expect(until(lambda: ask_database(sql), LOCK_TIME), f"expected {what}, none came")
 
 
-def imports(file: Path, *packages: str) -> list[str]:
+def expect_own(file: Path, packages: Sequence[str], may_use: str = "") -> None:
+    """Expect that a file imports nothing of these packages but of the one that it may use."""
+    foreign = [one for one in _imports(file, packages) if not _is_in(one, may_use)]
+    expect(
+        not foreign,
+        f"your file imports {foreign[0] if foreign else ''}: what that does is what you build",
+    )
+
+
+def _is_in(module: str, package: str) -> bool:
+    return bool(package) and f"{module}.".startswith(f"{package}.")
+
+
+def _imports(file: Path, packages: Sequence[str]) -> list[str]:
     """Return the modules of these packages that a file imports; none if it is no Python."""
     try:
         tree = ast.parse(file.read_text("utf-8"))
@@ -268,7 +301,7 @@ def imports(file: Path, *packages: str) -> list[str]:
             found += [one.name for one in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             found += [f"{node.module}.{one.name}" for one in node.names]
-    return [one for one in found if any(f"{one}.".startswith(f"{name}.") for name in packages)]
+    return [one for one in found if any(_is_in(one, name) for name in packages)]
 
 
 def _last_error(said: str, file: Path) -> str:

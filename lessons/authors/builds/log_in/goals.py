@@ -5,12 +5,13 @@ import re
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from http.client import HTTPException
 
 import pymysql
 from werkzeug.security import check_password_hash
 
-from course.build import Staircase
+from course.build import Mutant, Staircase
 from course.demo import Answer
 from course.exercise import expect
 from course.messenger_client import PASSWORD, Visitor
@@ -25,7 +26,7 @@ ONE, TWO, THREE, FOUR = "韩雪", "舒畅", "唐嫣", "小甜甜"
 PATIENCE = 5.0  # seconds until we say that the server does not answer
 NEW_PASSWORD = "a long password"
 
-stairs = Staircase(serving)
+stairs = Staircase(partial(serving, may_use="demos.pool_demo"))
 
 
 def attempt(site: Program, name: str, password: str, path: str = "login") -> tuple[Visitor, Answer]:
@@ -64,6 +65,23 @@ def register(site: Program, name: str, password: str = NEW_PASSWORD) -> Answer:
     "check_password_hash, note the user in Flask's `session`, and redirect to /single.",
     mutant=[("check_password_hash(kept, password)", "kept == password")],
     says="expected a redirect for 韩雪",
+    also=[
+        Mutant(
+            [("import pymysql\n", "import pymysql\nfrom demos.private_chat import accounts\n")],
+            "your file imports demos.private_chat.accounts",
+        ),
+        Mutant(
+            [
+                (
+                    "    parser = argparse",
+                    "    import runpy\n"
+                    "    runpy.run_module('demos.private_chat.step2_accounts', None, '__main__')\n"
+                    "    parser = argparse",
+                )
+            ],
+            "your program uses demos.private_chat",
+        ),
+    ],
 )
 def lets_users_in(site: Program) -> None:
     """Start it, and log in."""

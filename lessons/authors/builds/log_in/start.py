@@ -19,5 +19,6 @@ users there is `let-me-learn`. A table `logins` is there for you as well. The da
 demos.pool_demo.settings.connect_args() says.
 
 You may import the standard library, flask, flask_wtf, werkzeug, limits, gevent, pymysql, dbutils
-and demos.pool_demo (MysqlHelp). Do not import demos.private_chat: what it does is what you build.
+and demos.pool_demo (MysqlHelp). Do not import or start demos.private_chat: what it does is what you
+build.
 """

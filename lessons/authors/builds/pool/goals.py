@@ -11,11 +11,11 @@ from typing import Any, Protocol
 
 import pymysql
 
-from course.build import Staircase
+from course.build import Mutant, Staircase
 from course.exercise import Wrong, expect
 from demos.instruments.witness import Witness
 from demos.pool_demo.settings import load, tls_arguments
-from lessons.authors.builds.program import until
+from lessons.authors.builds.program import OURS, expect_own, until
 from lessons.authors.checks.scene import ask, at_once, scene
 
 PATIENCE = 5.0  # seconds for what has to come
@@ -60,6 +60,7 @@ class Module:
 @contextmanager
 def imported(file: Path) -> Iterator[Module]:
     """Import the student's file."""
+    expect_own(file, ("dbutils", *OURS))
     try:
         names = runpy.run_path(str(file))
     except (Exception, SystemExit) as error:
@@ -94,6 +95,12 @@ stairs = Staircase(imported)
     "connection, `yield` it.",
     mutant=[("            yield connection", "            yield connection.cursor()")],
     says="'Cursor' object has no attribute 'cursor'",
+    also=[
+        Mutant(
+            [("import pymysql\n", "import pymysql\nfrom dbutils.pooled_db import PooledDB\n")],
+            "your file imports dbutils.pooled_db",
+        ),
+    ],
 )
 def lends(mine: Module) -> None:
     """Borrow one and ask something."""

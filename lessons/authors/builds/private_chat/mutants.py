@@ -39,6 +39,17 @@ LETS_USERS_IN = [
         ],
         "imports demos.private_chat.friends",
     ),
+    Mutant(
+        [
+            (
+                "    parser = argparse",
+                "    import runpy\n"
+                "    runpy.run_module('demos.private_chat.step5_offline', None, '__main__')\n"
+                "    parser = argparse",
+            )
+        ],
+        "your program uses demos.private_chat",
+    ),
     Mutant([(", handler_class=WebSocketHandler", "")], "handler_class=WebSocketHandler"),
     Mutant(
         [("(origin and urlsplit(origin).netloc != request.host)", "origin")],

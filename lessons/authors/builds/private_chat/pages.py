@@ -30,7 +30,7 @@ class Chat(Program):
 
     def __init__(self, file: Path, gate: Gate) -> None:
         """Choose a free port; see `Program`."""
-        super().__init__([sys.executable, file], gate.environment)
+        super().__init__([sys.executable, file], gate.environment, may_use="demos.pool_demo")
         self.gate = gate
 
 

@@ -51,6 +51,6 @@ You may send frames of other types. They must not tell anybody what is not hers.
 The tables userinfo, friendships and messages are in sql/seed.sql. The password of all users there
 is `let-me-learn`; werkzeug.security.check_password_hash compares. The database is where
 demos.pool_demo.settings.connect_args() says. You may import the standard library, flask, werkzeug,
-gevent, geventwebsocket, pymysql, dbutils and demos.pool_demo (MysqlHelp). Do not import
+gevent, geventwebsocket, pymysql, dbutils and demos.pool_demo (MysqlHelp). Do not import or start
 demos.private_chat: what it does is what you build.
 """

@@ -186,6 +186,13 @@ def check_pages(add_pages: Add) -> None:
 
         return inner
         """: "{'views': 4}",
+        """
+        def inner(*args, **kwargs):
+            calls[view.__name__] = calls.get(view.__name__, 0) + 1
+            return view(*args, **kwargs)
+
+        return inner
+        """: "two decorated views do not fit into one app",
     },
     also_right=(
         """
@@ -217,7 +224,7 @@ def check_counted(
         app.add_url_rule("/hello", view_func=counted(hello, calls))
         app.add_url_rule("/notice/<int:nid>", view_func=counted(notice, calls))
     except AssertionError as error:
-        expect(False, f"two decorated views do not fit into one app: {error}")
+        expect(False, f'two decorated views do not fit into one app: "{error}"')
     names = sorted(app.view_functions)
     expect(
         names == ["hello", "notice"],
@@ -317,6 +324,14 @@ def check_counted(
                 return None
             return flask.redirect(flask.url_for("login"))
         """: "a stranger with another entry in the session",
+        """
+        @app.before_request
+        def guard():
+            if flask.session.get("name") or flask.request.endpoint == "login":
+                return None
+            if not flask.request.path.startswith("/files/"):
+                return flask.redirect(flask.url_for("login"))
+        """: "a stranger asks for a file, /assets/page.css",
     },
     also_right=(
         """
@@ -576,6 +591,14 @@ def _folder() -> Iterator[Path]:
                     flask.flash(message, category)
         return flask.g.errors
         """: "in the category warning",
+        """
+        if "all" not in flask.g:
+            flask.g.all = flask.get_flashed_messages(with_categories=True)
+            for category, message in flask.g.all:
+                if category != "error":
+                    flask.flash(message, category)
+        return [message for category, message in flask.g.all]
+        """: "expected ['Who are you?'], your function returns ['Welcome'",
     },
     also_right=(
         """

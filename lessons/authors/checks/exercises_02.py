@@ -142,6 +142,11 @@ def check_commit(enrol: Callable[[str, int], object]) -> None:
             return [number for (number,) in cursor.fetchall()]
         """: "for the name 韩雪",
         "return []": "expected [1, 6] for the name 韩雪",
+        """
+        with connection.cursor() as cursor:
+            cursor.execute("select id from student where name = %s", (name,))
+            return tuple(number for (number,) in cursor.fetchall())
+        """: "expected a list",
     },
     also_right=(
         """
@@ -165,7 +170,11 @@ def check_injection(find_ids: Callable[[pymysql.Connection, str], list[int]]) ->
                     "insert into student(name, age, gender) values(%s, 30, '男')", (name,)
                 )
         for name in ("' or '1'='1", "\\' or 1=1 -- ", "x' union select 99 -- ", "韩%"):
-            found = list(find_ids(connection, name))
+            found = find_ids(connection, name)
+            expect(
+                isinstance(found, list),
+                f"expected a list, your function returned a {type(found).__name__}",
+            )
             expect(
                 found == [],
                 f"nobody has the name {name!r}, your function found {found}, expected none",
@@ -289,6 +298,9 @@ def check_dict_cursor(oldest: Callable[[pymysql.Connection], dict[str, Any]]) ->
         connection = pymysql.connect(**connect_args(charset="latin1"))
         return connection
         """: "韩雪",
+        'return pymysql.connect(**connect_args(charset="utf8", sql_mode=""))': (
+            "expected 小甜甜😀 in stu, the server shows 小甜甜"
+        ),
     },
     also_right=(
         """

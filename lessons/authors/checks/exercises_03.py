@@ -15,7 +15,7 @@ from course.exercise import Wrong, exercise, expect
 from course.lesson import LessonError
 from demos.pool_demo.settings import connect_args
 from demos.pool_demo.step3f_ping import trial
-from lessons.authors.checks.scene import Interrupted, ask, open_pool, scene
+from lessons.authors.checks.scene import Interrupted, ask, noted_queries, open_pool, scene
 
 Pool = Any  # DBUtils has no types
 Work = Callable[[Pool], object]
@@ -701,6 +701,34 @@ def _all_lent(pool: Pool) -> Iterator[None]:
             pool.close()
         return checks
         """: "no transaction began",
+        """
+        with Witness() as witness:
+            pool = open_one()
+            for number in witness.ids():
+                witness.kill(number)
+            try:
+                with pool.connection() as connection:
+                    connection.begin()
+                answered = True
+            except pymysql.Error:
+                answered = False
+            pool.close()
+        return answered
+        """: "no `select 1` was run",
+        """
+        with Witness() as witness:
+            pool = open_one()
+            for number in witness.ids():
+                witness.kill(number)
+            try:
+                with pool.connection() as connection:
+                    connection.begin()
+                    connection.cursor().execute("select 1")
+                pool.close()
+            except pymysql.Error:
+                return False
+        return True
+        """: "is still open",
     },
     also_right=(
         """
@@ -730,7 +758,8 @@ def check_survives(survives: Callable[[Callable[[], Pool]], bool]) -> None:
             wanted = trial(witness, ping, begin=True)["query"] == "answer"
             pools = _Kept(open_pool, mincached=1, maxconnections=1, ping=ping)
             killed, begun = _count("Com_kill"), _count("Com_begin")
-            found = survives(pools)
+            with noted_queries() as sent:
+                found = survives(pools)
             expect(
                 found is wanted,
                 f"with ping={ping} expected {wanted}, your function returned {found!r}",
@@ -743,6 +772,11 @@ def check_survives(survives: Callable[[Callable[[], Pool]], bool]) -> None:
             expect(
                 not wanted or _count("Com_begin") > begun,
                 "the answer is right, and no transaction began: borrow, `begin()`, and ask",
+            )
+            expect(
+                not wanted or any("select 1" in " ".join(sql.lower().split()) for sql in sent),
+                "the answer is right, and no `select 1` was run: only its rows show that the "
+                "transaction works",
             )
             left = witness.settle(0, seconds=PATIENCE)
             expect(left == 0, f"the answer is right, and {left} connection is still open")
@@ -854,6 +888,15 @@ def _count(what: str) -> int:
         pool.close()
         return count
         """: "expected 1 connections, you return 3",
+        """
+        with Witness() as witness:
+            pool = opener(maxshared=maxshared)
+            borrowed = [pool.connection() for _ in range(borrowers)]
+            count = len(witness.ids())
+            for connection in borrowed:
+                connection.close()
+        return count
+        """: "are still open",
     },
     also_right=(
         """

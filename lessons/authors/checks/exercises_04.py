@@ -15,7 +15,7 @@ from demos.instruments.witness import Witness
 from demos.pool_demo.compared.ways import Pooled
 from demos.pool_demo.settings import Settings, connect_args
 from lessons.authors.checks.running import delay_proxy
-from lessons.authors.checks.scene import ask, at_once, bytes_sent, scene
+from lessons.authors.checks.scene import ask, at_once, bytes_sent, noted_queries, scene
 
 Ask = Callable[[], object]
 
@@ -342,6 +342,32 @@ def _ask_for_many(
 
         return raw, pooled
         """: "the raw way waited 0 times",
+        """
+        arguments = settings.connect_args(ssl_disabled=True)
+        pool = PooledDB(pymysql, mincached=1, **arguments)
+
+        def raw():
+            pymysql.connect(**arguments).close()
+
+        def pooled():
+            with pool.connection() as connection:
+                connection.cursor().execute("select 1")
+
+        return raw, pooled
+        """: "the raw way runs no query",
+        """
+        arguments = settings.connect_args(ssl_disabled=True)
+        pool = PooledDB(pymysql, mincached=1, **arguments)
+
+        def raw():
+            with pymysql.connect(**arguments) as connection:
+                connection.cursor().execute("select 1")
+
+        def pooled():
+            pool.connection().close()
+
+        return raw, pooled
+        """: "the pooled way runs no query",
     },
     also_right=(
         """
@@ -373,12 +399,17 @@ def check_contestants(contestants: Callable[[Settings], tuple[Ask, Ask]]) -> Non
     """Count round trips, TLS contexts and connections of both; call the pooled one at once."""
     with scene() as witness, delay_proxy() as proxy, _counted_contexts() as contexts:
         raw, pooled = contestants(proxy.settings)
-        trips = [_count(proxy, ask) for ask in (raw, pooled)]
+        with noted_queries() as by_raw:
+            trips = [_count(proxy, raw)]
+        with noted_queries() as by_pooled:
+            trips.append(_count(proxy, pooled))
         expect(
             trips[1] > 0 and trips[0] > 0,
             f"the raw way waited {trips[0]} times for the server and the pooled one {trips[1]} "
             "times, expected both to ask it",
         )
+        expect(by_raw, "the raw way runs no query: it connects, and asks nothing")
+        expect(by_pooled, "the pooled way runs no query: it borrows, and asks nothing")
         expect(
             trips[0] >= 5,
             f"the proxy counted {trips[0]} for a question over the raw way, where connecting alone "

@@ -104,6 +104,13 @@ def names() -> list[str]:
             except LookupError:
                 return False
         """: "no LookupError",
+        """
+        there = db.selectall("select name from account where name in (%s, %s)", (payer, payee))
+        if len(there) < 2:
+            raise LookupError("no such account")
+        db.execute(GIVE, (amount, payee))
+        db.execute(TAKE, (amount, payer))
+        """: "in the middle of it others see {'alice': 100, 'bob': 130}",
     },
     also_right=(
         """
@@ -158,7 +165,7 @@ def check_transfer(transfer: Callable[[MysqlHelp, str, str, int], object]) -> No
 
 
 class _Watched(MysqlHelp):
-    """A MysqlHelp whose updates are followed by a look at what others see."""
+    """A MysqlHelp whose statements are followed by a look at what others see."""
 
     def __new__(cls, bank: Bank) -> "_Watched":
         """Make it; `bank` is the auditor."""
@@ -168,10 +175,10 @@ class _Watched(MysqlHelp):
 
     bank: Bank
 
-    def update(self, sql: str, param: Any = None) -> bool:  # noqa: ANN401
-        """Update, and look."""
+    def execute(self, sql: str, param: Any = None) -> int:  # noqa: ANN401
+        """Run a statement, as `update` does, too, and look."""
         before = self.bank.total()
-        changed = super().update(sql, param)
+        changed = super().execute(sql, param)
         after = self.bank.balances()
         expect(
             sum(after.values()) == before,
@@ -226,6 +233,13 @@ class _Watched(MysqlHelp):
         """
         db.insertmany(ADD, [(name, 20, gender) for name, age, gender in students])
         """: "as they were given",
+        """
+        half = len(students) // 2
+        for some in (students[:half], students[half:]):
+            places = ", ".join(["(%s, %s, %s)"] * len(some))
+            values = [value for student in some for value in student]
+            db.execute(f"insert into student(name, age, gender) values {places}", values)
+        """: "one of three failed: expected none of them, found ['小甜甜']",
     },
     also_right=(
         """
@@ -628,6 +642,31 @@ def _turn_round() -> None:
             pass
         return refused
         """: "your caller was not told",
+        """
+        refused = []
+        with db.transaction():
+            for student in students:
+                try:
+                    db.insert(ADD, student)
+                except pymysql.DataError:
+                    refused.append(student[0])
+        return sorted(refused)
+        """: "expected the names",
+        """
+        refused, broke = [], None
+        with db.transaction():
+            try:
+                for student in students:
+                    try:
+                        db.insert(ADD, student)
+                    except pymysql.DataError:
+                        refused.append(student[0])
+            except Exception as error:
+                broke = error
+        if broke:
+            raise broke
+        return refused
+        """: "the list broke off after 小甜甜, and she stayed",
     },
     also_right=(
         """

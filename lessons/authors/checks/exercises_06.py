@@ -187,6 +187,14 @@ def check_accept(accept: Callable[[str], str]) -> None:
         length = bytes([0x80 | len(payload)]) if len(payload) < 126 else bytes([0x80 | 126, 0, 126])
         return b"\\x81" + length + mask + masked
         """: "12000 bytes",
+        """
+        payload = text.encode()
+        mask = os.urandom(4)
+        masked = bytes(byte ^ mask[place % 4] for place, byte in enumerate(payload))
+        size = len(payload)
+        length = bytes([0x80 | size]) if size < 126 else struct.pack("!BH", 0x80 | 126, size)
+        return b"\\x82" + length + mask + masked
+        """: "it is taken for another one",
     },
     also_right=(
         """
@@ -597,6 +605,18 @@ def _follow(ticker: Demo, collect: Callable[[Ask, int], list[int]], count: int) 
                 break
         return found
         """: "your function returned {'closed_by': 'server', 'code': 1002, 'unmasked': []}",
+        """
+        frames = [line for line in lines if line["kind"] == "frame"]
+        up = [frame for frame in frames if frame["direction"] == "up"]
+        found = {"closed_by": "server", "code": 1006}
+        found["unmasked"] = [frame["payload"] for frame in up if frame["mask"] is None]
+        for frame in frames:
+            if frame["name"] == "close":
+                found["closed_by"] = "client" if frame["direction"] == "up" else "server"
+                found["code"] = frame.get("code", 1005)
+                break
+        return found
+        """: "expected {'closed_by': 'nobody'",
     },
     also_right=(
         """

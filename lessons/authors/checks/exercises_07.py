@@ -2,6 +2,8 @@
 
 import inspect
 import json
+import re
+import signal
 import tempfile
 import textwrap
 from collections.abc import Callable, Iterator
@@ -29,6 +31,9 @@ from lessons.authors.checks.running import running
 
 Sockets = dict[str, Seat]
 PATIENCE = 20.0  # seconds for an answer of the room
+TABS = 20  # that come and leave again, twice
+OF_A_LIBRARY = 5  # objects that it may keep of each for a while; a socket has many more
+FORGOTTEN = 2.0  # seconds until what is kept of them is kept for good
 
 
 def say(guest: Guest, msg: object, claimed: str = "") -> None:
@@ -345,6 +350,23 @@ def check_pass_on(pass_on: Callable[[str, str, Sockets], object]) -> None:
         finally:
             del sockets[username]
         """: "and it goes on",
+        """
+        sockets[username] = socket
+        try:
+            while (text := socket.receive()) is not None:
+                try:
+                    msg = json.loads(text)["msg"]
+                except (ValueError, TypeError, KeyError):
+                    msg = text
+                for other in list(sockets.values()):
+                    try:
+                        if other is not socket:
+                            other.send(json.dumps({"username": username, "msg": msg}))
+                    except Exception:
+                        pass
+        finally:
+            del sockets[username]
+        """: "expected [] at 舒畅",
     },
     also_right=(
         """
@@ -997,6 +1019,83 @@ def _ask_what_was_missed(
 
         WSGIServer(("127.0.0.1", port), app, handler_class=WebSocketHandler).serve_forever()
         """: "somebody came in while a message was being sent",
+        """
+        import json
+
+        from flask import Flask, request
+        from gevent.pywsgi import WSGIServer
+        from geventwebsocket.handler import WebSocketHandler
+
+        app = Flask(__name__)
+        sockets = {}
+
+        @app.route("/<username>", websocket=True)
+        def chat(username):
+            socket = request.environ["wsgi.websocket"]
+            sockets[username] = socket
+            while (text := socket.receive()) is not None:
+                line = json.dumps({"username": username, "msg": json.loads(text)["msg"]})
+                for other in list(sockets.values()):
+                    try:
+                        if other is not socket:
+                            other.send(line)
+                    except Exception:
+                        pass
+            return ""
+
+        WSGIServer(("127.0.0.1", port), app, handler_class=WebSocketHandler).serve_forever()
+        """: "keeps something of each",
+        """
+        import json
+
+        from flask import Flask, request
+        from gevent.pywsgi import WSGIServer
+        from geventwebsocket.handler import WebSocketHandler
+
+        app = Flask(__name__)
+        sockets = {}
+
+        @app.route("/<username>", websocket=True)
+        def chat(username):
+            socket = request.environ["wsgi.websocket"]
+            sockets[username] = socket
+            try:
+                while (text := socket.receive()) is not None:
+                    msg = json.loads(text)["msg"]
+                    line = json.dumps({"username": username, "msg": msg, "type": "message"})
+                    for other in list(sockets.values()):
+                        if other is not socket:
+                            other.send(line)
+            finally:
+                del sockets[username]
+            return ""
+
+        WSGIServer(("127.0.0.1", port), app, handler_class=WebSocketHandler).serve_forever()
+        """: "'type': 'message'",
+        """
+        from flask import Flask, request
+        from gevent.pywsgi import WSGIServer
+        from geventwebsocket.handler import WebSocketHandler
+
+        app = Flask(__name__)
+        sockets = {}
+
+        @app.route("/<username>", websocket=True)
+        def chat(username):
+            socket = request.environ["wsgi.websocket"]
+            sockets[username] = socket
+            try:
+                while (text := socket.receive()) is not None:
+                    line = json.dumps({"username": username, "msg": json.loads(text)["msg"]})
+                    for other in list(sockets.values()):
+                        if other is not socket:
+                            other.send(line)
+            finally:
+                del sockets[username]
+            return ""
+
+        WSGIServer(("127.0.0.1", port), app, handler_class=WebSocketHandler).serve_forever()
+        """: "name 'json' is not defined",
     },
     also_right=(
         """
@@ -1033,7 +1132,10 @@ def check_broken_chat(broken_chat: Callable[[int], object]) -> None:
         for page, name in zip(pages, ("韩雪", "舒畅", "唐嫣"), strict=True):
             expect(is_alive(page), f"report 1: the page of {name} is closed as soon as it is open")
         say_to(one, "你好", username="舒畅")
-        expect(is_alive(one), "韩雪 was disconnected when she spoke")
+        if not is_alive(one):
+            trouble = chat.trouble(missed=True)
+            expect(not trouble, f"韩雪 was disconnected when she spoke: {trouble}")
+            expect(False, "韩雪 was disconnected when she spoke")
         for page, name in ((two, "舒畅"), (three, "唐嫣")):
             found = heard(page)
             names = [frame.get("username") for frame in found if isinstance(frame, dict)]
@@ -1072,6 +1174,50 @@ def check_broken_chat(broken_chat: Callable[[int], object]) -> None:
             "somebody came in while a message was being sent, and the speaker was disconnected: "
             "that was right before",
         )
+        _expect_forgotten(chat, two)
+
+
+def _expect_forgotten(chat: Program, speaker: ClientConnection) -> None:
+    """Let many tabs come and leave; then count what the program still has in memory."""
+    _come_and_leave(chat, speaker, 0)  # what a library keeps once is there now
+    before = min(_objects(chat, speaker) for _ in range(3))
+    _come_and_leave(chat, speaker, TABS)
+    expect(
+        until(lambda: _objects(chat, speaker) < before + TABS * OF_A_LIBRARY, FORGOTTEN),
+        f"{TABS} tabs have come and closed, and the program keeps something of each: its socket "
+        "has to be forgotten",
+    )
+
+
+def _come_and_leave(chat: Program, speaker: ClientConnection, first: int) -> None:
+    """Let so many tabs come, each under a name of its own, and leave; then somebody speaks."""
+    for number in range(first, first + TABS):
+        with clients(chat.url, f"tab{number}") as (tab,):
+            is_alive(tab)
+    say_to(speaker, "谁走了")
+    expect(is_alive(speaker), "舒畅 was disconnected when she spoke after many tabs had closed")
+
+
+def _objects(chat: Program, speaker: ClientConnection) -> int:
+    """Return how many objects the program has that can hold others; see `COUNTING`."""
+    assert chat.process
+    seen = len(re.findall(OBJECTS, chat.said))
+    chat.process.send_signal(signal.SIGUSR1)
+    # A ping wakes gevent, which otherwise sees a signal only some time later.
+    until(lambda: is_alive(speaker) and len(re.findall(OBJECTS, chat.said)) > seen, PATIENCE)
+    return int(re.findall(OBJECTS, chat.said)[-1])
+
+
+OBJECTS = re.compile(r"^objects (\d+)$", re.MULTILINE)
+# Stands behind the function, before its call; a signal lets the program print what `OBJECTS` reads.
+COUNTING = """import gc, os, signal, sys
+
+def count_objects(*_):
+    gc.collect()
+    os.write(1, f"objects {len(gc.get_objects())}\\n".encode())
+
+signal.signal(signal.SIGUSR1, count_objects)
+"""
 
 
 @contextmanager
@@ -1082,11 +1228,12 @@ def _running(program: Callable[[int], object]) -> Iterator[Program]:
         Wrong: it does not serve.
     """
     source = textwrap.dedent(inspect.getsource(program))
-    start = f"import sys\n\n{program.__name__}(int(sys.argv[sys.argv.index('--port') + 1]))\n"
+    port = "int(sys.argv[sys.argv.index('--port') + 1])"
+    start = f"{COUNTING}\n{program.__name__}({port})\n"
     with tempfile.TemporaryDirectory(prefix="course-exercise-") as folder:
         file = Path(folder) / f"{program.__name__}.py"
         file.write_text(f"{source}\n\n{start}", "utf-8")
-        with serving(file) as chat:
+        with serving(file, may_use="demos") as chat:
             with not_counted():
                 chat.start()
             yield chat

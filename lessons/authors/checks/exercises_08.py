@@ -117,6 +117,13 @@ def expect_told(guest: Guest, about: str) -> None:
             for other in sockets.values():
                 other.send(json.dumps(told))
         """: "expected [] at 舒畅",
+        """
+        if isinstance(to_user, str) and to_user in sockets:
+            sockets[to_user].send(json.dumps({"msg": frame["msg"], "from_user": username}))
+        else:
+            told = {"msg": f"{to_user} is not online.", "from_user": "server"}
+            sockets[username].send(json.dumps(told))
+        """: "expected one frame from 服务器 about 小甜甜",
     },
     also_right=(
         """
@@ -586,6 +593,16 @@ def check_tabs(
             told = [one for one in said if one.startswith("来自服务器:")]
             return [name for name in names if any(name in one for one in told)]
         """: "expected ['小甜甜'] of ['甜甜', '小甜甜']",
+        """
+        page.send(json.dumps({"to_friend": names, "msg": msg}))
+        page.ping().wait(5)
+        said = []
+        try:
+            while True:
+                said.append(page.recv(0))
+        except TimeoutError:
+            return {name for name in names if f"来自服务器:{name} is not online." in said}
+        """: "your function returned set()",
     },
     also_right=(
         """

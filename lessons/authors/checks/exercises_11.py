@@ -176,6 +176,13 @@ def check_comes_back(comes_back: Callable[[int], bool]) -> None:
             return False
         """: "has no /healthz",
         "return False": "that works well your function says False",
+        """
+        try:
+            with urllib.request.urlopen(address + "/healthz", timeout=1) as answer:
+                return answer.status == 200
+        except (urllib.error.HTTPError, TimeoutError):
+            return False
+        """: "your code raised URLError",
     },
     also_right=(
         """

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from typing import Any, TypeVar
+from unittest import mock
 
 import pymysql
 from dbutils.pooled_db import PooledDB
@@ -73,6 +74,20 @@ def helper(settings: Settings | None = None) -> Iterator[MysqlHelp]:
     """Have a MysqlHelp of the check's own for a block."""
     with closing(MysqlHelp(settings, connections=2)) as db:
         yield db
+
+
+@contextmanager
+def noted_queries() -> Iterator[list[str]]:
+    """Give a list of the queries that PyMySQL sends during a block, with their parameters."""
+    sent: list[str] = []
+    query = pymysql.connections.Connection.query
+
+    def noting(connection: Any, sql: Any, unbuffered: bool = False) -> int:  # noqa: ANN401
+        sent.append(str(sql))
+        return query(connection, sql, unbuffered)
+
+    with mock.patch.object(pymysql.connections.Connection, "query", noting):
+        yield sent
 
 
 def bytes_sent(connection: pymysql.Connection) -> int:

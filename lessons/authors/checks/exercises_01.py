@@ -332,6 +332,16 @@ def check_counted(
             if not flask.request.path.startswith("/files/"):
                 return flask.redirect(flask.url_for("login"))
         """: "a stranger asks for a file, /assets/page.css",
+        """
+        @app.before_request
+        def guard():
+            name, endpoint = flask.session.get("name"), flask.request.endpoint
+            if name and endpoint == "login" and flask.request.method == "GET":
+                return flask.redirect("/")
+            if name or endpoint in ("login", "static"):
+                return None
+            return flask.redirect(flask.url_for("login"))
+        """: "a member asks for /login",
     },
     also_right=(
         """
@@ -398,6 +408,7 @@ def _try_guard(add_guard: Add, door: str, files: str, looks_like_it: str) -> Non
             302,
         ),
         (member, "a member asks for /secret", "/secret", "GET", 200),
+        (member, f"a member asks for {door}", door, "GET", 200),
         (member, "a member asks for /nothing", "/nothing", "GET", 404),
     ]
     for client, who, path, method, wanted in cases:

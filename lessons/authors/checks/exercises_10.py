@@ -712,6 +712,13 @@ def check_unread(UNREAD: str) -> None:
         )
         return [row["id"] for row in rows[-limit:]]
         """: "your function fetched 6 rows for 3 ids",
+        """
+        with db.stream(
+            "select id from messages where low_id = %s and high_id = %s and id < %s order by id",
+            (min(me, friend), max(me, friend), before),
+        ) as rows:
+            return [row["id"] for row in rows][-limit:]
+        """: "your function fetched 6 rows for 3 ids",
     },
     also_right=(
         """
@@ -755,14 +762,22 @@ def check_page_before(
 
 @contextmanager
 def _counted(db: MysqlHelp) -> Iterator[list[int]]:
-    """Give a list of how many rows each `selectall` in the block returned."""
+    """Give a list of how many rows came at a time in the block, by `selectall` or by `stream`."""
     fetched: list[int] = []
-    usual = db.selectall
+    usual, usual_stream = db.selectall, db.stream
 
     def selectall(*arguments: Any, **more: Any) -> Any:  # noqa: ANN401 - as `selectall` takes them
         rows = usual(*arguments, **more)
         fetched.append(len(rows))
         return rows
 
-    with mock.patch.object(db, "selectall", selectall):
+    @contextmanager
+    def stream(*arguments: Any, **more: Any) -> Iterator[Iterator[Any]]:  # noqa: ANN401 - the same
+        with usual_stream(*arguments, **more) as rows:
+            yield (row for row in rows if not fetched.append(1))  # type: ignore[func-returns-value]
+
+    with (
+        mock.patch.object(db, "selectall", selectall),
+        mock.patch.object(db, "stream", stream),
+    ):
         yield fetched

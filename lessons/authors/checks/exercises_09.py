@@ -136,7 +136,7 @@ def check_find_account(find_account: Callable[[MysqlHelp, str], Row | None]) -> 
             " 韩雪",
         ):
             found = find_account(db, name)
-            whom = found.get("name") if isinstance(found, dict) else found
+            whom = found.get("name", found) if isinstance(found, dict) else found
             expect(found is None, f"nobody has the name {name}, your function found {whom}")
         for name, queries in sent.items():
             _expect_a_parameter(name, queries)

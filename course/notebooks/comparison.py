@@ -58,13 +58,15 @@ def keep_figures(kept: NotebookNode, new: NotebookNode) -> None:
     """Give a new run the outputs of the kept one where only figures of the machine differ.
 
     So a run on another machine changes no file that a reader has not changed. What a cell's figures did not bear out
-    is not kept. Figures come from one run: if one cell that measures has to be new, all of them are.
+    is not kept. Figures come from one run: if one cell that measures has to be new, all of them are. A picture that now
+    carries letters, or no longer does, is new alone.
     """
     pairs = [(b, a) for b, a in zip(kept.cells, new.cells, strict=True) if a.cell_type == "code"]
     measured = [pair for pair in pairs if tags(pair[1]) & TAGS]
     one_run = all(_only_figures_differ(before, after) for before, after in measured)
     for before, after in pairs:
-        if _only_figures_differ(before, after) and (one_run or not tags(after) & TAGS):
+        stays = _only_figures_differ(before, after) and (one_run or not tags(after) & TAGS)
+        if stays and _fonts(before) == _fonts(after):
             after.outputs = before.outputs
 
 
@@ -75,6 +77,12 @@ def _only_figures_differ(before: NotebookNode, after: NotebookNode) -> bool:
         and text(before).count("\n") == text(after).count("\n")
         and NOT_THIS_TIME not in text(before)
     )
+
+
+def _fonts(cell: NotebookNode) -> int:
+    """Return how many fonts a cell's pictures carry."""
+    found = [output.get("data", {}).get("image/svg+xml", "") for output in outputs(cell)]
+    return "".join(found).count("@font-face")
 
 
 def _parts(cell: NotebookNode, *kinds: str) -> Iterator[str]:

@@ -167,12 +167,15 @@ def renew(
 
 
 def number(notebook: NotebookNode) -> None:
-    """Number the cells that have run, in order. The student's are left out: they wait for a guess."""
+    """Number the cells that have run, and their results, in order. The student's are left out: they wait for a guess."""
     ran = (cell for cell in notebook.cells if cell.cell_type == "code")
     count = 0
     for cell in ran:
         count += not guesses(cell)
         cell.execution_count = None if guesses(cell) else count
+        for output in comparison.outputs(cell):
+            if output.output_type == "execute_result":
+                output.execution_count = cell.execution_count
 
 
 def _drop_links(notebook: NotebookNode) -> None:

@@ -1,7 +1,8 @@
 """`python3 -m course lessons figures`: make anew what can be made of the lessons' figures, in `lessons/authors/figures/`.
 
 Tables come from what step 5 of the pool demo prints, and pages are photographed in Chromium while the demo runs. Whoever
-repeats it gets the same pictures, but for the fonts of the machine. The diagrams there are sources: edit them by hand.
+repeats it gets the same pictures, but for the fonts of the machine. The diagrams there are sources: edit them by hand. The
+command puts the Chinese letters that they show into them, and into the tables.
 """
 
 import base64
@@ -66,7 +67,7 @@ Row = dict[str, str]
 
 
 def tables(printed: str) -> dict[str, str]:
-    """Return figures 3 to 6 by file name: the table after each change that step 5 has made.
+    """Return figures 3 to 6 by file name, without their letters: the table after each change that step 5 has made.
 
     Args:
         printed: by `demos.pool_demo.step5_mysqlhelp`.
@@ -169,6 +170,7 @@ def main(folder: Path) -> int:
     for name, text in tables(printed).items():
         (folder / name).write_text(text, "utf-8")
         say.line(name)
+    target.run_demo("demos.instruments.chinese", *map(str, sorted(folder.glob("*.svg"))))
     with chromium.launched(tools.ensure("chromium"), tools.ensure("playwright")) as browser:
         for name, scene in SCENES.items():
             (folder / f"{name}.png").write_bytes(photographed(browser, scene))

@@ -8,12 +8,14 @@ plot, and a step begins at once.
 import argparse
 import io
 import os
+import re
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from demos.instruments import chinese
 from demos.instruments.rounds import Sample
 
 if TYPE_CHECKING:
@@ -66,7 +68,10 @@ class Plot:
         """Begin with empty panels, all of the same height and width, in inches."""
         import matplotlib
         from matplotlib.figure import Figure
+        from matplotlib.font_manager import fontManager
 
+        if chinese.FAMILY not in fontManager.get_font_names():
+            fontManager.addfont(chinese.FILE)  # it has to know how wide the letters are
         matplotlib.rcParams.update(
             {
                 "text.color": INK,
@@ -79,6 +84,7 @@ class Plot:
                 "font.size": 13,  # for the back row
                 "legend.frameon": False,
                 "font.sans-serif": ["DejaVu Sans"],  # in the picture: this one, or the reader's own
+                "font.family": ["sans-serif", chinese.FAMILY],
                 "svg.fonttype": "none",  # letters stay letters: they can be searched and read aloud
                 "svg.hashsalt": "course",  # the same figures make the same file
             }
@@ -100,7 +106,8 @@ class Plot:
         picture = drawn.getvalue()
         start = picture.index(">", picture.index("<svg ")) + 1
         inside = picture[start:].replace(INK, "var(--ink)").replace(PAPER, "var(--paper)")
-        return f"{picture[picture.index('<svg ') : start]}\n{LOOK}{inside}"
+        inside = re.sub(rf"(font-family: )([^;]+), ('{chinese.FAMILY}')", r"\1\3, \2", inside)
+        return chinese.lettered(f"{picture[picture.index('<svg ') : start]}\n{LOOK}{inside}")
 
     def __repr__(self) -> str:
         """Return what stands for it where no picture can be seen: what each panel shows."""

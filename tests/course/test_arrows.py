@@ -125,7 +125,7 @@ GROUPS = [
     ("demos.group_chat.rules", ["demos.instruments"]),
     ("demos.group_chat.connection", ["demos.instruments", "demos.group_chat.rules"]),
     ("demos.group_chat.memory", ["demos.instruments", "demos.group_chat.rules"]),
-    ("demos.group_chat.wire_tap", ["demos.group_chat.connection"]),
+    ("demos.group_chat.wire_tap", ["demos.group_chat.connection", "demos.instruments.chinese"]),
     ("demos.pool_demo.lending", ["demos.pool_demo.settings"]),
 ]
 

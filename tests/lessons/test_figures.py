@@ -14,6 +14,7 @@ from PIL import Image, ImageChops
 from course.database import target
 from course.ground.place import ROOT
 from course.notebooks import figures
+from demos.instruments import chinese
 from tests.support.contrast import contrast
 
 from .conftest import LESSONS, read
@@ -37,7 +38,15 @@ def test_these_are_the_figures():
 
 def test_the_tables_are_what_step_5_prints_on_this_server(book):
     found = figures.tables(target.run_demo("demos.pool_demo.step5_mysqlhelp"))
-    assert found == {name: (FOLDER / name).read_text("utf-8") for name in TABLES}
+    lettered = {name: chinese.lettered(text) for name, text in found.items()}
+    assert lettered == {name: (FOLDER / name).read_text("utf-8") for name in TABLES}
+
+
+@pytest.mark.parametrize("name", [*DRAWN, *TABLES])
+def test_a_drawing_carries_its_chinese_letters(name):
+    text = (FOLDER / name).read_text("utf-8")
+    assert text == chinese.lettered(text), "python3 -m course lessons figures"
+    assert bool(chinese.letters(text)) == ("@font-face" in text)
 
 
 @pytest.mark.parametrize(

@@ -93,6 +93,20 @@ def test_figures_that_are_kept_come_from_one_run():
     assert [one.outputs for one in run.cells] == [other_table.outputs, other_plot.outputs]
 
 
+def test_a_picture_that_now_carries_letters_is_new_alone():
+    table, drawing = (
+        cell("took 3 ms\nIt pays.\n", "timing"),
+        cell("Seen.\n", "plot", image_svg_xml="<svg/>"),
+    )
+    other_table, other_drawing = (
+        cell("took 9 ms\nIt pays.\n", "timing"),
+        cell("Seen.\n", "plot", image_svg_xml="<svg><style>@font-face {}</style></svg>"),
+    )
+    run = nbformat.v4.new_notebook(cells=[other_table, other_drawing])
+    compare.keep_figures(nbformat.v4.new_notebook(cells=[table, drawing]), run)
+    assert [one.outputs for one in run.cells] == [table.outputs, other_drawing.outputs]
+
+
 def test_a_table_is_compared_as_markdown():
     kept = cell("", text_markdown="| a |\n| --- |\n| 1 |", text_plain="same")
     other = cell("", text_markdown="| a |\n| --- |\n| 2 |", text_plain="same")

@@ -11,6 +11,7 @@ from course.ground.place import ROOT
 from course.notebooks import comparison as compare
 from course.notebooks import exercises, lessons, now_you, reading_time
 from course.verbs import steps
+from demos.instruments import chinese
 
 from . import runs
 from .conftest import LESSONS, calls, read
@@ -82,6 +83,14 @@ def test_tagged_cells_say_their_claim(path):
             assert runs.claims(cell), f"{cell.id}: a sentence without digits says who wins"
         assert bool(compare.pictures(cell)) == ("plot" in compare.tags(cell)), cell.id
     assert runs.failed_claims(read(path)) == []
+
+
+def test_a_picture_carries_its_chinese_letters(path):
+    """So a browser shows them where the machine has no Chinese font."""
+    for cell in read(path).cells:
+        for output in compare.outputs(cell):
+            picture = output.get("data", {}).get("image/svg+xml", "")
+            assert picture == chinese.lettered(picture), f"{cell.id}: {RUN}"
 
 
 def test_lesson_has_its_parts_in_order(path):

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from html import escape
 
 from demos.group_chat.connection.frames import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, unmask
+from demos.instruments import chinese
 
 NAMES = {
     CONTINUATION: "more of a message",
@@ -34,6 +35,7 @@ COLOURS = {  # one for each kind of field
     "key": "var(--mask)",
     "payload": "var(--payload)",
 }
+FONTS = f"'{chinese.FAMILY}', system-ui, sans-serif"
 LOOK = """<style>
 svg { --ink: #1f2328; --soft: #4c5c59; --paper: #ffffff; --fin: #cfe8f3; --rsv: #e7ebea;
   --opcode: #cdebd3; --mask: #f7d9c4; --length: #e3d8f2; --payload: #fbf0c2; }
@@ -107,10 +109,10 @@ class FrameDrawing:
             numbers = f"{2 * line + 1}, {last}" if last > 2 * line + 1 else f"{last}"
             marks.append(_text(LEFT - 12, TOP + line * LINE + 30, numbers, SOFT, "end"))
         title = _text(LEFT, 30, self.caption, INK, "start", "bold")
-        return (
+        return chinese.lettered(
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
             f'width="{width}" height="{height}" role="img" aria-label="{escape(self.caption)}" '
-            'style="max-width:100%;height:auto" font-family="system-ui, sans-serif" font-size="15">'
+            f'style="max-width:100%;height:auto" font-family="{FONTS}" font-size="15">'
             f'{LOOK}<rect width="{width}" height="{height}" fill="{PAPER}"/>{title}'
             f"{_text(LEFT - 12, 30, 'byte', SOFT, 'end')}{''.join(marks)}</svg>"
         )

@@ -9,7 +9,10 @@ from course.ground import language, optionfile, place
 
 # As JupyterLab names the languages of its menus; the package of each is in pyproject.toml.
 LOCALES = {"en": "default", "zh": "zh_CN"}
-LOOK = 1.0  # seconds for a server on this machine to take a connection
+LETTERS = place.ROOT / "demos/instruments/chinese/letters.ttf"
+LOOK = place.ROOT / "course/notebooks/look"
+STYLES = ("letters.css", "chinese.css", "jupyterlab.css")
+KNOCK = 1.0  # seconds for a server on this machine to take a connection
 
 
 def folder(name: str) -> Path:
@@ -27,6 +30,14 @@ def speak() -> None:
     if now != wanted and now in LOCALES.values():
         file.parent.mkdir(parents=True, exist_ok=True)
         optionfile.write_private(file, json.dumps({**settings, "locale": wanted}))
+
+
+def dress() -> None:
+    """Let JupyterLab show Chinese letters where the machine has none; it serves the folder of `LETTERS` under `static`."""
+    file = folder("config") / "custom" / "custom.css"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    style = "".join((LOOK / name).read_text("utf-8") for name in STYLES)
+    optionfile.write_private(file, style.replace(LETTERS.name, f"../static/{LETTERS.name}"))
 
 
 def address_of(server: str, file: Path, token: str) -> str:
@@ -56,7 +67,7 @@ def running(file: Path) -> str:
             said = json.loads(record.read_text("utf-8"))
             port, token = int(said["port"]), str(said["token"])
             # What was ended hard leaves its record behind.
-            socket.create_connection(("127.0.0.1", port), LOOK).close()
+            socket.create_connection(("127.0.0.1", port), KNOCK).close()
         except (OSError, ValueError, KeyError, TypeError):
             continue
         return address_of(f"http://127.0.0.1:{port}", file, token)

@@ -49,7 +49,7 @@ PAGE = """\
 
 def page(title: str, body: str, *styles: str) -> str:
     """Return a whole page; `styles` are files of `course/notebooks/look`."""
-    sheets = [asset("lessons.css"), _highlighting(), *map(asset, styles)]
+    sheets = [asset("chinese.css"), asset("lessons.css"), _highlighting(), *map(asset, styles)]
     lang = language.HTML[language.chosen()]
     if language.chosen() != language.USUAL:
         body = _close(body)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from nbformat import NotebookNode
 
-from course.ground import language, manifest, place, say
+from course.ground import jupyter, language, manifest, place, say
 from course.notebooks import execution, exercises, lessons, pages, readme_map
 
 TITLE = "Connection pools and WebSockets with Flask, step by step"
@@ -54,6 +54,7 @@ def write(folder: Path) -> Path:
         _framed(pages.markdown(glossary), []),
     )
     _save(folder / "index.html", language.translated(TITLE), f"<main>\n{_index(every)}\n</main>")
+    shutil.copy(jupyter.LETTERS, folder)
     figures = lessons.FIGURES
     if figures.is_dir():
         shutil.copytree(figures, folder / "authors" / "figures", dirs_exist_ok=True)
@@ -219,7 +220,7 @@ def _row(links: Links) -> str:
 
 def _save(path: Path, title: str, body: str) -> None:
     languages = f'<nav class="languages" aria-label="{language.translated("Languages")}">{pages.switch(path.name)}</nav>\n'
-    path.write_text(pages.page(title, languages + body, "site.css"), "utf-8")
+    path.write_text(pages.page(title, languages + body, "letters.css", "site.css"), "utf-8")
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from nbformat import NotebookNode
 
+from course.database import target
 from course.ground import language, place, say
 from course.notebooks import execution, lessons, now_you, pages
 from course.notebooks.reading_time import guesses
@@ -67,7 +68,10 @@ def write(lesson: lessons.Lesson, folder: Path) -> Path:
 
 if __name__ == "__main__":
     say.prepare()
-    name, target = sys.argv[1:]
+    name, folder = sys.argv[1:]
+    files = []
     for language_name in language.NAMES:
         with language.speaking(language_name):
-            write(lessons.find(name), place.of_reader(Path(target)))
+            files.append(write(lessons.find(name), place.of_reader(Path(folder))))
+    # Each file travels alone, with the letters that it shows.
+    target.run_demo("demos.instruments.chinese", *map(str, files))

@@ -128,7 +128,8 @@ def _fonts() -> Iterator[Finding]:
         label("fonts"),
         f"{name} has Chinese characters"
         if name
-        else "none has Chinese characters: a browser of this machine shows boxes until you install one "
+        else "none has Chinese characters: the lessons bring theirs, but in the chats and on the stage "
+        "a browser of this machine shows boxes until you install one "
         "(Debian and Ubuntu: sudo apt-get install fonts-wqy-microhei)",
     )
 

@@ -128,6 +128,7 @@ class Lab:
     def start(self) -> None:
         """Start it, once the packages are there; while it starts, get ready what it shows."""
         jupyter.speak()
+        jupyter.dress()
         trust.make_key()  # else JupyterLab makes one of its own meanwhile
         options = {
             "ServerApp.ip": "127.0.0.1",
@@ -140,6 +141,8 @@ class Lab:
             "LanguageServerManager.autodetect": False,
             "ServerApp.jpserver_extensions": "notebook=False",  # the same notebooks in another dress
             "LabApp.extra_labextensions_path": start_page.extensions(),
+            "LabApp.custom_css": True,
+            "ServerApp.extra_static_paths": jupyter.LETTERS.parent,
             "LabApp.extension_manager": "readonly",  # the usual one asks the network, and imports much for that
         }
         command = [

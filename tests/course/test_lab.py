@@ -178,6 +178,15 @@ def test_the_browser_opens_on_the_start_page_and_opening_a_lesson_changes_nothin
             page.wait_for_timeout(100)
         expect(drawing.locator("svg, img")).to_be_visible()
 
+    # Names in prose, code and outputs have Chinese letters, whatever fonts the machine has.
+    assert running.get("/static/letters.ttf") == 200
+    fonts = "[...document.fonts].map(one => one.family.replaceAll('\"', ''))"
+    assert "Course Han" in page.evaluate(fonts)
+    for kind in (".jp-RenderedMarkdown", ".jp-InputArea-editor .cm-content"):
+        assert "Course Han" in opened.locator(kind).first.evaluate(
+            "one => getComputedStyle(one).fontFamily"
+        )
+
     # Nothing is to be saved.
     assert page.locator(".lm-TabBar-tab.jp-mod-dirty").all_inner_texts() == []
     assert (lesson.read_bytes(), mine.read_bytes()) == before

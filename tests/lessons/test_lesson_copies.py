@@ -11,6 +11,7 @@ import pytest
 
 from course.ground.place import ROOT
 from course.notebooks import execution, exercises, lessons, now_you, reading_time
+from demos.instruments import chinese
 from tests.support.axe import faults
 from tests.support.pages import CONTRASTS
 
@@ -157,6 +158,13 @@ def test_site_has_every_lesson_and_the_course_map(site):
         f"B{number}" for number in range(1, 8)
     ]:
         assert f"<td>{section}</td>" in index
+
+
+def test_pages_have_chinese_letters_beside_them(site):
+    _, folder = site
+    for page in every_page(folder):
+        (letters,) = re.findall(r"@font-face [^}]*url\((.+?)\)", page.read_text("utf-8"))
+        assert (page.parent / letters).read_bytes() == chinese.FILE.read_bytes()
 
 
 def test_every_link_leads_to_a_page_of_the_site_or_another_site(site):
@@ -380,6 +388,10 @@ def test_slides_are_one_file_for_each_language(slides):
     others = [link for link in page.links if not link.startswith(("https://", "#"))]
     assert others == [f"zh/{slides.name}"], "but the same slides in the other language"
     assert [source for source in page.loaded if not source.startswith("data:")] == []
+    for file in (slides, slides.parent / "zh" / slides.name):
+        text = file.read_text("utf-8")
+        assert text == chinese.lettered(text) and text.count("@font-face") == 1
+        assert len(text.partition("@font-face")[2].partition("</style>")[0]) < 300_000
 
 
 def test_slides_turn_by_keys_and_show_answers_late(slides, new_page):

@@ -1,9 +1,9 @@
-"""Chinese letters for pictures: a browser shows them also where the machine has no Chinese font.
+"""Chinese letters: a browser shows those of pictures and pages on a machine without such a font.
 
-No lesson teaches it. An SVG picture carries the letters that it shows, and no others. They are
-those of WenQuanYi Micro Hei, whose licence is LICENSE.txt.
+No lesson teaches it. An SVG picture carries the letters that it shows, and no others; so does an
+HTML page that travels alone. They are of WenQuanYi Micro Hei, whose licence is LICENSE.txt.
 
-python -m demos.instruments.chinese FILE ...      put the letters into these SVG files
+python -m demos.instruments.chinese FILE ...      put the letters into these files
 python -m demos.instruments.chinese.make FONT     make letters.ttf again, from the whole font
 """
 
@@ -27,10 +27,11 @@ def letters(text: str) -> str:
 
 
 def lettered(picture: str) -> str:
-    """Return an SVG with its Chinese letters in it, and without those that it had before.
+    """Return an SVG or a page with its Chinese letters in it, and without those it had before.
 
-    It has a `<style>`, and its texts name `FAMILY` before their other fonts: behind them, Chromium
-    does not always look there. What letters.ttf lacks, such as an emoji, is left to the machine.
+    It has a `<style>`, and its texts name `FAMILY`. The texts of an SVG name it before their other
+    fonts, as Chromium does not always look behind them. What letters.ttf lacks, such as an emoji,
+    is left to the machine.
     """
     bare = OWN.sub("", picture)
     needed = letters(bare)

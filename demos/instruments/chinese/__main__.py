@@ -1,4 +1,4 @@
-"""Put the Chinese letters of SVG files into them; what has none stays as it is."""
+"""Put the Chinese letters of SVG and HTML files into them; what has none stays as it is."""
 
 import sys
 from pathlib import Path

@@ -183,9 +183,8 @@ def test_the_browser_opens_on_the_start_page_and_opening_a_lesson_changes_nothin
     fonts = "[...document.fonts].map(one => one.family.replaceAll('\"', ''))"
     assert "Course Han" in page.evaluate(fonts)
     for kind in (".jp-RenderedMarkdown", ".jp-InputArea-editor .cm-content"):
-        assert "Course Han" in opened.locator(kind).first.evaluate(
-            "one => getComputedStyle(one).fontFamily"
-        )
+        used = opened.locator(kind).first.evaluate("one => getComputedStyle(one).fontFamily")
+        assert used.replace('"', "").startswith("Own Han, Course Han, "), kind
 
     # Nothing is to be saved.
     assert page.locator(".lm-TabBar-tab.jp-mod-dirty").all_inner_texts() == []

@@ -29,9 +29,9 @@ def letters(text: str) -> str:
 def lettered(picture: str) -> str:
     """Return an SVG or a page with its Chinese letters in it, and without those it had before.
 
-    It has a `<style>`, and its texts name `FAMILY`. The texts of an SVG name it before their other
-    fonts, as Chromium does not always look behind them. What letters.ttf lacks, such as an emoji,
-    is left to the machine.
+    It has a `<style>`, and its texts name `FAMILY`. They name it before their other fonts, as
+    Chromium does not always look behind them. What letters.ttf lacks, such as an emoji, is left to
+    the machine.
     """
     bare = OWN.sub("", picture)
     needed = letters(bare)

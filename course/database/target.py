@@ -29,25 +29,25 @@ def is_external() -> bool:
 
 
 def names_ours() -> bool:
-    """Say whether the environment names this checkout's own server, by its address and its account."""
+    """Say whether the environment names this checkout's own server: this machine, and its account.
+
+    The socket is another one after each start, and so is the port if somebody else has it then. The password stays, and
+    no other server has it.
+    """
     known = optionfile.read(place.state() / "my.cnf")
     said = {name: os.environ.get(name, "") for name in NAMES}
-    # The socket's folder is another one after each start; the port stays.
     here = said["MYSQL_HOST"] in ("", "127.0.0.1", "localhost")
-    address = said["MYSQL_PORT"] == known.get("port") or said["MYSQL_UNIX_SOCKET"] == known.get(
-        "socket"
-    )
     account = (said["MYSQL_USER"], said["MYSQL_PASSWORD"]) == (
         known.get("user"),
         known.get("password"),
     )
-    return bool(known) and here and address and account
+    return bool(known) and here and account
 
 
 def forget_ours() -> None:
     """Take MYSQL_* that name our own server, as `db env` printed them, out of the environment.
 
-    They say what we know, and their socket may be of an earlier start. A database of another name is left to whoever named it.
+    They say what we know, and their port and socket may be of an earlier start. A database of another name is left to whoever named it.
     """
     if names_ours() and os.environ.get("MYSQL_DATABASE") in (None, "", optionfile.DATABASE):
         for name in NAMES:

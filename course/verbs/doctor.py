@@ -1,5 +1,6 @@
 """`python3 -m course doctor`: what was found, what is missing, and the one command that mends it."""
 
+import os
 import platform
 import shutil
 import socket
@@ -44,12 +45,25 @@ def label(word: str) -> str:
 def _findings() -> Iterator[Finding]:
     system = f"{platform.system()} {platform.machine()}"
     yield Finding(True, "Python", f"{platform.python_version()}, {system}")
+    if blocked := _blocked():
+        yield blocked
+        return
     yield _packages()
     yield from (_external() if target.is_external() else _private())
     yield from _tools()
     yield from _fonts()
     yield _room()
     yield _port()
+
+
+def _blocked() -> Finding | None:
+    """Say that nothing can be made or used here, so that there is nothing else to look for; None if it can."""
+    state = place.state()
+    folder = next(one for one in (state, *state.parents) if os.access(one, os.F_OK))
+    if os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+        return None
+    cure = "git clone  (the course, into a folder of your own)"
+    return Finding(False, label("folder"), f"{place.shown(state)} cannot be written", cure)
 
 
 def _packages() -> Finding:

@@ -2,16 +2,20 @@
 
 import io
 import os
+import re
+import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
 import pymysql
 from pymysql.constants import CR, ER
 
-from demos.pool_demo.settings import SettingsError, load
+from demos.pool_demo.settings import NAMES, SettingsError, is_named, load
 
-_START = "Correct MYSQL_* if they are set, or start one with: python3 -m course db start"
-_FILL = "Fill it with: python3 -m demos.pool_demo.seed --if-missing"
+_START = "Start one with: python3 -m course db start"
+# The command above would refuse then.
+_UNSET = f"Correct MYSQL_*, or use the course's own server: unset {' '.join(NAMES)}"
+_FILL = f"Fill it with: {shlex.quote(sys.executable)} -m demos.pool_demo.seed --if-missing"
 _WHO = "Set MYSQL_USER and MYSQL_PASSWORD to a user of it."
 _GIVEN = (
     "Name one that you were given in MYSQL_DATABASE, or ask whoever runs the server for the right."
@@ -23,7 +27,9 @@ _ACCESS_BY_SYSTEM_ACCOUNT = 1698  # MariaDB's answer to root without sudo
 
 # Errors of the server, or of its absence, that no step can work with: the cause and the cure.
 _CURES: dict[int, str] = {
-    CR.CR_CONN_HOST_ERROR: "No MySQL server answers at {at}. " + _START,
+    CR.CR_CONN_HOST_ERROR: "No MySQL server answers at {at}. {start}",
+    CR.CR_SERVER_LOST: "The connection to {at} ended: the server is gone, or the program that "
+    "listens there is no MySQL server. {start}",
     ER.ACCESS_DENIED_ERROR: "The server at {at} refuses user {user} with this password. " + _WHO,
     _ACCESS_BY_SYSTEM_ACCOUNT: "The server at {at} refuses user {user} without sudo. " + _WHO,
     ER.DBACCESS_DENIED_ERROR: "User {user} may not use or make the database {database} at {at}. "
@@ -68,8 +74,15 @@ def prepare() -> None:
 def explain(error: pymysql.MySQLError) -> str:
     """Return cause and cure of an error that ends a step; "" for any other error."""
     settings = load()
-    sentence = _CURES.get(error.args[0] if error.args else 0, "")
-    return sentence.format(at=settings.address, user=settings.user, database=settings.database)
+    code = error.args[0] if error.args else 0
+    if re.match("Packet sequence number", str(code)):  # so PyMySQL reads another's greeting
+        code = CR.CR_SERVER_LOST
+    return _CURES.get(code, "").format(
+        at=settings.address,
+        user=settings.user,
+        database=settings.database,
+        start=_UNSET if is_named() else _START,
+    )
 
 
 def table(title: str, rows: Sequence[Mapping[str, object]]) -> None:

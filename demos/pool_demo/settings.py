@@ -36,6 +36,12 @@ POOL_LIMITS: dict[str, Any] = {
 }
 # The source also passes use_unicode=True, which is PyMySQL's default today.
 
+# What the environment may say: MYSQL_HOST and so on.
+NAMES = {
+    f"MYSQL_{name.upper()}": name
+    for name in ("host", "port", "unix_socket", "user", "password", "database")
+}
+
 
 class SettingsError(Exception):
     """A setting has a value that cannot be used. The message is one sentence for the user."""
@@ -115,14 +121,18 @@ def option_file() -> Path:
     return Path(os.environ.get("COURSE_STATE_DIR") or ROOT / ".course") / "my.cnf"
 
 
+def is_named() -> bool:
+    """Whether the environment says where the server is, and not the option file or the source."""
+    return bool(_environment())
+
+
 def comes_back() -> bool:
     """Whether the server is one that you may shut down: it is started again at once."""
     return os.environ.get("COURSE_MENDS_SERVER") == "1"
 
 
 def _environment() -> dict[str, str]:
-    names = ("host", "port", "unix_socket", "user", "password", "database")
-    found = {name: os.environ.get(f"MYSQL_{name.upper()}", "") for name in names}
+    found = {name: os.environ.get(variable, "") for variable, name in NAMES.items()}
     return {name: value for name, value in found.items() if value}
 
 

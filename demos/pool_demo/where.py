@@ -18,7 +18,8 @@ from demos.pool_demo.settings import Settings, load
 def describe(settings: Settings) -> str:
     """Return one line about the server the settings lead to. Raises pymysql.OperationalError."""
     # Without the database: the seed makes that, and the question here is who answers.
-    arguments = settings.connect_args(database=None, connect_timeout=10)
+    # Some servers of other protocols wait for the client to speak first.
+    arguments = settings.connect_args(database=None, connect_timeout=10, read_timeout=10)
     with pymysql.connect(**arguments) as connection, connection.cursor() as cursor:
         cursor.execute("select version()")
         (version,) = cursor.fetchone() or ("",)
@@ -62,7 +63,7 @@ def try_rights(settings: Settings) -> str:
     except pymysql.OperationalError as error:
         if error.args[0] != ER.BAD_DB_ERROR:
             raise
-        return f"the database {settings.database} is not there; the seed makes it"
+        return try_right_to_make_it(settings, probe)
     with connection, connection.cursor() as cursor:
         cursor.execute(f"create table {probe} (id int primary key)")
         try:
@@ -78,6 +79,20 @@ def try_rights(settings: Settings) -> str:
         finally:
             cursor.execute(f"drop table {probe}")
     return f"user {settings.user} may make, fill, change and drop tables in {settings.database}"
+
+
+def try_right_to_make_it(settings: Settings, probe: str) -> str:
+    """Return one line about a database that is not there. Raises pymysql.MySQLError 1044."""
+    with pymysql.connect(**settings.connect_args(database=None)) as connection:
+        try:
+            # The server looks for the right first, and then for the database.
+            connection.cursor().execute(f"create table `{settings.database}`.{probe} (id int)")
+        except pymysql.OperationalError as error:
+            if error.args[0] == ER.TABLEACCESS_DENIED_ERROR:
+                raise pymysql.OperationalError(ER.DBACCESS_DENIED_ERROR, *error.args[1:]) from error
+            if error.args[0] != ER.BAD_DB_ERROR:
+                raise
+    return f"the database {settings.database} is not there; the seed makes it"
 
 
 def main() -> None:

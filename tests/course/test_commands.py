@@ -80,9 +80,10 @@ def test_own_server_is_known_by_its_address_and_account(course: Course):
     assert course.run("db", "status", **mine).stdout.startswith("Running at")
     assert course.run("db", "reset", **mine).stdout == "The seed is restored.\n"
     assert course.run("db", "stop", **mine).stdout == "Stopped.\n"
-    # Its socket is another one at the next start, which is a start of the same server.
-    assert course.run("db", "start", **mine).returncode == 0
-    assert course.status.port == int(mine["MYSQL_PORT"])
+    # Its socket is another one at the next start, which is a start of the same server; so is its port if that is taken.
+    with socket.create_server(("127.0.0.1", int(mine["MYSQL_PORT"]))):
+        assert course.run("db", "start", **mine).returncode == 0
+    assert course.status.port != int(mine["MYSQL_PORT"])
     assert course.status.socket != mine["MYSQL_UNIX_SOCKET"]
     assert "private" in course.run("setup", **mine).stdout
 
@@ -214,6 +215,11 @@ def test_doctor_tries_the_rights_on_another_server(course: Course, clean_environ
     done = visitor.run("doctor", **as_reader)
     assert done.returncode == 1
     assert "reader lacks a right on a table" in done.stdout and "unset MYSQL_HOST" in done.stdout
+    # Who may read everything is told that a database is not there, and may not make it all the same.
+    course.sql("grant select on *.* to reader")
+    done = visitor.run("doctor", **{**as_reader, "MYSQL_DATABASE": "not_there"})
+    assert done.returncode == 1
+    assert "reader may not use or make the database not_there" in done.stdout
 
 
 def test_doctor_finds_a_password_that_others_can_read(course: Course):

@@ -17,6 +17,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from course.database import target
 from course.ground import place
 from tests.private_chat.people import Person
 from tests.support.processes import alive
@@ -193,6 +194,29 @@ def test_external_server_that_does_not_answer(course: Course):
     said = sentence(course.run("setup", MYSQL_HOST="127.0.0.1", MYSQL_PORT=str(port)))
     assert f"No MySQL server answers at 127.0.0.1:{port}" in said
     assert not (course.state / "keeper.json").exists() or course.is_gone(), "nothing is started"
+
+
+@pytest.mark.parametrize("greeting", [b"SSH-2.0-somebody\r\n", b""])
+def test_external_server_that_is_none(course: Course, greeting: bytes):
+    """Another program has got the port of a server that is gone, and speaks its own language."""
+    with socket.create_server(("127.0.0.1", 0)) as stranger:
+        stranger.settimeout(60)
+        address = {"MYSQL_HOST": "127.0.0.1", "MYSQL_PORT": str(stranger.getsockname()[1])}
+        asking = course.start("setup", **address)
+        connection, _ = stranger.accept()
+        with connection:
+            connection.sendall(greeting)
+            connection.shutdown(socket.SHUT_WR)
+            _, said = asking.communicate(timeout=60)
+    assert asking.returncode == 1 and "Traceback" not in said
+    assert "the program that listens there is no MySQL server" in said
+    assert f"unset {' '.join(target.NAMES)}" in said
+
+
+def test_external_server_that_is_gone(course: Course):
+    """The cure is a command that does not refuse: MYSQL_* have to go before one of our own can start."""
+    said = sentence(course.run("db", "status", MYSQL_HOST="127.0.0.1", MYSQL_PORT="1"))
+    assert said.endswith(f"unset {' '.join(target.NAMES)}") and "db start" not in said
 
 
 def test_external_server_that_refuses_us(course: Course):

@@ -4,9 +4,12 @@ To try one line of a table by hand: put it before `python3 -m course step pool_d
 """
 
 import os
+import shutil
 import signal
 import subprocess
-from collections.abc import Callable
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -155,6 +158,60 @@ def test_a_clone_that_cannot_be_written(course: Course, read_only: Path):
     }
     done = Course(read_only / ".course", environment).run("setup", cwd=read_only)
     assert "clone the course into a folder of your own" in sentence(done)
+
+
+@pytest.fixture
+def of_somebody_else() -> Iterator[Path]:
+    """A copy of the course in which nobody but its owner may write, and below which others see nothing of `.course`."""
+    with tempfile.TemporaryDirectory(
+        prefix="course-", dir="/tmp"
+    ) as folder:  # others reach it there
+        home = Path(folder)
+        copied = [place.ROOT / name for name in ("course", "course.toml")]
+        copied += place.ROOT.glob("requirements*.lock")
+        subprocess.run(["cp", "-r", *copied, home], check=True)
+        (home / "lessons/authors/translations").mkdir(parents=True)
+        (home / ".course").mkdir(0)
+        for made in (home, home / "lessons"):
+            made.chmod(0o555)
+        yield home
+        home.chmod(0o755)
+
+
+@pytest.mark.parametrize(
+    "command", ["", "step pool_demo/step2", "db status", "doctor", "exercises"]
+)
+def test_a_clone_of_somebody_else(course: Course, of_somebody_else: Path, command: str):
+    """Whichever file the command touches first, the sentence says where it would work."""
+    python, user = sys.executable, None
+    if (
+        os.geteuid() == 0
+    ):  # root may do everything, and root's own Python may be where nobody else gets
+        python, user = shutil.which("python3", path="/usr/bin:/bin"), 65534
+        if not python:
+            pytest.skip("this system has no Python for everybody")
+    names = ("COURSE_STATE_DIR", "COURSE_VENV", "HOME")
+    done = subprocess.run(
+        [python, "-m", "course", *command.split()],
+        cwd=of_somebody_else,
+        env={name: value for name, value in course.environment.items() if name not in names},
+        user=user,
+        group=user,
+        extra_groups=None if user is None else [],
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    said = done.stdout + done.stderr
+    assert done.returncode == 1 and "Traceback" not in said
+    if "this is Python" in said:
+        pytest.skip("the system's Python is too old")
+    cure = (
+        "git clone  (the course,"
+        if command == "doctor"
+        else "clone the course into a folder of your own"
+    )
+    assert cure in said
 
 
 def test_ctrl_z_and_fg(course: Course):

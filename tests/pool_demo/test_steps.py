@@ -2,6 +2,7 @@
 
 import ast
 import re
+import shlex
 import socket
 import subprocess
 import sys
@@ -12,11 +13,12 @@ import pytest
 from course.ground import manifest
 from course.ground.place import ROOT
 from demos.instruments.witness import Witness
+from demos.pool_demo.settings import NAMES
 
 from .conftest import STUDENTS, conclusion
 
 STEPS = [step.name for step in manifest.read().steps if step.demo == "pool_demo"]
-FILL = "python3 -m demos.pool_demo.seed --if-missing"
+FILL = f"{shlex.quote(sys.executable)} -m demos.pool_demo.seed --if-missing"
 
 
 def test_step1_keeps_names_with_parameters_and_loses_them_with_percent(play):
@@ -149,7 +151,7 @@ def test_without_a_server_a_step_ends_with_one_sentence(run_step, closed_port, s
     assert done.returncode == 1
     assert done.stderr == (
         f"No MySQL server answers at 127.0.0.1:{closed_port}. "
-        "Correct MYSQL_* if they are set, or start one with: python3 -m course db start\n"
+        f"Correct MYSQL_*, or use the course's own server: unset {' '.join(NAMES)}\n"
     )
 
 
@@ -174,7 +176,7 @@ def test_a_missing_table_is_one_sentence_that_says_how_to_get_it(run_step, book,
     done = run_step("pool_demo.step2_borrow_and_return")
     assert done.returncode == 1
     assert done.stderr.endswith("lacks a table. Fill it with: " + FILL + "\n")
-    run_step(*FILL.removeprefix("python3 -m demos.").split())
+    run_step(*FILL.partition(" -m demos.")[2].split())
     assert len(ask("select * from student")) == 3
 
 

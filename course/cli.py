@@ -1,14 +1,13 @@
 """The command line: `python3 -m course [VERB] ...`."""
 
 import argparse
-import os
 import signal
 import sys
 from collections.abc import Callable
 
 from course.database import target
 from course.ground import commandline, debian, environment, language, say, surroundings
-from course.ground.errors import CourseError, explain
+from course.ground.errors import CourseError
 from course.notebooks import readme_map
 from course.translations import wanted
 from course.verbs import (
@@ -39,41 +38,32 @@ def main(arguments: list[str]) -> int:
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) == signal.SIG_DFL:
             signal.signal(number, signal.default_int_handler)
-    try:
-        # What follows `test` and `db shell` is for another program, which knows its own options.
-        spoken, words_after = _language_of(arguments)
-        if spoken:
-            language.choose(spoken)
-        for verb, run in (("test", checks.run), ("db shell", target.shell)):
-            words = verb.split()
-            if words_after[: len(words)] == words and words_after[len(words) :][:1] not in (
-                ["-h"],
-                ["--help"],
-            ):
-                return run(words_after[len(words) :])
-        chosen = _parser().parse_args(arguments)
-        if chosen.lang:
-            language.choose(chosen.lang)
-        if sentence := language.refused():
-            raise CourseError(sentence)
-        if chosen.verb in FOR_READERS:
-            for sentence in wanted.make():
-                say.note(sentence)
-        elif chosen.verb in FOR_AUTHORS:
-            language.choose(language.USUAL)
-        return RUN[chosen.verb](chosen)
-    except CourseError as error:
-        say.failure(error)
-        return 1
-    except BrokenPipeError:  # whoever reads what we say has enough of it, such as `head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
-    except OSError as error:
-        say.failure(CourseError(explain(error)))
-        return 1
-    except KeyboardInterrupt:
-        say.note("\nStopped.")
-        return 130
+    return say.ending(lambda: _run(arguments))
+
+
+def _run(arguments: list[str]) -> int:
+    # What follows `test` and `db shell` is for another program, which knows its own options.
+    spoken, words_after = _language_of(arguments)
+    if spoken:
+        language.choose(spoken)
+    for verb, run in (("test", checks.run), ("db shell", target.shell)):
+        words = verb.split()
+        if words_after[: len(words)] == words and words_after[len(words) :][:1] not in (
+            ["-h"],
+            ["--help"],
+        ):
+            return run(words_after[len(words) :])
+    chosen = _parser().parse_args(arguments)
+    if chosen.lang:
+        language.choose(chosen.lang)
+    if sentence := language.refused():
+        raise CourseError(sentence)
+    if chosen.verb in FOR_READERS:
+        for sentence in wanted.make():
+            say.note(sentence)
+    elif chosen.verb in FOR_AUTHORS:
+        language.choose(language.USUAL)
+    return RUN[chosen.verb](chosen)
 
 
 def _language_of(arguments: list[str]) -> tuple[str, list[str]]:

@@ -36,6 +36,8 @@ def explain(error: OSError) -> str:
     refused = error.errno in (errno.EACCES, errno.EPERM, errno.EROFS)
     if refused and error.filename and is_of_course(Path(os.fsdecode(error.filename))):
         file = place.shown(Path(os.fsdecode(error.filename)))
+        if error.errno == errno.EROFS:
+            return f"{file} cannot be written ({error.strerror}): clone the course into a folder of your own."
         return (
             f"you may not use {file} ({error.strerror}): clone the course into a folder of your own, or, if this folder "
             "is yours, become the owner of all that is in it (chown)."

@@ -6,11 +6,11 @@ import sys
 import threading
 import time
 import unicodedata
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 
 from course.ground import language
-from course.ground.errors import CourseError
+from course.ground.errors import CourseError, explain
 
 _board = threading.RLock()  # what goes on at the same time writes one thing after the other
 _live: list["Progress"] = []  # the counters that share the terminal's last line
@@ -48,6 +48,25 @@ def failure(error: CourseError) -> None:
     print(f"course: {language.translated(str(error))}", file=sys.stderr)
     if error.details:
         print(error.details.rstrip(), file=sys.stderr)
+
+
+def ending(work: Callable[[], int]) -> int:
+    """Do the work of a command and return its exit code; a failure is one sentence, never a traceback."""
+    try:
+        return work()
+    except CourseError as error:
+        failure(error)
+        return 1
+    except BrokenPipeError:  # whoever reads what we say has enough of it, such as `head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except OSError as error:
+        failure(CourseError(explain(error)))
+        return 1
+    except KeyboardInterrupt:
+        with suppress(OSError):
+            note("\nStopped.")
+        return 130
 
 
 class Progress:

@@ -250,12 +250,4 @@ def main(words: list[str]) -> int:
 
 if __name__ == "__main__":
     say.prepare()
-    try:
-        sys.exit(main(sys.argv[1:]))
-    except CourseError as failure:
-        say.failure(failure)
-        sys.exit(1)
-    except KeyboardInterrupt:
-        with contextlib.suppress(OSError):
-            say.note("\nStopped.")
-        sys.exit(130)
+    sys.exit(say.ending(lambda: main(sys.argv[1:])))

@@ -180,8 +180,4 @@ def main(folder: Path) -> int:
 
 if __name__ == "__main__":
     say.prepare()
-    try:
-        sys.exit(main(Path(sys.argv[1])))
-    except CourseError as failure:
-        say.failure(failure)
-        sys.exit(1)
+    sys.exit(say.ending(lambda: main(Path(sys.argv[1]))))

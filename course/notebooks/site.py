@@ -223,10 +223,16 @@ def _save(path: Path, title: str, body: str) -> None:
     path.write_text(pages.page(title, languages + body, "letters.css", "site.css"), "utf-8")
 
 
+def main(folder: Path) -> int:
+    """Write the site in all languages; return the exit code."""
+    for name in language.NAMES:
+        with language.speaking(name):
+            write(place.of_reader(folder))
+    first = place.of_reader(folder) / "index.html"
+    say.line(f"Written: {place.shown(first)}. Open it in a browser; it needs no network.")
+    return 0
+
+
 if __name__ == "__main__":
     say.prepare()
-    for language_name in language.NAMES:
-        with language.speaking(language_name):
-            write(place.of_reader(Path(sys.argv[1])))
-    first = place.of_reader(Path(sys.argv[1])) / "index.html"
-    say.line(f"Written: {place.shown(first)}. Open it in a browser; it needs no network.")
+    sys.exit(say.ending(lambda: main(Path(sys.argv[1]))))

@@ -66,12 +66,17 @@ def write(lesson: lessons.Lesson, folder: Path) -> Path:
     return file
 
 
-if __name__ == "__main__":
-    say.prepare()
-    name, folder = sys.argv[1:]
+def main(lesson: str, folder: Path) -> int:
+    """Write the slides of a lesson in all languages; return the exit code."""
     files = []
-    for language_name in language.NAMES:
-        with language.speaking(language_name):
-            files.append(write(lessons.find(name), place.of_reader(Path(folder))))
+    for name in language.NAMES:
+        with language.speaking(name):
+            files.append(write(lessons.find(lesson), place.of_reader(folder)))
     # Each file travels alone, with the letters that it shows.
     target.run_demo("demos.instruments.chinese", *map(str, files))
+    return 0
+
+
+if __name__ == "__main__":
+    say.prepare()
+    sys.exit(say.ending(lambda: main(sys.argv[1], Path(sys.argv[2]))))

@@ -7,12 +7,16 @@ import re
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
+from collections.abc import Iterator
 from contextlib import closing, suppress
 from functools import partial
 from http.client import HTTPConnection
+from http.server import HTTPServer, SimpleHTTPRequestHandler
 from pathlib import Path
+from threading import Thread
 from types import SimpleNamespace
 
 import pytest
@@ -20,6 +24,7 @@ import pytest
 from course.database import target
 from course.ground import place
 from tests.private_chat.people import Person
+from tests.support.nginx import make_certificate
 from tests.support.processes import alive
 from tests.support.waiting import eventually
 
@@ -188,6 +193,13 @@ def test_folder_that_cannot_be_written(course: Course):
     assert "clone the course into a folder of your own" in said
 
 
+def test_copies_that_cannot_be_written(course: Course):
+    """What a command does as a process of its own says its failures alike."""
+    assert "/proc/nowhere" in sentence(
+        course.run("lessons", "slides", "00", "--out", "/proc/nowhere")
+    )
+
+
 def test_external_server_that_does_not_answer(course: Course):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -305,6 +317,46 @@ def test_no_network_for_uv(tmp_path: Path, course: Course):
     fresh = {"COURSE_VENV": str(tmp_path / "venv"), "UV_NO_CACHE": "1", "UV_HTTP_RETRIES": "0"}
     said = sentence(course.run("setup", **fresh, **nowhere()))
     assert "requirements.lock" in said and "no network" in said
+
+
+@pytest.fixture
+def strange_index(tmp_path: Path) -> Iterator[str]:
+    """The address of a package index whose certificate nobody here trusts, as behind a proxy that opens TLS."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    certificate = make_certificate(tmp_path)
+    context.load_cert_chain(certificate, certificate.with_name("key.pem"))
+    with HTTPServer(("127.0.0.1", 0), SimpleHTTPRequestHandler) as index:
+        index.handle_error = lambda *_: None  # clients hang up in the handshake
+        index.socket = context.wrap_socket(
+            index.socket, server_side=True, do_handshake_on_connect=False
+        )
+        Thread(target=index.serve_forever).start()
+        yield f"https://127.0.0.1:{index.server_port}/simple"
+        index.shutdown()
+
+
+@pytest.mark.parametrize("installer", ["pip", "uv"])
+def test_package_index_that_nobody_trusts(
+    tmp_path: Path, course: Course, strange_index: str, installer: str
+):
+    if installer == "uv":
+        if not (uv := place.state() / "tools/uv").exists():
+            pytest.skip("pip has installed this checkout's packages")
+        shutil.copytree(uv, course.state / "tools/uv")
+    trusted = ("PIP_CERT", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+    settings = {
+        "COURSE_INSTALLER": installer,
+        "COURSE_VENV": str(tmp_path / "venv"),
+        "PIP_CONFIG_FILE": os.devnull,
+        "PIP_INDEX_URL": strange_index,
+        "PIP_FIND_LINKS": "",
+        "PIP_NO_CACHE_DIR": "1",
+        "PIP_RETRIES": "0",
+        "UV_NO_CACHE": "1",
+        **dict.fromkeys(trusted, ""),
+    }
+    said = sentence(course.run("setup", **settings))
+    assert "has a certificate that nobody here trusts" in said and "in PIP_CERT" in said
 
 
 def test_no_network_for_the_server(new_course: Course):

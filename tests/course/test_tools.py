@@ -115,6 +115,34 @@ def test_fetched_without_root_below_the_state_folder(
     assert tools.ensure_all(["node"]) == {}
 
 
+@pytest.mark.parametrize(
+    ("says", "cure"),
+    [
+        ("Temporary failure resolving 'deb.example'", "no network"),
+        ("Unable to connect to deb.example:http:", "no network"),  # apt 3, of trixie and later
+        ("Release file for http://deb.example/InRelease is expired (since 3d)", "set the clock"),
+        ("Release file for http://deb.example/InRelease is not valid yet", "the mirror is stale"),
+        ("error:0A000086:SSL routines::certificate verify failed", "update-ca-certificates"),
+    ],
+)
+def test_what_apt_says_is_a_cause_and_a_cure(
+    fresh_state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, says: str, cure: str
+):
+    """After package lists that could not be read there are no packages; nothing is tried twice then."""
+    apt, calls = script(tmp_path / "bin/apt-get", 0), tmp_path / "calls"
+    apt.write_text(
+        f"#!/bin/sh\necho $1 >> '{calls}'\n"
+        f'if [ $1 = update ]; then echo "W: {says}" >&2\n'
+        "else echo 'E: Unable to locate package no-such-package' >&2; exit 100; fi\n",
+        "utf-8",
+    )
+    script(tmp_path / "bin/dpkg", 0)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    with pytest.raises(CourseError, match=cure):
+        tools.ensure("nowhere")
+    assert calls.read_text("utf-8").split() == ["update", "install"]
+
+
 def test_missing_tool_skips_on_a_laptop_and_fails_in_ci(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ):

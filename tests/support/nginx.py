@@ -75,7 +75,7 @@ class Proxy:
 
     def _run(self, nginx, folder, prefix, configuration):
         """Start nginx with what `configuration()` returns, on free ports: `port` and `plain_port`."""
-        self.tls = ssl.create_default_context(cafile=_make_certificate(folder))
+        self.tls = ssl.create_default_context(cafile=make_certificate(folder))
         (folder / "nginx.conf").write_text(MAIN.format(folder=folder))
         for _ in range(5):  # somebody may take a free port between the question and the start
             self.port, self.plain_port = free_port(), free_port()
@@ -214,7 +214,7 @@ def _adapted(changes):
     return text
 
 
-def _make_certificate(folder):
+def make_certificate(folder):
     """Write a key, and a certificate for 127.0.0.1 that it has signed itself; returns the latter's path."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])

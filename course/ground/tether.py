@@ -1,21 +1,25 @@
 """A child process that dies with its parent, however the parent dies.
 
-Linux has this in the kernel. Elsewhere `python -m course.ground.tether PARENT SIGNAL COMMAND...`
-runs the command and watches its own parent.
+Linux has this in the kernel. Elsewhere this file is run first: `tether.py PIPE SIGNAL COMMAND...` leaves a watcher behind
+and becomes the command, which so has the process number that its parent knows. The other end of the pipe is the parent's
+alone, and the kernel closes it when the parent ends.
 """
 
 import ctypes
+import functools
 import os
+import select
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
+
+GLANCE = 0.2  # seconds between two looks of the watcher whether the command is still there
 
 _LIBC = ctypes.CDLL(None)  # looked up here: a child that has just been forked must not
 
@@ -31,15 +35,16 @@ def start(
     Args:
         command: program and arguments.
         last_signal: what ends it; SIGKILL where a child may not get the time to refuse.
-        in_kernel: False uses the watching process that other systems need.
+        in_kernel: False uses the watcher that other systems need.
         more: passed to `subprocess.Popen`.
     """
     if in_kernel:
         ask = partial(_die_with, os.getpid(), last_signal)
         return subprocess.Popen(command, preexec_fn=ask, **more)
-    mine, last = str(os.getpid()), str(int(last_signal))
-    watcher = [sys.executable, "-m", "course.ground.tether", mine, last, *command]
-    return subprocess.Popen(watcher, **more)
+    # By its file: the folder in which the command works may have no way to the course's modules.
+    pipe = _pipe()
+    watched = [sys.executable, "-I", __file__, str(pipe), str(int(last_signal)), *command]
+    return subprocess.Popen(watched, pass_fds=(pipe, *more.pop("pass_fds", ())), **more)
 
 
 def end(process: subprocess.Popen[Any], seconds: float) -> None:
@@ -59,18 +64,38 @@ def _die_with(parent: int, last_signal: int) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def watch(parent: int, last_signal: int, command: Sequence[str]) -> int:
-    """Run the command, pass on signals, and end it as soon as `parent` is not our parent any more."""
-    child = subprocess.Popen(command)
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, lambda received, _: child.send_signal(received))
-    while child.poll() is None:
-        if os.getppid() != parent:
-            child.send_signal(last_signal)
-            break
-        time.sleep(0.1)
-    return child.wait()
+@functools.cache
+def _pipe() -> int:
+    """Return the end of a pipe that reads as closed as soon as this process has ended."""
+    reading, _ = os.pipe()  # nobody who is started inherits the other end
+    return reading
+
+
+def become(pipe: int, last_signal: int, command: list[str]) -> NoReturn:
+    """Leave a watcher behind, and become the command."""
+    mine = os.getpid()
+    if os.fork() == 0:
+        os.setsid()  # Ctrl-C in a terminal is not for the watcher
+        if os.fork() == 0:
+            _watch(pipe, mine, last_signal)
+        os._exit(0)
+    os.wait()
+    os.close(pipe)
+    os.execvp(command[0], command)
+
+
+def _watch(pipe: int, pid: int, last_signal: int) -> NoReturn:
+    """Send the signal when the parent has ended; end with the command."""
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for number in range(3):  # whoever reads what the command says waits for all who hold its output
+        os.dup2(nowhere, number)
+    try:
+        while not select.select([pipe], [], [], GLANCE)[0]:
+            os.kill(pid, 0)
+        os.kill(pid, last_signal)
+    finally:
+        os._exit(0)
 
 
 if __name__ == "__main__":
-    sys.exit(watch(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3:]))
+    become(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3:])

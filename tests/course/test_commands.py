@@ -243,16 +243,17 @@ def test_help_names_every_verb():
 
 @pytest.mark.parametrize("in_kernel", [True, False])
 def test_tethered_child_dies_with_its_parent(in_kernel: bool):
-    """The kernel does it on Linux, a watching process elsewhere; both work here."""
+    """The kernel does it on Linux, a watcher elsewhere; both work here, in whichever folder."""
     if in_kernel and sys.platform != "linux":
         pytest.skip("only Linux has this in the kernel")
     script = f"""
-import time
+import subprocess, time
 
 from course.ground import tether
 
-child = tether.start(["sleep", "60"], in_kernel={in_kernel})
-print(child.pid, flush=True)
+said = tether.start(["echo", "hello"], in_kernel={in_kernel}, cwd="/", stdout=subprocess.PIPE)
+assert said.communicate()[0] == b"hello\\n" and said.returncode == 0
+child = tether.start(["sh", "-c", "echo $$; exec sleep 60"], in_kernel={in_kernel}, cwd="/")
 time.sleep(60)
 """
     parent = subprocess.Popen(

@@ -139,6 +139,26 @@ def test_files_that_only_their_owner_may_read(course: Course, tmp_path: Path):
     assert "韩雪" in done.stdout, done.stderr
 
 
+def test_matplotlib_writes_below_the_courses_folder(course: Course, tmp_path: Path):
+    """What it keeps is not looked for in a home, which may not be writable."""
+    (tmp_path / "home").mkdir()
+    # This very process has the setting already.
+    kept = {name: value for name, value in course.environment.items() if name != "MPLCONFIGDIR"}
+    done = subprocess.run(
+        [
+            place.venv_python(),
+            "-c",
+            "import matplotlib as it; print(it.get_configdir(), it.get_cachedir(), sep='\\n')",
+        ],
+        env={**kept, "HOME": str(tmp_path / "home"), "COURSE_STATE_DIR": str(course.state)},
+        stdout=subprocess.PIPE,
+        encoding="utf-8",
+        check=True,
+    )
+    assert done.stdout.splitlines() == [str(course.state / "matplotlib")] * 2
+    assert not [*(tmp_path / "home").iterdir()]
+
+
 @pytest.fixture
 def read_only(small_disk) -> Path:
     """A copy of the course on a disk to which nobody can write."""

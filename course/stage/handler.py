@@ -10,6 +10,7 @@ from gevent.pywsgi import WSGIHandler
 REQUEST_TIME = 20.0  # seconds for a client to send its request
 # Bytes of an answer that the kernel may hold for a client that does not read.
 KERNEL_BUFFER = 128 * 1024
+BAD_REQUEST = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 UNREAD = 100  # connections that have sent no whole request; a real one takes a moment
 
 
@@ -52,13 +53,15 @@ class Handler(WSGIHandler):
         return is_read
 
     def MessageClass(self, *args: Any) -> Any:  # noqa: ANN401  # gevent's name
-        """Return the headers of a request; ValueError if they say twice how long its body is."""
+        """Return the headers of a request; ValueError if they say twice how long its body is, or not whom it is for."""
         headers = super().MessageClass(*args)
         names = ("Content-Length", "Transfer-Encoding")
         if sum(len(headers.get_all(name, [])) for name in names) > 1:
             raise ValueError("the body has two lengths")
+        if self.request_version == "HTTP/1.1" and not headers.get("Host"):
+            raise ValueError("the name of the server is missing")
         return headers
 
-    def _handle_client_error(self, error: Exception) -> object:
-        """Answer 400, with a line in the log: gevent takes all but a ValueError for a fault of ours."""
-        return super()._handle_client_error(ValueError(str(error)))  # type: ignore[misc]  # it has it
+    def _handle_client_error(self, error: Exception) -> tuple[str, bytes]:
+        """Answer 400, and print nothing: whoever reaches the port could send much of it."""
+        return "400", BAD_REQUEST

@@ -1,6 +1,7 @@
 """What the stage's page asks for: to run a step, to stop it, to open its clients; and what comes of it meanwhile."""
 
 import json
+import re
 import secrets
 from collections.abc import Iterator
 from functools import partial
@@ -62,10 +63,10 @@ def wires() -> Response:
 def start() -> tuple[Response, int]:
     """Run a step."""
     asked = _asked()
-    step = find(CourseMap(), str(asked.get("step")))
+    step = find(CourseMap(), _text(asked, "step"))
     is_outside = current_app.extensions["guard"].is_outside
     ancestor = request.headers.get("Origin", "") if is_outside else ""
-    run = all_runs().start(step, str(asked.get("options", "")), _count(asked), ancestor)
+    run = all_runs().start(step, _text(asked, "options"), _count(asked), ancestor)
     return jsonify(run.as_json()), 201
 
 
@@ -145,8 +146,16 @@ def _asked() -> dict[str, object]:
     return asked
 
 
+def _text(asked: dict[str, object], name: str) -> str:
+    """Return a text that a command line can hold: no NUL, and no half of a character."""
+    text = asked.get(name, "")
+    if not isinstance(text, str) or re.search("[\0\ud800-\udfff]", text):
+        abort(400)
+    return text
+
+
 def _count(asked: dict[str, object]) -> int:
     count = asked.get("clients", 0)
-    if not isinstance(count, int) or not 0 <= count <= len(CLIENTS):
+    if type(count) is not int or not 0 <= count <= len(CLIENTS):
         abort(400)
     return count

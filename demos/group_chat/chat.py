@@ -10,7 +10,7 @@ from gevent import monkey
 
 monkey.patch_all()  # before all else, so that no library ever stops the others (W12)
 
-from flask import Flask, Response, jsonify, redirect, render_template, request
+from flask import Flask, Response, abort, jsonify, redirect, render_template, request
 from werkzeug.wrappers import Response as BaseResponse
 
 from demos.group_chat.connection.serving import limit_addresses, options, serve
@@ -50,6 +50,12 @@ def create_app(
         """For whoever watches over the process."""
         return jsonify(status="ok", connections=len(room))
 
+    @app.route("/favicon.ico")
+    @app.route("/<anything:folder>/<anything:name>")
+    def nothing(**_: str) -> Response:
+        """What is no page, and no nickname either; any other address may be one's socket."""
+        abort(404)
+
     @app.route("/ql", websocket=True)
     def nameless() -> str:
         """The socket without names (B2)."""
@@ -70,7 +76,7 @@ def create_app(
 
     # Nobody may be called like an address, or like the server.
     addresses = {rule.rule.split("/")[1] for rule in app.url_map.iter_rules()}
-    reserved = frozenset(names.key(word) for word in {*addresses, SERVER, "我", "favicon.ico"})
+    reserved = frozenset(names.key(word) for word in {*addresses, SERVER, "我"})
     room = Room(memory, reserved, rate, beat, people)
     return app, room
 

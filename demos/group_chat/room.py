@@ -230,7 +230,7 @@ class Room:
             message = Message(member.name, msg, member.origin, client_id)
             before = self._memory.say(message)
             if before and member.form is Format.RICH:
-                member.socket.send_utf8(ack_json(before))
+                self._fan_out.tell_one(member, ack_json(before))  # in its place among the lines
         except NotSaid as error:
             member.socket.send_utf8(error_json(error, member.form))
 

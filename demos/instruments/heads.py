@@ -11,8 +11,10 @@ from typing import Protocol
 
 from demos.instruments import hosts
 
-# Parted by one space each. What has no version has no headers for others (HTTP/0.9).
-_FIRST = re.compile(r"[!-~]+ [!-~\x80-\xff]+ HTTP/1\.[01]\r\n")
+# Parted by one space each. What has no version has no headers for others (HTTP/0.9). A target that
+# is no path, such as http://other.example/ or *, could have another name than `Host`; it is for
+# proxies. RFC 9112 (3.2.2) would have servers take the first, but no browser and no proxy sends it.
+_FIRST = re.compile(r"[!-~]+ /[!-~\x80-\xff]* HTTP/1\.[01]\r\n")
 # A name, a colon and text; or nothing, at the end. Python passes over what is no header, with all
 # that comes behind it. It ends a line also at a carriage return; others do at a line feed or NUL.
 _LINE = re.compile(rb"(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+:[\t -~\x80-\xff]*)?\r\n")
@@ -43,12 +45,12 @@ def check_first(line: str) -> None:
         raise ValueError("the first line is not clear")
 
 
-def check(headers: Message) -> None:
+def check(headers: Message, version: str) -> None:
     """Raise ValueError if headers do not say in one way for whom and how long a request is.
 
-    Python takes `+3` and `1_0` for numbers; others do not. No browser sends a body in chunks. A
-    server may refuse one, and so nobody needs to agree on how chunks, their extensions and trailers
-    are read.
+    Since HTTP/1.1 each request names its server. Python takes `+3` and `1_0` for numbers; others do
+    not. No browser sends a body in chunks. A server may refuse one, and so nobody needs to agree on
+    how chunks, their extensions and trailers are read.
     """
     if "Transfer-Encoding" in headers:
         raise ValueError("the length of the body is not said beforehand")
@@ -56,5 +58,7 @@ def check(headers: Message) -> None:
     if len(lengths) > 1 or not all(re.fullmatch(r"[ \t]*[0-9]+[ \t]*", one) for one in lengths):
         raise ValueError("the length of the body is not clear")
     names = [name.strip(" \t") for name in headers.get_all("Host", [])]
+    if version == "HTTP/1.1" and not any(names):
+        raise ValueError("the name of the server is missing")
     if len(names) > 1 or not all(hosts.is_name(name) for name in names if name):
         raise ValueError("the name of the server is not clear")

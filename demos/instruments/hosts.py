@@ -30,6 +30,9 @@ def is_name(host: str) -> bool:
 def is_known(host: str, port: str | int, more: Collection[str] = ()) -> bool:
     """Say whether a name is one of ours, and not a foreign name that leads here.
 
+    `localhost.`, with the dot that ends a whole name (RFC 3986, 3.2.2), is none: for browsers it is
+    another site, with cookies of its own.
+
     Args:
         host: the request's `Host`, with or without a port.
         port: on which we serve.

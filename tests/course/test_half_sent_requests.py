@@ -103,6 +103,7 @@ def test_half_sent_requests_keep_nobody_out(opened):
     many = "X: x\r\n" * 200
     assert status(url, f"GET / HTTP/1.1\r\nHost: {{}}\r\n{many}\r\n") in (400, 431)
     assert status(url, lengths + "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n") == 400
+    assert status(url, "GET / HTTP/1.1\r\n\r\n") == 400
     for client in clients:
         client.reset()
 

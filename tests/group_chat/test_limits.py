@@ -13,7 +13,7 @@ import pytest
 
 from demos.group_chat.rules.limits import PATIENCE, REMEMBERED, REQUESTS, Limits
 from tests.group_chat import hostile
-from tests.group_chat.rich import RICH, Page, crowd, fresh
+from tests.group_chat.rich import RICH, Page, crowd, fresh, log_fields
 from tests.support.waiting import eventually
 
 RATE, BURST = 0.5, 30  # lines a second, and at once, of a person
@@ -149,6 +149,47 @@ def test_who_asks_for_pages_too_often_waits_and_is_refused_in_the_end(shared):
         assert other.ask(line).status == 200
         (answer,) = say(member, "I am still here")
         assert answer["type"] == "ack"
+
+
+REFUSED = [
+    ({"Host": "evil.example"}, 421),
+    ({"Origin": "http://evil.example"}, 403),
+    ({"Sec_WebSocket_Version": "8"}, 426),
+    ({"Sec_WebSocket_Key": "short"}, 400),
+]
+
+
+def test_requests_that_are_refused_count_as_well_and_do_not_fill_the_log(shared):
+    """Those that nobody can read count for the address of their connection: what a proxy says is in the headers."""
+    chat = shared("chat", "--proxies", "1", "--people", "1")
+    address, count = "198.51.100.13", REQUESTS + 1
+
+    def refused(raw):
+        with hostile.Client(chat.url, upgrade=False) as client:
+            return client.ask(
+                raw or hostile.request(client.host, X_Forwarded_For=address, **change)
+            ).status
+
+    began = time.monotonic()
+    for number in range(count):
+        change, status = REFUSED[number % len(REFUSED)]
+        assert refused(b"") == status
+    assert time.monotonic() - began > 0.5, "one too many, and one comes on top each second"
+    between = time.monotonic()
+    assert {refused(b"garbage\r\n\r\n") for _ in range(count)} == {400}
+    assert time.monotonic() - between > 0.5
+
+    def logged(words):
+        lines = map(log_fields, chat.log.splitlines())
+        found = [line for line in lines if words.items() <= line.items()]
+        return len(found), sum(int(line.get("more", 1)) for line in found)
+
+    assert eventually(lambda: logged({"address": address})[1] == count)
+    assert eventually(lambda: logged({"event": "bad_request"})[1] == count)
+    most = 2 + time.monotonic() - began  # of each kind
+    assert logged({"address": address})[0] <= len(REFUSED) * most
+    assert logged({"event": "bad_request"})[0] <= most
+    assert not logged({"event": "http", "status": "421"})[0]
 
 
 def test_a_row_of_requests_on_one_connection_lets_the_others_in_between(shared):

@@ -14,7 +14,8 @@ from websockets.exceptions import ConnectionClosed
 
 from course.database.redis_server import RedisServer
 from demos.group_chat.rules import names
-from tests.group_chat.rich import PATIENCE, Page, fresh, refusal
+from tests.group_chat import hostile
+from tests.group_chat.rich import PATIENCE, RICH, Page, fresh, refusal
 from tests.support.servers import Servers
 from tests.support.tools import tool
 from tests.support.waiting import eventually
@@ -219,6 +220,20 @@ def test_everybody_hears_the_same_order(doors):
     ]
     assert heard[0] == heard[1] == heard[2] == heard[3]
     assert len(set(heard[0])) == count * len(pages)
+
+
+def test_what_is_said_again_is_acknowledged_in_its_place(doors):
+    """Not before lines that the room has, but has not written yet: a page shows its line where it is acknowledged."""
+    page = Page.join(doors[0], fresh())
+    with hostile.Client(doors[0].url, f"/{fresh()}", Sec_WebSocket_Protocol=RICH) as client:
+        words = ("one", "two", "one")
+        client.send(*(hostile.text(json.dumps({"msg": word, "client_id": word})) for word in words))
+        assert page.messages(2) == ["one", "two"]
+        acknowledged = []
+        while len(acknowledged) < len(words):
+            frame = json.loads(client.hear())
+            acknowledged += [frame["client_id"]] if frame["type"] == "ack" else []
+    assert tuple(acknowledged) == words
 
 
 @pytest.mark.parametrize("msg", HOSTILE, ids=ascii)

@@ -215,9 +215,9 @@ def test_a_line_of_the_log_tells_of_its_own_request(server, plain):
     plain.ask(b"GET /no-such-page HTTP/1.1\r\nHost: localhost\r\n\r\n")
     plain.ask(b"garbage\r\n\r\n")
     assert eventually(lambda: plain.port not in peers(server.process.pid))
-    first, second = about(server, plain)
+    first, *rest = about(server, plain)  # what cannot be read is logged once a second
     assert "event=http" in first
-    assert "event=bad_request" in second
+    assert all("event=bad_request" in line for line in rest)
 
 
 def about(server, client):
@@ -389,9 +389,9 @@ def test_half_sent_bodies_keep_nobody_out(server):
 
 
 def test_a_page_without_a_site_is_nobodys(server):
-    assert handshake(server, Origin="null", Host=None).status == 403
-    assert handshake(server, Origin="null", Host="").status == 403
-    assert handshake(server, Origin="file://", Host="").status == 403
+    assert handshake(server, Origin="null", Host="localhost").status == 403
+    assert handshake(server, Origin="null", Host=None).status == 400
+    assert handshake(server, Origin="file://", Host="").status == 400
 
 
 # Closing.

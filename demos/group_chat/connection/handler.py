@@ -25,6 +25,7 @@ from geventwebsocket.handler import WebSocketHandler as PrescribedHandler
 
 from demos.group_chat.connection.frames import Code
 from demos.group_chat.connection.headers import HEADERS
+from demos.group_chat.connection.refusals import Refusal, Tally
 from demos.group_chat.connection.turns import others_first
 from demos.group_chat.connection.websocket import MESSAGE_LIMIT, WebSocket
 from demos.group_chat.rules.limits import Gate
@@ -47,6 +48,7 @@ def _answer(status: str) -> bytes:
     return f"HTTP/1.1 {status}\r\nContent-Length: 0\r\n{lines}\r\n".encode()
 
 
+_TOO_OFTEN = "429 Too Many Requests"
 _BAD_REQUEST, _TOO_LONG = _answer("400 Bad Request"), _answer("414 URI Too Long")
 
 
@@ -63,8 +65,11 @@ class WebSocketHandler(PrescribedHandler):  # type: ignore[misc]  # it ships no 
     # Names by which we may be asked for besides this machine's own; hosts.ANY: any name.
     hosts: frozenset[str] = frozenset()
 
-    # How many connections an address may have; None: any number.
+    # How many connections an address may have, and how often it may ask; None: any number.
     gate: Gate | None = None
+
+    # What is refused, for the log.
+    tally = Tally()
 
     # So many proxies of ours stand in front, and say where a request comes from.
     proxies = 0
@@ -100,8 +105,16 @@ class WebSocketHandler(PrescribedHandler):  # type: ignore[misc]  # it ships no 
         """Read and answer one request; its log line holds nothing of the one before."""
         self.path, self.code = "", 0
         answer = super().handle_one_request()
+        if not isinstance(answer, tuple):
+            return answer
+        # It was no request; a proxy's headers are not known, so that its own address counts.
+        self.slow.pop(self, None)
+        address, status = place(self.client_address[0]), answer[0]
+        if refusal := self._wait_for_turn(address):
+            self._log(refusal.event, address)
+            return "429", _answer(refusal.status)
         # Where the first line is too long, gevent answers with words of its own.
-        return ("414", _TOO_LONG) if isinstance(answer, tuple) and answer[0] == "414" else answer
+        return (status, _TOO_LONG) if status == "414" else answer
 
     def read_requestline(self) -> str:
         """Read the first line of a request; a client that takes too long is gone (OSError)."""
@@ -148,48 +161,35 @@ class WebSocketHandler(PrescribedHandler):  # type: ignore[misc]  # it ships no 
     def MessageClass(self, file: Any, *args: Any) -> Any:  # noqa: ANN401  # gevent's name
         """Return the headers of a request; ValueError if programs could read them differently."""
         headers = super().MessageClass(heads.Lines(file), *args)
-        heads.check(headers)
+        heads.check(headers, self.request_version)
         return headers
 
     def run_application(self) -> None:
         """Let the application answer, over the socket or in plain HTTP."""
         others_first()  # many who come at once do so one after the other
-        host = self.environ.get("HTTP_HOST", "")
-        if host and not hosts.is_known(host, self.environ["SERVER_PORT"], self.hosts):
-            log("foreign_host", host=host, peer=self._peer())
-            self.close_connection = True
-            self._refuse("421 Misdirected Request", f"{host} is not a name of this server. {_CURE}")
-            return
-        if not self._asks_for_websocket():
-            if self._has_its_turn():
-                WSGIHandler.run_application(self)
-            return
-        self.close_connection = True
-        refusal = self._refusal()
+        address, is_handshake = self.visitor(), self._asks_for_websocket()
+        refusal = self._foreign_name() or (self._no_entry(address) if is_handshake else None)
+        if refusal or not is_handshake:  # who is let in has another limit
+            refusal = self._wait_for_turn(address) or refusal
         if refusal:
-            self._refuse(*refusal)
-            return
-        address = self.visitor()
-        if self.gate and not self.gate.enter(address):
-            log("too_many", address=address, peer=self._peer())
-            self._refuse("429 Too Many Requests", "Too many connections from your address.")
-            return
-        self._serve_websocket(address)
+            self._refuse(refusal, address)
+        elif is_handshake:
+            self._serve_websocket(address)
+        else:
+            WSGIHandler.run_application(self)
 
-    def _has_its_turn(self) -> bool:
+    def _wait_for_turn(self, address: str) -> Refusal | None:
         """Let a request wait if its address asks too often; refuse it if that would take long."""
-        wait = self.gate.ask(self.visitor()) if self.gate else 0.0
+        wait = self.gate.ask(address) if self.gate else 0.0
         if wait is None:
-            log("too_often", address=self.visitor(), peer=self._peer())
-            self.close_connection = True
-            self._refuse("429 Too Many Requests", "Too many requests from your address.")
-            return False
+            return Refusal(_TOO_OFTEN, "Too many requests from your address.", "too_often")
         if wait:
             gevent.sleep(wait)
-        return True
+        return None
 
     def _serve_websocket(self, address: str) -> None:
         """Let the view serve a connection, and what the view has left for later go on."""
+        self.close_connection = True
         connection = self.environ["wsgi.websocket"] = WebSocket(
             self.environ, self.socket, self.accept, address, self.message_limit
         )
@@ -237,7 +237,7 @@ class WebSocketHandler(PrescribedHandler):  # type: ignore[misc]  # it ships no 
         Without a proxy everybody could write the header, and be somebody else each time.
         """
         claimed = self.environ.get("HTTP_X_FORWARDED_FOR", "").split(",")
-        if self.proxies and len(claimed) >= self.proxies:
+        if self.proxies and len(claimed) >= self.proxies and claimed[-self.proxies].strip():
             return place(claimed[-self.proxies].strip())
         return place(self.environ["REMOTE_ADDR"])
 
@@ -284,13 +284,14 @@ class WebSocketHandler(PrescribedHandler):  # type: ignore[misc]  # it ships no 
 
     def log_request(self) -> None:
         """Write one line for each answer in plain HTTP; sockets are logged by who uses them."""
-        # Without path or code it could not be read, and is logged as a bad request.
+        # Without path or code it is refused, and logged as such.
         if self.path and self.code and abs(self.code) != 101:
             path = self.path.partition("?")[0]
             log("http", method=self.command, path=path, status=self.code, peer=self._peer())
 
     def _handle_client_error(self, error: Exception) -> tuple[str, bytes]:
-        log("bad_request", peer=self._peer(), error=str(error) or type(error).__name__)
+        said = str(error) or type(error).__name__
+        self._log("bad_request", place(self.client_address[0]), error=said)
         return ("400", _BAD_REQUEST)
 
     def _peer(self) -> str:
@@ -303,8 +304,29 @@ class WebSocketHandler(PrescribedHandler):  # type: ignore[misc]  # it ships no 
 
         return "websocket" in tokens("HTTP_UPGRADE") and "upgrade" in tokens("HTTP_CONNECTION")
 
-    def _refusal(self) -> tuple[str, str] | None:
-        """Return status and sentence for a handshake that must not succeed, else None."""
+    def _foreign_name(self) -> Refusal | None:
+        """Refuse a request for a name that is none of ours."""
+        host = self.environ.get("HTTP_HOST", "")
+        if not host or hosts.is_known(host, self.environ["SERVER_PORT"], self.hosts):
+            return None
+        sentence = f"{host} is not a name of this server. {_CURE}"
+        return Refusal("421 Misdirected Request", sentence, "foreign_host", {"host": host})
+
+    def _no_entry(self, address: str) -> Refusal | None:
+        """Refuse a handshake that must not succeed; count its connection if it may."""
+        if fault := self._fault():
+            return Refusal(*fault, "bad_handshake", {"reason": fault[1]})
+        origin = self.environ.get("HTTP_ORIGIN")
+        # Programs send no Origin. Browsers do, and cannot be made to lie.
+        if not (origin is None or origin in self.origins or self._is_ours(origin)):
+            sentence = "Pages of other sites may not connect here."
+            return Refusal("403 Forbidden", sentence, "foreign_origin", {"origin": origin})
+        if self.gate and not self.gate.enter(address):
+            return Refusal(_TOO_OFTEN, "Too many connections from your address.", "too_many")
+        return None
+
+    def _fault(self) -> tuple[str, str] | None:
+        """Return status and sentence for a handshake that is none, or comes too late, else None."""
         if self.is_stopping:
             return "503 Service Unavailable", "The server restarts."
         if self.command != "GET" or self.request_version != "HTTP/1.1":
@@ -315,20 +337,17 @@ class WebSocketHandler(PrescribedHandler):  # type: ignore[misc]  # it ships no 
             return "426 Upgrade Required", "This server speaks version 13 of WebSocket."
         if not _is_key(self.environ.get("HTTP_SEC_WEBSOCKET_KEY", "")):
             return "400 Bad Request", "Sec-WebSocket-Key has to be 16 bytes in base64."
-        origin = self.environ.get("HTTP_ORIGIN")
-        # Programs send no Origin. Browsers do, and cannot be made to lie.
-        if origin is None or origin in self.origins or self._is_ours(origin):
-            return None
-        log("foreign_origin", origin=origin, peer=self._peer())
-        return "403 Forbidden", "Pages of other sites may not connect here."
+        return None
 
     def _is_ours(self, origin: str) -> bool:
         asked = self.environ.get
         forwarded = asked("HTTP_X_FORWARDED_HOST", "")
         return hosts.is_ours(origin, asked("HTTP_HOST", ""), asked("SERVER_PORT"), forwarded)
 
-    def _refuse(self, status: str, sentence: str) -> None:
-        body = f"{sentence}\n".encode()
+    def _refuse(self, refusal: Refusal, address: str) -> None:
+        self.close_connection = True
+        self._log(refusal.event, address, **refusal.details)
+        body, status = f"{refusal.sentence}\n".encode(), refusal.status
         headers = [
             ("Content-Type", "text/plain; charset=utf-8"),
             ("Content-Length", str(len(body))),
@@ -338,6 +357,10 @@ class WebSocketHandler(PrescribedHandler):  # type: ignore[misc]  # it ships no 
             headers += [("Sec-WebSocket-Version", "13"), ("Upgrade", "websocket")]
         self.start_response(status, headers)
         self.write(body)
+        self.code = 0  # it is in the log already
+
+    def _log(self, event: str, address: str, **details: str) -> None:
+        self.tally.log(event, address, peer=self._peer(), **details)
 
 
 class _Body:

@@ -138,9 +138,7 @@ class ManyProcesses:
 
     def replay(self, since: str) -> tuple[list[Message], int]:
         """See `History.replay`; first hear what the page has seen in another process."""
-        deadline = monotonic() + CATCH_UP
-        while self._history.is_behind(since) and not self.trouble and monotonic() < deadline:
-            gevent.sleep(0.01)
+        self._catch_up(since)
         return self._history.replay(since)
 
     def unconfirmed(self) -> Iterable[Message]:
@@ -148,6 +146,12 @@ class ManyProcesses:
         return self._held.values()
 
     # Messages.
+
+    def _catch_up(self, id: str) -> None:
+        """Wait until the stream has brought a message that another process knows already."""
+        deadline = monotonic() + CATCH_UP
+        while self._history.is_behind(id) and not self.trouble and monotonic() < deadline:
+            gevent.sleep(0.01)
 
     def _add(self, key: str, message: Message) -> Message | None:
         """Add a message to the stream; return it as it was said if it was there already.
@@ -163,7 +167,9 @@ class ManyProcesses:
             return None
         if not said.same:
             raise id_is_taken(message.client_id)
-        return replace(message, id=self._id(said.number), time=said.time)
+        before = replace(message, id=self._id(said.number), time=said.time)
+        self._catch_up(before.id)  # in another process: what was said up to then is heard first
+        return before
 
     def _hold(self, key: str, message: Message) -> Message | None:
         """Say it in this process alone, and keep it for the time when Redis is back."""

@@ -156,7 +156,7 @@ class _Handler(WSGIRequestHandler):
             self.rfile = heads.Lines(file)  # type: ignore[assignment]  # the headers are read of it
             is_read = super().parse_request()
             if is_read:
-                heads.check(self.headers)
+                heads.check(self.headers, self.request_version)
         except ValueError:
             self.request_version, self.command, self.close_connection = "HTTP/1.1", "", True
             self.send_error(400)

@@ -2,6 +2,7 @@
 
 import contextlib
 import socket
+from io import BytesIO
 from typing import Any, ClassVar
 
 import gevent
@@ -11,11 +12,14 @@ REQUEST_TIME = 20.0  # seconds for a client to send its request
 # Bytes of an answer that the kernel may hold for a client that does not read.
 KERNEL_BUFFER = 128 * 1024
 BAD_REQUEST = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+BODY = 64 * 1024  # bytes that a request may bring
 UNREAD = 100  # connections that have sent no whole request; a real one takes a moment
 
 
 class Handler(WSGIHandler):
     """gevent's handler, with which nobody stays who sends no request."""
+
+    _body = b""
 
     # Who has sent no whole request yet, the one who has taken longest first.
     unread: ClassVar[dict["Handler", None]] = {}
@@ -46,18 +50,31 @@ class Handler(WSGIHandler):
             return line
 
     def read_request(self, raw_requestline: str) -> Any:  # noqa: ANN401  # truth is enough
-        """Read the headers; a client that takes too long gets a 400."""
-        with gevent.Timeout(REQUEST_TIME, ValueError("the headers took too long")):
+        """Read the headers and the body; a client that takes too long gets a 400."""
+        with gevent.Timeout(REQUEST_TIME, ValueError("the request took too long")):
             is_read = super().read_request(raw_requestline)
+            length = self.content_length or 0
+            if length <= BODY:
+                self._body = self.rfile.read(length)
+            else:  # the application refuses it, and nobody waits for it
+                self._body, self.close_connection = b"", True
+        self.content_length = 0  # nothing is left to be read
         self.unread.pop(self, None)
         return is_read
 
+    def get_environ(self) -> dict[str, Any]:
+        """Return the request for the application, with the body that is here already."""
+        environ: dict[str, Any] = super().get_environ()
+        environ["wsgi.input"] = BytesIO(self._body)
+        return environ
+
     def MessageClass(self, *args: Any) -> Any:  # noqa: ANN401  # gevent's name
-        """Return the headers of a request; ValueError if they say twice how long its body is, or not whom it is for."""
+        """Return the headers of a request; ValueError if it is not clear how long it is, or whom it is for."""
         headers = super().MessageClass(*args)
-        names = ("Content-Length", "Transfer-Encoding")
-        if sum(len(headers.get_all(name, [])) for name in names) > 1:
+        if len(headers.get_all("Content-Length", [])) > 1:
             raise ValueError("the body has two lengths")
+        if "Transfer-Encoding" in headers:  # no browser sends a body in chunks
+            raise ValueError("the length of the body is not said beforehand")
         if self.request_version == "HTTP/1.1" and not headers.get("Host"):
             raise ValueError("the name of the server is missing")
         return headers

@@ -13,7 +13,7 @@ from course.ground import language
 from course.ground.errors import CourseError
 from course.stage import reader
 from course.stage.guard import HOST, Guard
-from course.stage.handler import Handler
+from course.stage.handler import BODY, Handler
 from course.stage.pages import pages
 from course.stage.running import running
 from course.stage.runs import Runs
@@ -33,7 +33,7 @@ def create_app(port: int) -> tuple[Flask, Runs]:
         static_folder="page",
         static_url_path="/static",
     )
-    app.config["MAX_CONTENT_LENGTH"] = 64 * 1024
+    app.config["MAX_CONTENT_LENGTH"] = BODY
     guard = Guard(port)
     reader.install(app)
     guard.protect(app)

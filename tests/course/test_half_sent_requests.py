@@ -70,16 +70,23 @@ def status(url, request="GET / HTTP/1.1\r\nHost: {}\r\n\r\n"):
         return int(client.socket.recv(12).split()[1])
 
 
-def half(url):
+HALF = [
+    "GET / HTTP/1.1\r\nX: ",
+    "POST /start HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\nContent-Length: 9999\r\n\r\n",
+]
+
+
+def half(url, number):
+    """Send half of the headers, or headers and no body."""
     client = Client(url, upgrade=False)
-    client.send(b"GET / HTTP/1.1\r\nX: ")
+    client.send(HALF[number % len(HALF)].format(client.host).encode())
     return client
 
 
 def test_who_takes_too_long_to_send_a_request_is_gone(opened):
     """Also who goes on to send a byte at a time."""
     process, url = opened(0.5)
-    clients = [half(url) for _ in range(3)]
+    clients = [half(url, number) for number in range(6)]
 
     def drip():
         for client in clients:
@@ -94,7 +101,7 @@ def test_who_takes_too_long_to_send_a_request_is_gone(opened):
 def test_half_sent_requests_keep_nobody_out(opened):
     """However many there are, a newcomer is answered: who has taken longest has to go."""
     process, url = opened(1000.0)
-    clients = [half(url) for _ in range(130)]
+    clients = [half(url, number) for number in range(130)]
     assert eventually(lambda: len({one.port for one in clients} & peers(process.pid)) == 100)
     assert status(url) in (200, 403)
     assert clients[-1].port in peers(process.pid)
@@ -103,6 +110,7 @@ def test_half_sent_requests_keep_nobody_out(opened):
     many = "X: x\r\n" * 200
     assert status(url, f"GET / HTTP/1.1\r\nHost: {{}}\r\n{many}\r\n") in (400, 431)
     assert status(url, lengths + "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n") == 400
+    assert status(url, HALF[1].replace("9999", "65537")) in (403, 413), "nobody waits for it"
     assert status(url, "GET / HTTP/1.1\r\n\r\n") == 400
     for client in clients:
         client.reset()

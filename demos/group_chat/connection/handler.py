@@ -356,8 +356,8 @@ class WebSocketHandler(PrescribedHandler):  # type: ignore[misc]  # it ships no 
         if status.startswith("426"):
             headers += [("Sec-WebSocket-Version", "13"), ("Upgrade", "websocket")]
         self.start_response(status, headers)
+        self.code = 0  # it is in the log already, also if its client does not wait for the answer
         self.write(body)
-        self.code = 0  # it is in the log already
 
     def _log(self, event: str, address: str, **details: str) -> None:
         self.tally.log(event, address, peer=self._peer(), **details)

@@ -5,6 +5,7 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
+from io import BytesIO
 from time import monotonic
 from typing import ClassVar
 
@@ -22,6 +23,7 @@ STREAMS = 20  # pages that are open at the same time: each has a thread
 KERNEL_BUFFER = (
     128 * 1024
 )  # bytes of an answer that the kernel may hold for a client that does not read
+BODY = 64 * 1024  # bytes that a request may bring
 UNREAD = 100  # connections that have sent no whole request; a real one takes a moment
 
 # A page of this machine, such as the course's stage, may show this one in a frame.
@@ -32,7 +34,7 @@ _POLICY = f"default-src 'self'; frame-ancestors {_FRAMES}; form-action 'self'; b
 def create_app(observer: Observer) -> Flask:
     """Return the application for one observer."""
     app = Flask(__name__)
-    app.config["MAX_CONTENT_LENGTH"] = 64 * 1024
+    app.config["MAX_CONTENT_LENGTH"] = BODY
     app.before_request(_stay_here)
     viewers: set[Response] = set()  # streams that have not ended
 
@@ -143,13 +145,15 @@ class _Handler(WSGIRequestHandler):
         self.unread[self] = monotonic()
         if len(self.unread) > UNREAD:
             _hang_up(next(iter(list(self.unread))))
+        file = self.rfile
         try:
             super().handle_one_request()
         finally:
+            self.rfile = file
             self.unread.pop(self, None)
 
     def parse_request(self) -> bool:
-        """Read the headers; refuse a request that programs could read differently."""
+        """Read headers and body; refuse a request that programs could read differently."""
         file = self.rfile
         try:
             heads.check_first(self.raw_requestline.decode("latin-1"))
@@ -157,6 +161,10 @@ class _Handler(WSGIRequestHandler):
             is_read = super().parse_request()
             if is_read:
                 heads.check(self.headers, self.request_version)
+                length = int(self.headers.get("Content-Length", 0))
+                # A longer one is refused, and nobody waits for it.
+                body = file.read(length) if length <= BODY else b""
+                file = BytesIO(body)  # all that the application reads
         except ValueError:
             self.request_version, self.command, self.close_connection = "HTTP/1.1", "", True
             self.send_error(400)

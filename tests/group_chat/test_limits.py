@@ -175,6 +175,7 @@ def test_requests_that_are_refused_count_as_well_and_do_not_fill_the_log(shared)
         change, status = REFUSED[number % len(REFUSED)]
         assert refused(b"") == status
     assert time.monotonic() - began > 0.5, "one too many, and one comes on top each second"
+    assert refused(hostile.request("evil.example")) == 421  # no proxy says where it comes from
     between = time.monotonic()
     assert {refused(b"garbage\r\n\r\n") for _ in range(count)} == {400}
     assert time.monotonic() - between > 0.5
@@ -186,6 +187,7 @@ def test_requests_that_are_refused_count_as_well_and_do_not_fill_the_log(shared)
 
     assert eventually(lambda: logged({"address": address})[1] == count)
     assert eventually(lambda: logged({"event": "bad_request"})[1] == count)
+    assert logged({"event": "foreign_host", "address": "127.0.0.1"}) == (1, 1)
     most = 2 + time.monotonic() - began  # of each kind
     assert logged({"address": address})[0] <= len(REFUSED) * most
     assert logged({"event": "bad_request"})[0] <= most

@@ -20,7 +20,7 @@ from demos.private_chat.switchboard import Switchboard, User
 from demos.private_chat.web.app import limiter, wants_page
 from demos.private_chat.web.database import find_user
 from demos.private_chat.web.guessing import WrongPassword, attempt, line, remember, sender_slot
-from demos.private_chat.web.hashing import Rank, fits, hashed
+from demos.private_chat.web.hashing import Rank, fits, hashed, in_turn
 
 # A log-in lasts so long, wherever its cookie is. The browser forgets the cookie when it is closed.
 LIFE = timedelta(days=30)
@@ -68,7 +68,8 @@ def accounts(db: MysqlHelp, board: Switchboard) -> Blueprint:
         if not form.validate_on_submit():
             return _page("register.html", form)
         name = form.username.data
-        kept = hashed(form.password.data, (Rank.REGISTER, place(request.remote_addr)))
+        with in_turn((Rank.REGISTER, place(request.remote_addr))):
+            kept = hashed(form.password.data)
         try:
             # Two unique keys decide who was first: the name, and what names that look alike share.
             db.insert(
@@ -92,8 +93,7 @@ def accounts(db: MysqlHelp, board: Switchboard) -> Blueprint:
         if not form.validate_on_submit():
             return _page("login.html", form)
         try:
-            with attempt(form.username.data):
-                user = _check(db, form.username.data, form.password.data)
+            user = _check(db, form.username.data, form.password.data)
         except WrongPassword:
             form.password.errors = ["The name or the password is wrong."]
             return _page("login.html", form, 401)
@@ -130,10 +130,13 @@ def _check(db: MysqlHelp, name: str, password: str) -> User:
 
     Raises:
         WrongPassword: name or password are wrong.
+        TooManyRequests: there have been too many wrong ones.
     """
     found = find_user(db, name)
-    if not fits(password, found["password"] if found else None, line()) or not found:
-        raise WrongPassword
+    # Counted in its turn only. A class that logs in at once is not taken for somebody who guesses.
+    with in_turn(line()), attempt(name):
+        if not fits(password, found["password"] if found else None) or not found:
+            raise WrongPassword
     # No number: after a reset of the tables numbers come again, and old cookies with them.
     token = secrets.token_hex(16)
     db.insert("insert into logins(token, user_id) values(%s, %s)", (token, found["id"]))

@@ -192,7 +192,11 @@ def test_w12_a_locked_table_delays_nobody_elses_messages(server, pair, table):
     if table == "userinfo" and storing_waits_for_users():
         pytest.skip("here no message can be stored either; the other table shows it")
     _, page, other = pair
-    forms = [patient(server) for _ in range(12)]  # more than the pool has connections
+    # More than the pool has connections, and than one may guess: what waits for the database is no guess.
+    user = enrolled(server)
+    forms = [Person(server, user.name) for _ in range(12)]
+    for form in forms:
+        form.get("/login")
     with ThreadPoolExecutor(len(forms)) as elsewhere, locked(table):
         answers = [elsewhere.submit(says_so, form) for form in forms]
         assert eventually(lambda: ask(WAITING)[0]["n"] >= 2)

@@ -58,7 +58,7 @@ def set_cookie(answer):
 def test_wrong_passwords_are_counted_for_a_name(server):
     """Also from other addresses; and the right one has to wait as well, or guessing would go on."""
     person = newcomer(server)
-    for _ in range(5):
+    for _ in range(8):
         assert stranger(server).try_to_log_in(person.name, "a guess").status == 401
     refused = stranger(server).try_to_log_in(person.name, "a guess")
     assert refused.status == 429
@@ -69,23 +69,38 @@ def test_wrong_passwords_are_counted_for_a_name(server):
 
 
 def test_one_stranger_who_guesses_keeps_nobody_out(server):
-    """Not the user at a browser that has never been here, as long as it is somewhere else."""
+    """Not the user at a browser that has never been here, and who mistypes, as long as it is somewhere else."""
     person, guesser = enrolled(server), stranger(server)
+    elsewhere = Person(server, person.name)
     for number in range(11):
         guess = guesser.try_to_log_in(person.name, "a guess").status
         assert guess == (401 if number < 4 else 429)
+        if number in (1, 5, 8):
+            assert elsewhere.try_to_log_in(password="a slip").status == 401
         assert Person(server, person.name).try_to_log_in().status == 302, number
+
+
+def test_a_class_that_logs_in_at_once_is_not_taken_for_a_stranger_who_guesses(server):
+    """More than the wrong passwords that their address may send; each is checked for as long as a real one is."""
+    hashed = generate_password_hash(PASSWORD, HASH)
+    people = [enrolled(server) for _ in range(24)]
+    for person in people:
+        ask("update userinfo set password = %s where name = %s", hashed, person.name)
+        person.address = people[0].address
+    to_log_in = iter(people)
+    statuses = all_at_once(24, lambda: next(to_log_in).try_to_log_in().status)
+    assert statuses == [302] * 24
 
 
 def test_a_browser_that_the_user_has_logged_in_with_gets_in_whoever_guesses(server):
     """From wherever strangers guess, and however often; even from behind the same address."""
     person = newcomer(server)
     person.log_out()
-    guessers = [stranger(server) for _ in range(7)]
+    guessers = [stranger(server) for _ in range(8)]
     guessers[0].address = person.address
     for _ in range(2):
         statuses = [guesser.try_to_log_in(person.name, "a guess").status for guesser in guessers]
-    assert statuses == [429] * 7
+    assert statuses == [429] * 8
     neighbour = stranger(server)
     neighbour.address = person.address
     for _ in range(22):  # the address is used up as well
@@ -153,7 +168,7 @@ def test_what_is_counted_takes_no_more_room_however_many_names_there_are():
 def test_many_guesses_at_once_are_not_all_the_first(server):
     person = newcomer(server)
     statuses = all_at_once(20, lambda: stranger(server).try_to_log_in(person.name, "x").status)
-    assert sorted(statuses) == [401] * 5 + [429] * 15
+    assert sorted(statuses) == [401] * 8 + [429] * 12
 
 
 def test_wrong_passwords_are_counted_for_an_address(server):
@@ -234,7 +249,7 @@ def test_processes_count_together(start, redis_server):
     person = newcomer(servers[0])
     for _ in range(6):
         assert person.try_to_log_in().status == 302
-    for number in range(5):
+    for number in range(8):
         guesser = stranger(servers[number % 2])
         assert guesser.try_to_log_in(person.name, "a guess").status == 401
     for server in servers:

@@ -46,39 +46,40 @@ _thread, _turns = ThreadPool(1), OneByOne()
 _lines: dict[Line, list[Semaphore]] = {}  # for each line its turn, once for each who is in it
 
 
-def hashed(password: str, line: Line) -> str:
-    """Return the hash of a new password.
+def hashed(password: str) -> str:
+    """Return the hash of a new password, in one's turn."""
+    return _apart(generate_password_hash, password, HASH)
+
+
+def fits(password: str, kept: str | None) -> bool:
+    """Say, in one's turn, whether a password matches the stored hash; None: no such user."""
+    return _apart(check_password_hash, kept or _NOBODY, password) and kept is not None
+
+
+@contextmanager
+def in_turn(line: Line) -> Iterator[None]:
+    """Wait for one's turn, then have it for a block.
 
     Args:
-        password: as it was typed.
         line: who waits for whom.
 
     Raises:
-        ServiceUnavailable: it would take too long.
+        ServiceUnavailable: it takes too long.
     """
-    return _in_turn(line, generate_password_hash, password, HASH)
-
-
-def fits(password: str, kept: str | None, line: Line) -> bool:
-    """Say whether a password matches the stored hash; None: there is no such user.
-
-    Raises:
-        ServiceUnavailable: it would take too long.
-    """
-    return _in_turn(line, check_password_hash, kept or _NOBODY, password) and kept is not None
-
-
-def _in_turn(line: Line, work: Callable[P, T], *args: P.args, **kw: P.kwargs) -> T:
     # Who waits here waits for other people, and not for the database.
     clock = stop_the_clock()
     try:
         too_long = gevent.Timeout(PATIENCE, ServiceUnavailable(retry_after=5))
         with too_long, _turn(line), _turns.turn(line[0]):
-            found: T = _thread.apply(_politely, (work, *args), kw)
-            return found
+            yield
     finally:
         if clock:
             start_the_clock()
+
+
+def _apart(work: Callable[P, T], *args: P.args, **kw: P.kwargs) -> T:
+    found: T = _thread.apply(_politely, (work, *args), kw)
+    return found
 
 
 def _politely(work: Callable[P, T], *args: P.args, **kw: P.kwargs) -> T:

@@ -156,6 +156,8 @@ class Friendships:
         except DATABASE_AWAY as error:
             log("presence_not_told", user=user.name, error=error)
             return
+        if online and not self.board.is_online(user.id):
+            return  # gone again, while the database was slow
         self.board.send({"type": "presence", "name": user.name, "online": online}, friends)
 
 

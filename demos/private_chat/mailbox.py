@@ -7,6 +7,7 @@ the messages for the next, and sends on those of the one before.
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
 from heapq import heappop, heappush
@@ -228,13 +229,19 @@ class Mailbox(Post):
         return [self._event(row) for row in reversed(rows)]
 
     def _look(self, sql: str, param: Sequence[object]) -> list[Row]:
-        """Read earlier messages; at most READERS callers do so at the same time, in their order.
+        """Read earlier messages, or what belongs to them; see `_reader`."""
+        with self._reader() as db:
+            return db.selectall(sql, param)
+
+    @contextmanager
+    def _reader(self) -> Iterator[MysqlHelp]:
+        """Let READERS look back at the same time, in their order; the others wait.
 
         Raises:
             TooSlow, pymysql.MySQLError, PoolTimeout: the database is away.
         """
         with gevent.Timeout(ANSWER_TIME, TooSlow), self._reading.enter(WAIT):
-            return self.db.selectall(sql, param)
+            yield self.db
 
     def _mark_read(self, pair: Pair, ids: list[int]) -> bool:
         """Note that messages were read; if the two are not friends, note nothing."""
@@ -406,7 +413,10 @@ class Mailbox(Post):
 
         Each pair by itself: a page that was away for long would else read what all others wrote.
         """
-        pairs = self.may_write.known(self.db, user.id) if self.may_write else ()
+        pairs: list[Pair] = []
+        if self.may_write:
+            with self._reader() as db:
+                pairs = self.may_write.known(db, user.id)
         if not pairs:
             return _COLUMNS + "where (m.recipient_id = %s or m.sender_id = %s)", [user.id] * 2
         either = " or ".join(["m.low_id = %s and m.high_id = %s"] * len(pairs))
@@ -439,7 +449,8 @@ class Mailbox(Post):
         if not self.may_write:
             return rows
         asked = {(row["recipient_id"], row["sender_id"]) for row in rows if row["sender_id"] != me}
-        blocked = self.may_write.blocked(self.db, asked)
+        with self._reader() as db:
+            blocked = self.may_write.blocked(db, asked)
         return [row for row in rows if (row["recipient_id"], row["sender_id"]) not in blocked]
 
     def _overlap(self, since: int) -> int:
@@ -535,7 +546,8 @@ class Mailbox(Post):
 
     def _name(self, user_id: int) -> str:
         if user_id not in self._names:
-            found = self.db.selectone("select name from userinfo where id = %s", (user_id,))
+            with gevent.Timeout(ANSWER_TIME, TooSlow):
+                found = self.db.selectone("select name from userinfo where id = %s", (user_id,))
             self._names[user_id] = found["name"] if found else ""
         return self._names[user_id]
 

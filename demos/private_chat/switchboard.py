@@ -162,7 +162,7 @@ class Switchboard:
         first = not self.is_online(user.id)
         self._pages.setdefault(user.id, set()).add(connection)
         if first:
-            self._announce(user, True)
+            self._announce_aside(user)
 
     def leave(self, connection: Connection) -> None:
         """Forget a connection."""
@@ -243,6 +243,10 @@ class Switchboard:
     def _gone(self, user: User) -> None:
         if not self.is_online(user.id):
             self._announce(user, False)
+
+    def _announce_aside(self, user: User) -> None:
+        """Announce that a user has come. The page does not wait for this: it asks the database."""
+        gevent.spawn(self._announce, user, True)
 
     def _announce(self, user: User, online: bool) -> None:
         for watcher in self._watchers:

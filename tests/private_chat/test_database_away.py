@@ -215,9 +215,11 @@ def test_whoever_waits_for_locked_messages_is_told_in_time_and_may_come_back(ser
     """
     ann, page, other = pair
     marking = other.person.page()
-    with ThreadPoolExecutor(1) as elsewhere, locked("messages"):
+    late = newcomer(server)  # whose friends hear that she comes; this does not hold her up as well
+    befriend(late, other.person)
+    with ThreadPoolExecutor(1) as elsewhere, locked("messages write, friendships"):
         began = monotonic()
-        pages = [Page(ann, since=1) for _ in range(5 * READERS)]
+        pages = [Page(late, since=1) for _ in range(5 * READERS)]
         for number in range(8):
             marking.send({"got": [10**9 + number * 1000 + more for more in range(1000)]})
         past = elsewhere.submit(ann.fetch, f"/history?friend={other.person.name}")

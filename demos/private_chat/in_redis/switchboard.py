@@ -71,7 +71,7 @@ class RedisSwitchboard(Switchboard):
         first = user.id not in self._pages
         self._pages.setdefault(user.id, set()).add(connection)
         if first and not self._note(user):
-            self._announce(user, True)
+            self._announce_aside(user)
 
     def is_online(self, user_id: int) -> bool:
         """Say whether a user has a page open, in any process."""

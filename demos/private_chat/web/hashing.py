@@ -47,13 +47,13 @@ _lines: dict[Line, list[Semaphore]] = {}  # for each line its turn, once for eac
 
 
 def hashed(password: str) -> str:
-    """Return the hash of a new password, in one's turn."""
-    return _apart(generate_password_hash, password, HASH)
+    """Return the hash of a new password; the caller has its turn (`in_turn`)."""
+    return _in_thread(generate_password_hash, password, HASH)
 
 
 def fits(password: str, kept: str | None) -> bool:
-    """Say, in one's turn, whether a password matches the stored hash; None: no such user."""
-    return _apart(check_password_hash, kept or _NOBODY, password) and kept is not None
+    """Say whether a password matches the stored hash; None: no such user. See `hashed`."""
+    return _in_thread(check_password_hash, kept or _NOBODY, password) and kept is not None
 
 
 @contextmanager
@@ -77,7 +77,7 @@ def in_turn(line: Line) -> Iterator[None]:
             start_the_clock()
 
 
-def _apart(work: Callable[P, T], *args: P.args, **kw: P.kwargs) -> T:
+def _in_thread(work: Callable[P, T], *args: P.args, **kw: P.kwargs) -> T:
     found: T = _thread.apply(_politely, (work, *args), kw)
     return found
 

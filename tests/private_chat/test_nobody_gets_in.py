@@ -12,6 +12,7 @@ import pytest
 from flask import Flask
 from flask.sessions import SecureCookieSessionInterface
 from itsdangerous import URLSafeTimedSerializer
+from limits.errors import StorageError
 from websockets.exceptions import InvalidStatus
 from werkzeug.security import generate_password_hash
 
@@ -22,7 +23,8 @@ from demos.private_chat.conversations import conversations
 from demos.private_chat.friends import Friendships, friends
 from demos.private_chat.post import Post
 from demos.private_chat.switchboard import Switchboard
-from demos.private_chat.web.app import SLOTS, create_app, secret_key, slot
+from demos.private_chat.web.app import SLOTS, create_app, limiter, secret_key, slot
+from demos.private_chat.web.guessing import attempt
 from demos.private_chat.web.hashing import HASH
 from demos.private_chat.web.serving import options
 from tests.group_chat.hostile import Client
@@ -276,6 +278,26 @@ def test_processes_count_together(start, redis_server):
     pages = [here.page(), there.page()]
     here.log_out()
     assert [closed(page) for page in pages] == [ENDED, ENDED]
+
+
+def test_who_comes_after_the_one_who_lost_redis_does_not_wait_for_it(monkeypatch):
+    """Tries are counted one by one, and each would wait for a Redis that hangs."""
+    app, name = create_app(), new_name()
+    monkeypatch.setattr(limiter, "_storage_dead", False)  # and again when the test has ended
+    asked = []
+
+    def lost(*_, **__):
+        asked.append(1)
+        raise StorageError(TimeoutError())
+
+    with app.test_request_context("/login", method="POST"):
+        monkeypatch.setattr(limiter.limiter, "hit", lost)
+        with pytest.raises(StorageError), attempt(name):
+            pass
+        for _ in range(3):
+            with attempt(name):
+                pass
+    assert len(asked) == 1
 
 
 # The session and its cookie.

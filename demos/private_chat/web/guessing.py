@@ -14,6 +14,7 @@ from secrets import token_hex
 from flask import current_app, request
 from itsdangerous import BadData, URLSafeTimedSerializer
 from limits import RateLimitItem, parse
+from limits.errors import StorageError
 from werkzeug.exceptions import TooManyRequests
 from werkzeug.wrappers import Response
 
@@ -59,6 +60,7 @@ def attempt(name: str) -> Iterator[None]:
 
     Raises:
         TooManyRequests: there have been too many wrong ones.
+        StorageError: Redis does not answer.
     """
     counts, taken, wrong = limiter.limiter, [], False
     try:
@@ -71,6 +73,11 @@ def attempt(name: str) -> Iterator[None]:
     except WrongPassword:
         log("login_failed", name=name, peer=request.remote_addr)
         wrong = True
+        raise
+    except StorageError:
+        # Counted here from now on. Those behind in the line must not wait for Redis one by one.
+        limiter._storage_dead = True
+        taken.clear()
         raise
     finally:
         for limit, count in taken if not wrong else ():

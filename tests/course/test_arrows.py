@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from functools import cache
 from graphlib import TopologicalSorter
 
 import pytest
@@ -39,7 +40,10 @@ def imported(file):
     return found & MODULES.keys()
 
 
-ARROWS = {module: imported(file) - {module} for module, file in MODULES.items()}
+@cache
+def arrows():
+    """Return what each module imports. Reading all files takes seconds, which a worker without these tests need not spend."""
+    return {module: imported(file) - {module} for module, file in MODULES.items()}
 
 
 def is_below(module, folder):
@@ -50,7 +54,7 @@ def wrong(inside, *allowed):
     """Return the arrows from a folder to what is neither allowed nor in the folder itself."""
     return sorted(
         f"{module} -> {other}"
-        for module, others in ARROWS.items()
+        for module, others in arrows().items()
         if is_below(module, inside)
         for other in others
         if not any(is_below(other, one) for one in (inside, *allowed))
@@ -59,7 +63,7 @@ def wrong(inside, *allowed):
 
 def test_there_is_something_to_look_at():
     assert len(MODULES) > 350
-    assert sum(map(len, ARROWS.values())) > 1000
+    assert sum(map(len, arrows().values())) > 1000
 
 
 @pytest.mark.parametrize(
@@ -112,7 +116,7 @@ def test_every_module_of_course_is_on_a_storey():
 def test_nothing_in_course_imports_from_above():
     assert [
         f"{module} -> {other}"
-        for module, others in ARROWS.items()
+        for module, others in arrows().items()
         for other in others
         if is_below(module, "course")
         and storey(other) is not None
@@ -142,7 +146,7 @@ def test_no_step_imports_a_later_one():
         demo, _, name = module.rpartition(".")
         late += [
             f"{module} -> {other}"
-            for other in ARROWS[module]
+            for other in arrows()[module]
             if other.startswith(f"{demo}.step") and other.rpartition(".")[2] > name
         ]
     assert late == []
@@ -152,7 +156,7 @@ def test_the_sources_faults_are_imported_by_steps_and_by_each_other_only():
     """Tests, lessons and benchmarks may show them too."""
     found = [
         f"{module} -> {other}"
-        for module, others in ARROWS.items()
+        for module, others in arrows().items()
         for other in others
         if is_below(module, "demos")
         and ".naive." in other
@@ -163,7 +167,7 @@ def test_the_sources_faults_are_imported_by_steps_and_by_each_other_only():
 
 
 def test_there_is_no_circle():
-    TopologicalSorter(ARROWS).prepare()  # raises CycleError, which names the circle
+    TopologicalSorter(arrows()).prepare()  # raises CycleError, which names the circle
 
 
 def test_the_command_line_needs_the_standard_library_only():

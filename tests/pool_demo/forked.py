@@ -102,7 +102,36 @@ def after_close():
     assert int(in_child(lambda: connection_id(MysqlHelp(connections=1)))) != mine
 
 
-CASES = [makes_its_own, within_a_transaction, in_mid_query, after_close]
+def with_every_lock_held():
+    """a fork within a block while another thread holds every lock and all places"""
+    db = MysqlHelp(connections=2, wait=PATIENCE / 2)
+    block, held, free = db.transaction(), threading.Event(), threading.Event()
+
+    def hold():
+        with db.lender.lend(), mysqlhelp._registry._lock:
+            with db.lender._pool._lock, db.lender.turnstile._mutex:
+                held.set()
+                free.wait(PATIENCE)
+
+    def outcome():
+        try:
+            block.__exit__(None, None, None)  # leaves its place
+        except pymysql.InterfaceError:
+            with block:  # which was made before the fork
+                return connection_id(MysqlHelp(connections=2, wait=PATIENCE / 2))
+
+    with block:
+        mine = connection_id(db)
+        other = threading.Thread(target=hold, daemon=True)
+        other.start()
+        assert held.wait(PATIENCE)
+        assert int(in_child(outcome)) != mine
+        free.set()
+    other.join(PATIENCE)
+    assert db.lender.turnstile.counts() == (0, 0)
+
+
+CASES = [makes_its_own, within_a_transaction, in_mid_query, after_close, with_every_lock_held]
 
 if __name__ == "__main__":
     for case in CASES:

@@ -97,6 +97,7 @@ class Lender:
     def forget(self) -> None:
         """In a forked child: drop the parent's connections without a word to the server."""
         self._pool._lock = NobodyWaits()  # a thread that is not here may have held it
+        self.turnstile.forget()
         for raw in list(self._raws):
             sock, raw._sock = raw._sock, None
             if sock is not None:

@@ -44,4 +44,4 @@ class Registry:
     def after_fork(self) -> list[Any]:
         """In a child: return all objects that somebody still has, also those that were removed."""
         self._lock = Mutex()  # a thread that is not here may have held it
-        return list(self._ever_made)
+        return list({*self._ever_made, *self._objects.values()})  # a fork may divide them

@@ -94,6 +94,12 @@ class Turnstile:
             self._forget_the_gone()
             return len(self._inside), sum(one() is not None for one in self._queue)
 
+    def forget(self) -> None:
+        """In a forked child: let nobody be here. The threads that are, only the parent has."""
+        self._mutex = Mutex()
+        self._inside.clear()
+        self._queue.clear()
+
     def _wait(self, place: Place, turn: threading.Lock, timeout: float) -> None:
         end = time.monotonic() + timeout
         while not turn.acquire(timeout=max(0.0, min(end - time.monotonic(), _LOOK))):

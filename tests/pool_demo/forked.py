@@ -108,10 +108,10 @@ def with_every_lock_held():
     block, held, free = db.transaction(), threading.Event(), threading.Event()
 
     def hold():
-        with db.lender.lend(), mysqlhelp._registry._lock:
-            with db.lender._pool._lock, db.lender.turnstile._mutex:
-                held.set()
-                free.wait(PATIENCE)
+        locks = mysqlhelp._registry._lock, db.lender._pool._lock, db.lender.turnstile._mutex
+        with db.lender.lend(), locks[0], locks[1], locks[2]:
+            held.set()
+            free.wait(PATIENCE)
 
     def outcome():
         try:

@@ -215,7 +215,20 @@ class Connection(_Untyped):  # type: ignore[misc]
                     f"make a MysqlHelp whose settings have charset={charset!r}",
                 )
             self._is_unsure = False
+        text = str.__str__(text)  # a class made of `str`, such as Markup, may replace otherwise
+        self._refuse_another(text)
         return text.replace("'", "''") if self._is_letter else str(escape_string(text))
+
+    def _refuse_another(self, text: str) -> None:
+        """Refuse what would be another text in our character set: in sjis, a yen is a backslash."""
+        if self.charset.startswith("utf8"):
+            return
+        if text != text.encode(self.encoding, "replace").decode(self.encoding, "replace"):
+            raise pymysql.ProgrammingError(
+                0,
+                f"a text has a letter that is not in the character set {self.charset}; nothing was "
+                "sent: leave it out, or make a MysqlHelp whose settings have charset='utf8mb4'",
+            )
 
     def _execute_command(self, command: int, sql: str | bytes) -> None:
         self.settled = False

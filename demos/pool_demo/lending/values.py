@@ -7,11 +7,13 @@ from typing import Any
 
 from pymysql.converters import conversions, escape_item
 
+_NO_NUMBERS = ("datetime64", "timedelta64", "ndarray")  # of numpy
+
 
 def _unknown(value: Any, mapping: Any = None) -> str:  # noqa: ANN401 - that is why it is here
     """Return the SQL for a value whose exact type PyMySQL does not know. Raises TypeError."""
     kind = type(value)
-    if kind.__module__ == "numpy" and kind.__name__ not in ("datetime64", "timedelta64"):
+    if kind.__module__ == "numpy" and kind.__name__ not in _NO_NUMBERS:
         value = getattr(value, "item", lambda: value)()  # the number of Python, if it is one
     for number in (bool, int, float):
         if isinstance(value, number):  # an IntEnum, too

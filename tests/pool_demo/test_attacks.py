@@ -552,9 +552,10 @@ def test_a_procedure_is_awaited_to_its_end(small, stored, ask):
 
 @pytest.mark.parametrize("in_block", [False, True])
 def test_a_stream_reads_all_results_of_a_procedure_too(small, stored, ask, in_block):
-    stored("procedure", "half", "() begin select 1 as one; select * from nothing_here; end")
+    first = "select 1 as one; select 2 as two; select 3 as three;"
+    stored("procedure", "half", f"() begin {first} select * from nothing_here; end")
     change = "update student set age = 99 where id = 1;"
-    stored("procedure", "slow", f"() begin select 1 as one; do sleep(0.1); {change} end")
+    stored("procedure", "slow", f"() begin {first} do sleep(0.1); {change} end")
     db = small()
 
     def streamed(sql, read=list):

@@ -79,17 +79,24 @@ def read_slowly(raw: Raw, cursor: Any, to_the_end: bool) -> Iterator[Any]:  # no
     try:
         yield cursor
         if to_the_end:
-            cursor.close()
-            raw.settled = raw.open
+            _read_the_rest(raw, cursor)
     except Exception:  # the block's own, and that is the one to be heard
         if to_the_end and raw.open and not raw.settled:
             with suppress(pymysql.MySQLError):
-                cursor.close()
-                raw.settled = raw.open
+                _read_the_rest(raw, cursor)
         raise
     finally:
         hang_up_unless_settled(raw)
         cursor.connection = None  # closed, for PyMySQL
+
+
+def _read_the_rest(raw: Raw, cursor: Any) -> None:  # noqa: ANN401
+    """Read all rows and results. The cursor's own `close` would stop at the second result."""
+    is_more = True
+    while is_more:
+        raw._result._finish_unbuffered_query()
+        is_more = cursor.nextset()
+    raw.settled = raw.open
 
 
 def run_many(raw: Raw, sql: str, params: list[Any]) -> None:

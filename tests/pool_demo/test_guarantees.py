@@ -539,6 +539,8 @@ def test_stream_may_take_longer_than_a_query(small):
     with db.transaction():
         with db.stream("select sleep(0.2) as s from student") as rows:
             assert len(list(rows)) == 3
+        with pytest.raises(pymysql.ProgrammingError), db.stream("select * from nothing"):
+            pass
         try:  # and what comes behind it is limited again; MySQL's sleep() answers 1
             assert db.selectone("select sleep(200) as s") == {"s": 1}
         except pymysql.OperationalError as error:

@@ -102,11 +102,11 @@ class Transaction:
     @contextmanager
     def stream(self, sql: str, param: Any, kind: type[Any]) -> Iterator[Any]:  # noqa: ANN401
         """Run a statement and give its cursor, which is read to the end when the block ends."""
-        with self._watched(sql):
-            self._limit_time(0)
-            cursor = ask(self.raw, sql, param, kind)
-        self._is_certain = False  # the server's word on it comes behind the last row
         try:
+            with self._watched(sql):
+                self._limit_time(0)
+                cursor = ask(self.raw, sql, param, kind)
+            self._is_certain = False  # the server's word on it comes behind the last row
             with read_slowly(self.raw, cursor, to_the_end=True):
                 yield cursor
         finally:
@@ -182,7 +182,7 @@ class Transaction:
 
     def _limit_time(self, seconds: float | None) -> None:
         """Limit the time of what runs from now on; 0 for a stream, whose rows keep coming."""
-        if self._limit is not None and self.raw.open:
+        if self._limit is not None and self.raw.open and not self._has_ended:
             self.raw.ahead(f"set {time_limit(seconds or 0)}")
 
     def _end(self, how: str) -> None:

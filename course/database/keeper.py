@@ -8,6 +8,7 @@ So there is nothing to clean up after a `kill -9` of anything.
 import contextlib
 import json
 import os
+import random
 import secrets
 import shutil
 import signal
@@ -28,6 +29,7 @@ from course.ground.locks import Lock
 START_LIMIT = 60.0  # seconds until a server that does not answer is given up
 STOP_LIMIT = 5.0  # seconds between asking it to stop and ending it
 PORT_TRIES = 5
+PORTS = range(20_000, 30_000)  # below those that a system gives to connections that go out
 SILENCE = 3  # seconds until somebody who connects and says nothing has to go; 10 is the server's own choice
 LOG_LIMIT = 4 * 2**20  # bytes of server log after which a new file is begun
 
@@ -254,9 +256,20 @@ def greets(address: str | tuple[str, int]) -> bool:
 
 
 def free_port() -> int:
-    """Return a port of 127.0.0.1 that was free a moment ago."""
+    """Return a port of 127.0.0.1 that was free a moment ago, and that no connection which goes out gets meanwhile.
+
+    Raises:
+        OSError: none can be had.
+    """
+    for port in random.sample(PORTS, 50):
+        with contextlib.suppress(OSError):
+            return _bound(port)
+    return _bound(0)  # any that the system has
+
+
+def _bound(port: int) -> int:
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+        probe.bind(("127.0.0.1", port))
         return int(probe.getsockname()[1])
 
 

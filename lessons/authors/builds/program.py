@@ -9,7 +9,6 @@ import ast
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -22,6 +21,7 @@ from typing import Any
 import psutil
 from websockets.sync.client import ClientConnection
 
+from course.database.keeper import free_port
 from course.demo import Answer, ask, open_ws
 from course.exercise import Wrong, expect
 from course.ground import place, tether
@@ -251,12 +251,6 @@ def serving(file: Path, may_use: str = "") -> Iterator[Program]:
         yield program
     finally:
         program.close()
-
-
-def free_port() -> int:
-    """Return a port on which nobody listens now."""
-    with socket.create_server(("127.0.0.1", 0)) as there:
-        return int(there.getsockname()[1])
 
 
 def until(condition: Callable[[], object], seconds: float) -> bool:

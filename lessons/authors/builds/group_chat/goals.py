@@ -16,11 +16,12 @@ from websockets.sync.client import ClientConnection
 from websockets.typing import Origin
 
 from course.build import Mutant, Staircase
+from course.database.keeper import free_port
 from course.exercise import Wrong, expect
 from demos.group_chat.clients import faults
 from demos.group_chat.clients.counting import FRAME, join
 from demos.group_chat.clients.faults import clients, is_alive, say
-from lessons.authors.builds.program import Program, free_port, serving, until
+from lessons.authors.builds.program import Program, serving, until
 
 PATIENCE = 5.0  # seconds for a line to arrive
 ONE, TWO, THREE = "韩雪", "舒畅", "唐嫣"

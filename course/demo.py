@@ -210,7 +210,8 @@ def two_addresses(demo: Demo, first: str, second: str) -> None:
 def ask(
     url: str, path: str, method: str = "GET", body: str | None = None, **headers: str
 ) -> Answer:
-    """Send one plain request to a server; `_` in a header's name stands for `-`."""
+    """Send one plain request to a server; `_` in a header's name stands for `-`. A path may begin without its slash."""
+    path = path if path.startswith("/") else f"/{path}"
     connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=ANSWER_LIMIT)
     with contextlib.closing(connection):
         fields = {name.replace("_", "-"): value for name, value in headers.items()}

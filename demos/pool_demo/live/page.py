@@ -110,8 +110,10 @@ def _sent() -> dict[str, object]:
     try:
         found = request.get_json(silent=True)
     except RecursionError:  # brackets in brackets without end
+        found = None
+    if not isinstance(found, dict):
         abort(400)
-    return found if isinstance(found, dict) else {}
+    return found
 
 
 def _stay_here() -> None:

@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
-from course.exercise import TimeIsUp, Wrong, time_limit
+from course.exercise import TimeIsUp, Wrong, name_of, time_limit
 from course.ground import language, manifest, place, say
 from course.ground.errors import CourseError
 from course.lesson import ready
@@ -193,8 +193,10 @@ def _explain(error: Exception) -> str:
     text = textwrap.shorten(" ".join(str(error).split()), 200, placeholder=" …").rstrip(".")
     frames = traceback.extract_tb(error.__traceback__)
     judged = [frame for frame in frames if "builds" in frame.filename]
-    doing = f" when the judge did `{judged[-1].line}`" if judged and judged[-1].line else ""
-    return f"your program cannot be used as expected: {type(error).__name__}: {text}{doing}"
+    words = f"{name_of(error)}: {text}"
+    if judged and judged[-1].line:
+        return f"your program cannot be used as expected: the judge did `{judged[-1].line}` and got {words}"
+    return f"your program cannot be used as expected: {words}"
 
 
 # -- the command -----------------------------------------------------------------------------------

@@ -354,7 +354,7 @@ def _explain(error: BaseException, one: Exercise, namespace: dict[str, Any]) -> 
         with redirect_stdout(io.StringIO()):
             ready()
     text = textwrap.shorten(str(error), 300, placeholder=" …").rstrip(".")
-    words = f"{type(error).__name__}: {text}" if text else type(error).__name__
+    words = f"{name_of(error)}: {language.translated(text)}" if text else name_of(error)
     lines = [
         (frame, line)
         for frame, line in traceback.walk_tb(error.__traceback__)
@@ -369,6 +369,12 @@ def _explain(error: BaseException, one: Exercise, namespace: dict[str, Any]) -> 
     if not code:
         return f"your code raised {words}, in line {line} of its cell"
     return f"your code raised {words}, in line {line} of its cell, `{code}`"
+
+
+def name_of(error: BaseException) -> str:
+    """Return the name of an error's class; a name such as `error`, which is a word as well, with its module."""
+    kind = type(error)
+    return f"{kind.__module__}.{kind.__name__}" if kind.__name__.islower() else kind.__name__
 
 
 def _set_up_names(book: Path) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
-from course.ground import optionfile, place
+from course.ground import language, optionfile, place
 from course.ground.errors import CourseError
 
 BEGIN, INSTEAD, END = "# your code", "# handed out:", "# end of your code"
@@ -24,7 +24,7 @@ MINUTES = "minutes"  # in the metadata of such a cell: how long the exercise tak
 # What `check` and the others are until a set-up cell imports the real ones.
 WITHOUT_SET_UP = """\
 def check(*_):
-    print("Nothing is checked yet: run the set-up cell at the top of this notebook first.")
+    print({said!r})
 
 
 hint = progress = check
@@ -324,4 +324,7 @@ def prepare_kernels(profile: Path) -> None:
     """
     startup = profile / "startup"
     startup.mkdir(parents=True, exist_ok=True)
-    (startup / "exercises.py").write_text(WITHOUT_SET_UP, "utf-8")
+    said = language.translated(
+        "Nothing is checked yet: run the set-up cell at the top of this notebook first."
+    )
+    (startup / "exercises.py").write_text(WITHOUT_SET_UP.format(said=said), "utf-8")

@@ -18,7 +18,7 @@ from queue import Empty, SimpleQueue
 from typing import IO, Any
 
 from course.database import target
-from course.ground import place, say, tether
+from course.ground import language, place, say, tether
 from course.ground.errors import CourseError
 from course.ground.stopping import StopSignals
 from course.notebooks import exercises, next_up, progress
@@ -151,7 +151,7 @@ class Watch:
     def judge(self, path: Path, number: str) -> None:
         """Try one exercise and say what was found."""
         self.current = number
-        say.line(f"\nChecking {number} ...")
+        say.line("\n" + language.translated(f"Checking {number} ..."))
         with Trial(path, number, _environment(self.database)) as trial:
             verdict = trial.verdict(self.stop, self.database.mend)
         if self.stop.asked():

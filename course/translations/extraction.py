@@ -40,9 +40,9 @@ SKIPPED_CALLS = {
     "re.sub", "re.findall", "re.fullmatch", "re.match", "re.finditer", "re.split", "execute", "ast.parse", "compile",
     "subprocess.run",
 }  # fmt: skip
-# One word is enough beside a value: "Next: {exercise}", "{number} right. {why}".
+# One word is enough beside a value or an article: "Next: {exercise}", "{number} right. {why}", "a message", "a second {name}".
 LABEL = re.compile(
-    r"""^\ *(?:--\w+\ [a-z]+\ |[A-Z][a-z]+(?:\ \{[^}]*\})?:\ +\{|[A-Z][a-z]+\ {2,}\{)
+    r"""^an?\ [a-z]+(?:\ \{[^}]*\})?$|^\ *(?:--\w+\ [a-z]+\ |[A-Z][a-z]+(?:\ \{[^}]*\})?:\ +\{|[A-Z][a-z]+\ {2,}\{)
     |^\{[^}]*\}\ [a-z]+[.:]\ \{|\ \((?:\{[^}]*\}\ [a-z]+|[a-z]+\ \{[^}]*\})\)$""",
     re.VERBOSE,
 )

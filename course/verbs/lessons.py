@@ -37,7 +37,7 @@ def add_actions(parser: argparse.ArgumentParser) -> None:
     talk.add_argument("name", metavar="NAME", help="such as 03")
     figures = actions.add_parser("figures", help="make the lessons' pictures anew, with a browser")
     for action, folder in (
-        (copies, place.english() / "clean"),
+        (copies, place.lessons() / "clean"),
         (site, SITE),
         (talk, SLIDES),
         (figures, lessons.FIGURES),
@@ -57,6 +57,7 @@ def run(words: list[str], measure: bool = False) -> int:
         CourseError: no lesson or several have such a name.
     """
     names = [one.name for one in lessons.chosen(words)]
+    language.choose(language.USUAL)  # it writes the English lessons
     return environment.run("course.notebooks.execution", *names, *[lessons.MEASURE] * measure)
 
 
@@ -100,8 +101,6 @@ def slides(words: str, folder: Path) -> int:
 
 def dispatch(words: argparse.Namespace) -> int:
     """Run what the command line asks for; return the exit code."""
-    if words.action in ("run", "figures"):  # they write the English lessons
-        language.choose(language.USUAL)
     if words.action == "run":
         return run(words.names, words.measure)
     if words.action == "clean":
@@ -116,6 +115,7 @@ def dispatch(words: argparse.Namespace) -> int:
         return slides(words.name, (words.out or SLIDES).absolute())
     if words.action == "figures":
         environment.ensure(environment.TEST)  # it drives a browser
+        language.choose(language.USUAL)  # it draws the English lessons
         return environment.run(
             "course.notebooks.figures", str((words.out or lessons.FIGURES).absolute())
         )

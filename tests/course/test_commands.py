@@ -160,6 +160,7 @@ def test_doctor_names_what_is_missing_and_its_cure(course: Course, tmp_path):
         "step borrow_nothing",
         "bench",
         "lessons",
+        "lessons run nothing",
         "exercises",
         "exercises next",
         "build",

@@ -176,6 +176,10 @@ def test_a_class_that_was_handed_out_is_no_attempt(home):
         ("def twice(n): return math.log(n)", "name 'math' is not defined: run the set-up cell"),
         ("def twice(n): return other(n)", "name 'other' is not defined, in line 1"),
         ("def twice(n): raise SystemExit", "your code raised SystemExit, in line 1"),
+        (
+            "import struct\ndef twice(n): return struct.unpack('!H', b'')",
+            "your code raised struct.error: unpack",  # "error: " begins a sentence of the course
+        ),
         ("def twice(n): assert False", "your code raised AssertionError, in line 1"),
         ("def twice(): return 8", "your answer cannot be used. Trying it raised TypeError"),
         ("twice = 8", "your answer cannot be used. Trying it raised TypeError: 'int' object is"),

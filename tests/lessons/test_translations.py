@@ -1,5 +1,6 @@
 """The editions in other languages keep step with the English course, by construction."""
 
+import ast
 import contextvars
 import json
 import re
@@ -10,7 +11,7 @@ from contextlib import contextmanager
 import pytest
 
 from course.ground import language, manifest, place, sentences
-from course.notebooks import lessons, made, now_you, run_sheet, start_page, trust
+from course.notebooks import exercises, lessons, made, now_you, run_sheet, start_page, trust
 from course.translations import catalogue, edition, extraction, rules, terms
 from course.translations import lacking as verb
 
@@ -122,6 +123,27 @@ def test_babel_finds_all_that_pages_and_scripts_say():
         assert len(found) == len(calls), file
         if file.name == "clients.js":
             assert "Load {0} again" in found and done["Load {0} again"].count("{0}") == 1
+
+
+def test_babel_finds_all_that_commands_say():
+    """Also a line of one word: it is given to `translated`, if nothing else shows that it is for a reader."""
+    done = sentences.read(language.sentences_of("zh", "course"))
+    unknown = []
+    for file, _ in AREAS["course"]:
+        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in ("say.line", "say.note"):
+                said = extraction.text_of(node.args[0]) or ""
+                in_words = re.search(r"[A-Za-z]{3,}", sentences.HOLE.sub("", said)) and " " in said
+                if in_words and not {said, said.strip()} & done.keys():
+                    unknown.append(said.split()[0])
+    assert unknown == ["export", "written:"], "the first is for a shell, the second for authors"
+
+
+def test_a_notebook_without_its_set_up_answers_in_the_readers_language(tmp_path):
+    with language.speaking("zh"):
+        exercises.prepare_kernels(tmp_path)
+    (file,) = tmp_path.rglob("*.py")
+    assert "还没有开始检查" in file.read_text("utf-8")
 
 
 def test_the_reader_of_catalogues_reads_what_babel_reads():

@@ -14,7 +14,8 @@ SPOKEN_BY_PROGRAMS = re.compile(
     """,
     re.VERBOSE,
 )
-SENTENCE = r"\b[A-Za-z][a-z']*(?: [A-Za-z][a-z']*){2,}"  # three words
+# Three words, or an article with its noun, such as "a message" in the place of a value.
+SENTENCE = r"\b[A-Za-z][a-z']*(?: [A-Za-z][a-z']*){2,}|\b(?:an?|the) [a-z]{2,}"
 
 
 def left(said: str) -> list[str]:

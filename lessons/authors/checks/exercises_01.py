@@ -366,7 +366,7 @@ def _try_guard(add_guard: Add, door: str, files: str, looks_like_it: str) -> Non
     app = new_app()
     app.add_url_rule("/secret", "secret", lambda: "the secret", methods=["GET", "POST"])
     app.add_url_rule(looks_like_it, "history", lambda: "who came when")
-    app.add_url_rule(f"{files}/<path:filename>", "static", lambda filename: "a file")
+    app.add_url_rule(f"{files}/<path:filename>", "static", lambda filename: filename)
 
     @app.route(door, methods=["GET", "POST"])
     def login() -> str:

@@ -450,8 +450,8 @@ def _expect_pool(pooled: Ask, witness: Witness) -> None:
         pooled()
     except pymysql.Error as error:
         raise Wrong(
-            "the server has ended all connections; a pool opens a new one then, and the pooled way "
-            f"raises {type(error).__name__}: is it a pool?"
+            "the server has ended all connections; a pool opens a new one then, but the pooled way "
+            f"raises {type(error).__name__}"
         ) from None
 
 

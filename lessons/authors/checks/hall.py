@@ -28,6 +28,7 @@ from course.exercise import Wrong, expect
 
 PATIENCE = 10.0  # seconds that a view may take for one message
 DEAF = 20  # calls of `receive` on a closed socket, after which the view is ended
+GOES_ON = "receive() returned None, and the loop went on"
 
 View = Callable[[str, "Seat"], object]
 
@@ -65,7 +66,7 @@ class Seat:
                 raise GreenletExit from None
             self._nones += 1
             if self._nones > DEAF:
-                raise RuntimeError("receive() returned None, and the loop went on") from None
+                raise RuntimeError(GOES_ON) from None
             return None
 
     def send(self, message: str) -> None:
@@ -207,10 +208,12 @@ class Guest:
     def _end(self, what: str, allowed: type[BaseException] | tuple[()] = ()) -> None:
         self._wait(lambda: False, f"does not end when she {what}")
         error = self._seat.error
-        why = f"{type(error).__name__}: {error}".rstrip(".")
+        kind, why = type(error).__name__, str(error).rstrip(".")
         expect(
             not error or isinstance(error, allowed),
-            f"{self.name} {what}, and your code raised {why}",
+            f"{self.name} {what}, and your code raised {kind}: {why}"
+            if why
+            else f"{self.name} {what}, and your code raised {kind}",
         )
 
     def _wait(self, condition: Callable[[], bool], otherwise: str) -> None:

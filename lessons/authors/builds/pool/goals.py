@@ -240,8 +240,8 @@ def gives_up_in_time(mine: Module) -> None:
         def wait() -> None:
             began = time.monotonic()
             try:
-                with pool.connection():
-                    came.append("a connection")
+                with pool.connection() as connection:
+                    came.append(connection)
             except BaseException as error:
                 came.extend([error, time.monotonic() - began])
 
@@ -254,7 +254,9 @@ def gives_up_in_time(mine: Module) -> None:
         )
         expect(
             isinstance(came[0], TimeoutError),
-            f"expected TimeoutError, the borrower got {came[0]!r}",
+            f"expected TimeoutError, the borrower got {came[0]!r}"
+            if isinstance(came[0], BaseException)
+            else "expected TimeoutError, the borrower got a connection",
         )
         waited = came[1]
         assert isinstance(waited, float)

@@ -18,7 +18,7 @@ TRANSLATED = tuple(name for name in NAMES if name != USUAL)  # those of which an
 # What the system says, in the order in which gettext asks.
 LOCALE = ("LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG")
 # Catalogues of labels, such as "all" or "text". What a program prints may be the same word, and is not to be translated.
-LABELS = {"stage", "doctor"}
+LABELS = {"stage", "doctor", "figures"}
 
 # Of whoever is answered at this moment: a server has readers of several languages at the same time.
 _reader: ContextVar[str] = ContextVar("_reader", default="")

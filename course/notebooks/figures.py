@@ -2,7 +2,7 @@
 
 Tables come from what step 5 of the pool demo prints, and pages are photographed in Chromium while the demo runs. Whoever
 repeats it gets the same pictures, but for the fonts of the machine. The diagrams there are sources: edit them by hand. The
-command puts the Chinese letters that they show into them, and into the tables.
+command puts the Chinese letters that they show into them, and into the tables, and writes the diagrams in other languages.
 """
 
 import base64
@@ -17,9 +17,10 @@ from playwright.sync_api import Browser, Page, ViewportSize, expect
 
 from course.database import target
 from course.demo import Demo
-from course.ground import chromium, say, tools
+from course.ground import chromium, language, say, tools
 from course.ground.errors import CourseError
 from course.notebooks import pages
+from course.translations import drawings
 
 WINDOW: ViewportSize = {"width": 420, "height": 600}
 NOON = "2026-03-02T12:00:00Z"  # the pages' clock stands still
@@ -170,7 +171,13 @@ def main(folder: Path) -> int:
     for name, text in tables(printed).items():
         (folder / name).write_text(text, "utf-8")
         say.line(name)
-    target.run_demo("demos.instruments.chinese", *map(str, sorted(folder.glob("*.svg"))))
+    for language_name in language.TRANSLATED:
+        (folder / language_name).mkdir(exist_ok=True)
+        for file in drawings.diagrams():
+            name = f"{language_name}/{file.name}"
+            (folder / name).write_text(drawings.translated(file, language_name), "utf-8")
+            say.line(name)
+    target.run_demo("demos.instruments.chinese", *map(str, sorted(folder.rglob("*.svg"))))
     with chromium.launched(tools.ensure("chromium"), tools.ensure("playwright")) as browser:
         for name, scene in SCENES.items():
             (folder / f"{name}.png").write_bytes(photographed(browser, scene))

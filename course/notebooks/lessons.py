@@ -2,13 +2,16 @@
 
 import json
 import re
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 from course.ground import manifest, place
 from course.ground.errors import CourseError
 
-FIGURES = place.english() / "authors" / "figures"
+FIGURES = (
+    place.english() / "authors" / "figures"
+)  # those of other languages are in folders below it
 MEASURE = "--measure"  # take new figures of lessons also where nothing else is new
 
 
@@ -89,6 +92,15 @@ def find(words: str) -> Lesson:
     raise CourseError(
         f"{words} could mean several lessons: name one of {', '.join(one.name for one in found)}."
     )
+
+
+def copy_figures(folder: Path) -> None:
+    """Copy the figures to where the lessons in a folder look for them: those of the reader's language, else the English ones."""
+    where = folder / "authors" / "figures"
+    for source in dict.fromkeys([FIGURES, place.of_reader(FIGURES)]):
+        for file in source.glob("*.*"):
+            where.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(file, where)
 
 
 def chosen(words: list[str]) -> list[Lesson]:

@@ -55,9 +55,7 @@ def write(folder: Path) -> Path:
     )
     _save(folder / "index.html", language.translated(TITLE), f"<main>\n{_index(every)}\n</main>")
     shutil.copy(jupyter.LETTERS, folder)
-    figures = lessons.FIGURES
-    if figures.is_dir():
-        shutil.copytree(figures, folder / "authors" / "figures", dirs_exist_ok=True)
+    lessons.copy_figures(folder)
     return folder / "index.html"
 
 

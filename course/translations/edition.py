@@ -70,8 +70,7 @@ def _all() -> Iterator[str]:
     _write(here / "glossary.md", Says(of["glossary"]).page())
     _write(here / "README.md", _run_sheet(Says(of["run_sheet"])))
     _extensions(start_page.extensions())
-    if lessons.FIGURES.is_dir():
-        shutil.copytree(lessons.FIGURES, here / "authors" / "figures", dirs_exist_ok=True)
+    lessons.copy_figures(here)
 
 
 # -- what a part says ------------------------------------------------------------------------------
@@ -258,6 +257,7 @@ def _inputs() -> str:
         lambda: (place.english() / "authors" / "exercises").iterdir(),
         lambda: (place.english() / "authors" / "solutions").iterdir(),
         lambda: language.catalogues(language.chosen()).rglob("*.*"),
+        lambda: lessons.FIGURES.rglob("*.*"),
         lambda: Path(__file__).parent.glob("*.py"),
     ]
     looked = []

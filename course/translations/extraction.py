@@ -3,6 +3,7 @@
     course.po         what the command, the notebooks' helpers and the stage's server say
     stage.po          labels of the stage's pages, and what its scripts say
     doctor.po         the words at the beginning of the doctor's lines
+    figures.po        what the diagrams of the lessons say
     exercises_02.po   hints and verdicts of a lesson's exercises
     programs.po       what programs say that the command runs for the reader, and the titles of the benchmarks
     lessons.po        claims and questions in the lessons' code cells
@@ -29,6 +30,7 @@ from babel.messages.extract import extract
 from babel.messages.pofile import read_po, write_po
 
 from course.ground import language, manifest, place, say
+from course.translations import drawings
 
 Reader = Callable[[Path], Iterable[str]]  # finds the sentences of a file
 
@@ -222,6 +224,7 @@ def areas() -> dict[str, list[tuple[Path, Reader]]]:
             if file.suffix in (".html", ".js")
         ],
         "doctor": [(root / "course" / "verbs" / "doctor.py", of_labels)],
+        "figures": [(file, drawings.words) for file in drawings.diagrams()],
         "lessons": [(file, of_notebook) for file in sorted(place.english().glob("[0-9]*.ipynb"))],
         "builds": [
             (file, of_python)

@@ -6,7 +6,6 @@ modules of `course/notebooks/` that need packages, as processes of the environme
 
 import argparse
 import os
-import shutil
 import sys
 import webbrowser
 from pathlib import Path
@@ -75,8 +74,7 @@ def clean(words: list[str], folder: Path) -> int:
     for lesson in lessons.chosen(words):
         text = exercises.without_outputs(exercises.read(lesson.path))
         (folder / lesson.path.name).write_text(text, "utf-8")
-    if lessons.FIGURES.is_dir():
-        shutil.copytree(lessons.FIGURES, folder / "authors" / "figures", dirs_exist_ok=True)
+    lessons.copy_figures(folder)
     say.line(f"Copies without outputs are in {place.shown(folder.absolute())}.")
     return 0
 

@@ -14,6 +14,7 @@ from PIL import Image, ImageChops
 from course.database import target
 from course.ground.place import ROOT
 from course.notebooks import figures
+from course.translations import drawings
 from demos.instruments import chinese
 from tests.support.contrast import contrast
 
@@ -23,6 +24,7 @@ FOLDER = ROOT / "lessons" / "authors" / "figures"
 DRAWN = ["without_pool.svg", "with_pool.svg", "polling.svg", "long_polling.svg"]
 TABLES = [f"table_after_{name}.svg" for name in ("insert", "insertmany", "update", "delete")]
 PICTURES = ["group_chat_two.png", "group_chat_three.png", "private_chat.png"]
+TRANSLATED = [f"zh/{name}" for name in DRAWN]
 SVG = "{http://www.w3.org/2000/svg}"
 
 
@@ -33,7 +35,8 @@ def prose():
 
 
 def test_these_are_the_figures():
-    assert sorted(path.name for path in FOLDER.iterdir()) == sorted([*DRAWN, *TABLES, *PICTURES])
+    found = [path.relative_to(FOLDER).as_posix() for path in FOLDER.rglob("*.*")]
+    assert sorted(found) == sorted([*DRAWN, *TABLES, *PICTURES, *TRANSLATED])
 
 
 def test_the_tables_are_what_step_5_prints_on_this_server(book):
@@ -42,11 +45,20 @@ def test_the_tables_are_what_step_5_prints_on_this_server(book):
     assert lettered == {name: (FOLDER / name).read_text("utf-8") for name in TABLES}
 
 
-@pytest.mark.parametrize("name", [*DRAWN, *TABLES])
+@pytest.mark.parametrize("name", [*DRAWN, *TABLES, *TRANSLATED])
 def test_a_drawing_carries_its_chinese_letters(name):
     text = (FOLDER / name).read_text("utf-8")
     assert text == chinese.lettered(text), "python3 -m course lessons figures"
     assert bool(chinese.letters(text)) == ("@font-face" in text)
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_a_diagram_in_another_language_is_what_the_command_makes(name):
+    made = chinese.lettered(drawings.translated(FOLDER / name, "zh"))
+    assert (FOLDER / "zh" / name).read_text("utf-8") == made, "python3 -m course lessons figures"
+    assert all(
+        re.search("[\u3400-\u9fff]", words) for words in drawings.words(FOLDER / "zh" / name)
+    )
 
 
 @pytest.mark.parametrize(
@@ -110,7 +122,7 @@ MISPLACED = """() => {
 
 def test_no_text_leaves_a_drawing_or_lies_on_another(new_page):
     page = new_page()
-    for name in [*DRAWN, *TABLES]:
+    for name in [*DRAWN, *TABLES, *TRANSLATED]:
         page.set_content((FOLDER / name).read_text("utf-8"))
         assert page.locator("text").count() > 5, name
         assert page.evaluate(MISPLACED) == [], name
@@ -124,8 +136,10 @@ def test_the_command_makes_them_all_and_a_picture_taken_again_is_the_same(browse
         command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False
     )
     assert done.returncode == 0, done.stderr
-    files = {path.name: path.read_bytes() for path in folder.iterdir()}
-    assert sorted(files) == sorted(done.stdout.split()) == sorted([*TABLES, *PICTURES])
+    files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*.*")}
+    assert sorted(files) == sorted(done.stdout.split())
+    assert sorted(files) == sorted([*TABLES, *PICTURES, *TRANSLATED])
+    assert all(files[name] == (FOLDER / name).read_bytes() for name in TRANSLATED)
     for name in PICTURES:  # letters are those of this machine
         committed = (FOLDER / name).read_bytes()
         assert files[name][16:24] == committed[16:24]  # width and height

@@ -19,8 +19,7 @@ from course.database import target
 from course.demo import Demo
 from course.ground import chromium, language, say, tools
 from course.ground.errors import CourseError
-from course.notebooks import pages
-from course.translations import drawings
+from course.notebooks import drawings, pages
 
 WINDOW: ViewportSize = {"width": 420, "height": 600}
 NOON = "2026-03-02T12:00:00Z"  # the pages' clock stands still

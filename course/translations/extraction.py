@@ -30,7 +30,7 @@ from babel.messages.extract import extract
 from babel.messages.pofile import read_po, write_po
 
 from course.ground import language, manifest, place, say
-from course.translations import drawings
+from course.notebooks import drawings
 
 Reader = Callable[[Path], Iterable[str]]  # finds the sentences of a file
 

@@ -13,8 +13,7 @@ from PIL import Image, ImageChops
 
 from course.database import target
 from course.ground.place import ROOT
-from course.notebooks import figures
-from course.translations import drawings
+from course.notebooks import drawings, figures
 from demos.instruments import chinese
 from tests.support.contrast import contrast
 

@@ -286,7 +286,7 @@ def _not_attempted(one: Exercise, namespace: Mapping[str, Any]) -> str:
             return f"`{name}` is still `...`. Put your answer there and run that cell."
     given = one.cell
     if all(_is_as_given(given, name, namespace[name]) for name in one.answer):
-        names = " and ".join(f"`{name}`" for name in one.answer)
+        names = language.listed(f"`{name}`" for name in one.answer)
         return f"{names} is as it was handed out. Change the cell above, and run it."
     return ""
 

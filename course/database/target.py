@@ -9,7 +9,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from course.database import datadir, program, server
-from course.ground import debian, environment, locks, optionfile, packages, place, say, together
+from course.ground import (
+    debian,
+    environment,
+    language,
+    locks,
+    optionfile,
+    packages,
+    place,
+    say,
+    together,
+)
 from course.ground.errors import CourseError
 
 NAMES = (
@@ -197,13 +207,14 @@ def _lease(
 def _announce(*lock_names: str, with_server: bool = False) -> None:
     """Say what has to be fetched, and how large it is, before that begins."""
     lacking = environment.lacking(*lock_names)
-    parts = [f"the Python packages of {name}" for name in lacking]
+    # Each by itself: an entry that ends with a place for a value would take what follows for that value.
+    parts = [language.translated(f"the Python packages of {name}") for name in lacking]
     megabytes = [packages.SIZES.get(name, (0, 0)) for name in lacking]
     if lacking:
         megabytes.append(packages.UV_SIZE)
     made_by = datadir.stamp(place.state())
     if with_server and not made_by and program.will_fetch():
-        parts.append("the MariaDB server, with apt's package lists")
+        parts.append(language.translated("the MariaDB server, with apt's package lists"))
         megabytes.append(program.SIZE)
     if parts:
         loaded, kept = (sum(sizes) for sizes in zip(*megabytes, strict=True))

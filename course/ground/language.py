@@ -2,7 +2,7 @@
 
 import functools
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
@@ -13,6 +13,7 @@ VARIABLE = "COURSE_LANG"
 NAMES = {"en": "English", "zh": "中文"}  # each as its own readers call it
 HTML = {"en": "en", "zh": "zh-CN"}  # as a page names its language
 COLON = {"en": ": ", "zh": "："}  # between a label and what it stands for
+AND = {"en": " and ", "zh": "、"}  # between names
 USUAL = "en"
 TRANSLATED = tuple(name for name in NAMES if name != USUAL)  # those of which an edition is made
 # What the system says, in the order in which gettext asks.
@@ -71,6 +72,11 @@ def others() -> dict[str, str]:
 def colon() -> str:
     """Return what stands between a label and its words, in the reader's language."""
     return COLON[chosen()]
+
+
+def listed(names: Iterable[str]) -> str:
+    """Return names with what stands between them in the reader's language."""
+    return AND[chosen()].join(names)
 
 
 def refused() -> str:

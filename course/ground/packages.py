@@ -15,7 +15,7 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from course.ground import debian, pip_settings, place, say, together
+from course.ground import debian, language, pip_settings, place, say, together
 from course.ground.errors import CourseError
 
 UV_LOCK = "requirements-uv.lock"
@@ -170,7 +170,7 @@ def _with_uv(uv: Path, names: list[str]) -> bool:
     output: list[str] = []
     try:
         with (
-            say.progress(f"Installing the Python packages of {' and '.join(names)}") as progress,
+            say.progress(f"Installing the Python packages of {language.listed(names)}") as progress,
             together.saying(command, pip_settings.for_uv(settings)) as process,
         ):
             assert process.stdout
@@ -184,7 +184,9 @@ def _with_uv(uv: Path, names: list[str]) -> bool:
             if words == UNKNOWN:
                 say.note(f"uv gives up, so pip tries:\n{_tail(said)}")
                 return False
-            raise CourseError(f"uv could not install {' and '.join(names)}: {words}.", _tail(said))
+            raise CourseError(
+                f"uv could not install {language.listed(names)}: {words}.", _tail(said)
+            )
     finally:
         if cache:
             shutil.rmtree(cache, ignore_errors=True)

@@ -95,7 +95,7 @@ class Progress:
         count = str(self.done)
         if self.total:
             count = language.translated(f"{self.done} of {self.total}", 2)
-        self.text = f"{self.title} ... {count} {what}"[:100]
+        self.text = f"{self.title} ... {count} {language.translated(what)}"[:100]
         if self.live:
             with _board:
                 _draw()
@@ -121,7 +121,7 @@ def progress(title: str, total: int = 0) -> Iterator[Progress]:
         if counter.live:
             counter.end(counter.text)
         raise
-    counter.end(f"{title} ... done in {time.monotonic() - counter.began:.1f} s")
+    counter.end(f"{counter.title} ... done in {time.monotonic() - counter.began:.1f} s")
 
 
 def _wipe() -> None:

@@ -56,7 +56,7 @@ PROGRAMS = (
     "demos/pool_demo/where.py",
 )
 # What these functions are given is shown, also if it is one word only.
-DOORS = {"translated", "_say", "said", "progress"}
+DOORS = {"translated", "_say", "said", "progress", "advance"}
 CODE = re.compile(
     r"""\(\?[:=!<P]|\\[bdswnS]|\.\*|\[[a-z]-|\w\||^(?:[<@/-]|\.(?!\ )|\#(?!\ ))|\n[ ]{4}|="|^\[
     |^\s*(?:select|insert|update|delete|create|drop|alter|grant|flush|(?-i:set|SET)|show|import|from|def|class)\b""",

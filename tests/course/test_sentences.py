@@ -1,5 +1,6 @@
 """Sentences with values in them, in another language."""
 
+from course.ground import language, say
 from course.ground.sentences import Sentences
 
 CHINESE = Sentences(
@@ -31,3 +32,18 @@ def test_what_no_entry_has_stays_as_it_is():
 def test_sentences_that_were_added_to_another_one_are_translated_each():
     said = "expected 3 rows, the table has 2 of them. Your function sent 4 messages. Your function also received 早"
     assert CHINESE.translated(said) == "应为 3 行，表里有 2 行。它发送了 4 条消息。它还收到了 早"
+
+
+def test_progress_is_shown_in_the_readers_language(capsys):
+    """A value at the end of its title does not take what follows for itself."""
+    names = ["requirements.lock", "requirements-test.lock"]
+    with language.speaking("zh"):
+        with say.progress(
+            f"Installing the Python packages of {language.listed(names)}"
+        ) as progress:
+            progress.last -= 10  # it is time for a line
+            progress.advance("unpacking")
+    said = capsys.readouterr().err.splitlines()
+    assert said[0] == f"正在安装 {'、'.join(names)} 的 Python 软件包 ..."
+    assert said[1] == f"正在安装 {'、'.join(names)} 的 Python 软件包 ... 1 解包"
+    assert said[2].startswith(f"正在安装 {'、'.join(names)} 的 Python 软件包 …… 完成，用时")

@@ -10,6 +10,7 @@ from unittest import mock
 import pymysql
 
 from course.exercise import Wrong, exercise, expect
+from course.ground import language
 from demos.instruments.delay_proxy import DelayProxy
 from demos.instruments.witness import Witness
 from demos.pool_demo.compared.ways import Pooled
@@ -535,7 +536,7 @@ SIZES = {"mincached", "maxcached", "maxconnections", "maxshared", "blocking"}
 def check_options(options: dict[str, Any]) -> None:
     """Count the round trips of a query; then change rows outside the pool and through it."""
     size = sorted(SIZES & set(options))
-    expect(not size, f"leave the size as it is: without {' and '.join(size)}")
+    expect(not size, f"leave the size as it is: without {language.listed(size)}")
     with (
         scene("student"),
         delay_proxy() as proxy,

@@ -37,12 +37,12 @@ def test_sentences_that_were_added_to_another_one_are_translated_each():
 def test_progress_is_shown_in_the_readers_language(capsys):
     """A value at the end of its title does not take what follows for itself."""
     names = ["requirements.lock", "requirements-test.lock"]
-    with language.speaking("zh"):
-        with say.progress(
-            f"Installing the Python packages of {language.listed(names)}"
-        ) as progress:
-            progress.last -= 10  # it is time for a line
-            progress.advance("unpacking")
+    with (
+        language.speaking("zh"),
+        say.progress(f"Installing the Python packages of {language.listed(names)}") as progress,
+    ):
+        progress.last -= 10  # it is time for a line
+        progress.advance("unpacking")
     said = capsys.readouterr().err.splitlines()
     assert said[0] == f"正在安装 {'、'.join(names)} 的 Python 软件包 ..."
     assert said[1] == f"正在安装 {'、'.join(names)} 的 Python 软件包 ... 1 解包"

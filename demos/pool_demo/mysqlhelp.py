@@ -191,9 +191,9 @@ class MysqlHelp:
         """Insert one row for each tuple in `param`, all or none. Returns True."""
         if isinstance(param, str | bytes | Mapping):
             raise TypeError("param is one row, not a list of rows: [(1, 'a'), (2, 'b')]")
-        rows = iter(param)
+        rows = checked_rows(sql, param)
         with self.transaction():
-            while chunk := [checked(sql, row) for row in islice(rows, CHUNK)]:
+            while chunk := list(islice(rows, CHUNK)):
                 self._mine.transaction().run_many(sql, chunk)  # type: ignore[union-attr]
         return True
 
@@ -283,12 +283,48 @@ def is_lost(error: pymysql.OperationalError) -> bool:
 
 
 def checked(sql: str, param: Any) -> Any:  # noqa: ANN401 - this is what finds out
-    """Refuse what is no SQL, and no list of parameters: ('7') is a string, ('7',) a tuple (E12)."""
+    """Refuse what is no SQL, no list of parameters, or one that does not fit the SQL.
+
+    ('7') is a string, ('7',) a tuple (E12).
+    """
     if not isinstance(sql, str):
         raise TypeError(f"sql is of type {type(sql).__name__}, and a text is needed: 'select 1'")
     if param is None or isinstance(param, tuple | list | dict):
-        return param or None  # with an empty one, a % in the SQL would want a parameter
+        return fitting(sql, param) if param else None  # with an empty one, a % would want one
     kind = type(param).__name__
     if isinstance(param, Iterator):
         raise TypeError(f"param is a {kind}, not a tuple: tuple(...) makes one of it")
     raise TypeError(f"param is a bare {kind}, not a tuple: one parameter is (value,) with a comma")
+
+
+def checked_rows(sql: str, rows: Iterable[Any]) -> Iterator[Any]:
+    """Check each row; a tuple as long as the one before fits if that one did."""
+    length = -1
+    for row in rows:
+        if isinstance(row, tuple) and len(row) == length:
+            yield row
+            continue
+        param = checked(sql, row)
+        length = len(param) if isinstance(param, tuple) else -1
+        yield param
+
+
+class _Names(dict[str, str]):
+    """Names for the %(name)s of a SQL; for a %s, Python would write out the whole dict."""
+
+    def __repr__(self) -> str:
+        raise TypeError("a dict, and a %s without a name")
+
+
+def fitting(sql: str, param: Any) -> Any:  # noqa: ANN401 - a tuple, a list or a dict
+    """Return the parameters if each has its place in the SQL. Raises pymysql.ProgrammingError."""
+    try:
+        sql % (_Names.fromkeys(param, "") if isinstance(param, dict) else ("",) * len(param))
+    except (TypeError, ValueError, KeyError) as error:
+        places = "a dict takes %(name)s" if isinstance(param, dict) else "each value takes one %s"
+        raise pymysql.ProgrammingError(
+            0,
+            f"the parameters do not fit the SQL ({error}); nothing was sent: {places}, and a "
+            "percent sign beside parameters is written %%",
+        ) from None
+    return param

@@ -698,6 +698,39 @@ def test_bytes_are_no_sql_and_a_generator_is_no_tuple(small):
         small().selectone("select %s", (one for one in [1]))
 
 
+@pytest.mark.parametrize(
+    ("sql", "param", "why"),
+    [
+        ("select %s, %s", (1,), "not enough arguments"),
+        ("select %s", [1, 2], "not all arguments"),
+        ("select %s", {"a": 1}, "without a name"),
+        ("select %(a)s", {"b": 1}, "'a'"),
+        ("select %(a)s", (1,), "requires a mapping"),
+        ("select * from student where name like '韩%' and age > %s", (1,), "%%"),
+        ("select * from student where age > %s and name like '韩%'", (1,), "%%"),
+    ],
+)
+def test_parameters_that_do_not_fit_are_refused_with_a_sentence(small, ask, sql, param, why):
+    db = small()
+    for call in (db.selectall, db.execute, lambda sql, param: db.insertmany(sql, [param])):
+        with db.transaction():
+            db.execute(AGE, (1, 1))
+            with pytest.raises(pymysql.ProgrammingError, match="do not fit the SQL") as caught:
+                call(sql, param)
+            assert why in caught.value.args[1]
+    assert ages(ask)[0] == 27, "and the block goes on"
+
+
+def test_each_row_of_insertmany_has_to_fit(small, ask):
+    rows = [(4, "d"), (5, "e"), (6,), (7, "g")]
+    for last in (rows, [[*row] for row in rows], [(), *rows]):
+        with pytest.raises(pymysql.ProgrammingError):
+            small().insertmany(
+                "insert into student(id, name, age, gender) values(%s, %s, 1, 'x')", last
+            )
+    assert len(ages(ask)) == 3
+
+
 def test_too_long_a_statement_is_refused_with_the_limit_and_nothing_is_lost(small, ask):
     limit = int(ask("select @@max_allowed_packet as n")[0]["n"])
     db = small()

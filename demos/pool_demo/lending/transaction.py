@@ -29,6 +29,7 @@ class Transaction:
     """The transaction of a block. Statements of the block run by its methods."""
 
     raw: Raw
+    _has_ended = False  # here, because Ctrl-C may strike before `__init__`
 
     def __init__(self, lender: Lender) -> None:
         """Prepare; nothing is borrowed yet."""
@@ -40,7 +41,6 @@ class Transaction:
         self._can_be_undone = True
         self._savepoints = 0
         self._parts = 0  # inner blocks that have not ended
-        self._has_ended = False
 
     def __del__(self) -> None:
         """Hang up if nobody has ended it: the server rolls back, and its locks are free at once."""

@@ -54,7 +54,7 @@ def let_in(
     socket: WebSocket = request.environ["wsgi.websocket"]
     if problem := names.problem(username, RESERVED):
         socket.close(NOT_ALLOWED, problem)
-    elif username in sockets:
+    elif names.key(username) in map(names.key, sockets):  # or one that looks the same
         socket.close(IN_USE, "This nickname is in use.")
     else:
         sockets[username] = socket

@@ -118,6 +118,14 @@ def test_a_nickname_in_use_is_refused_and_its_messages_stay_private(server):
     assert hear(first) == {"msg": "for the first one", "from_user": bob}
 
 
+def test_a_nickname_that_looks_like_one_in_use_is_refused(server):
+    first, _ = named(server, "Alice", nickname())
+    for other in ("ALICE", "Аlice", "ａｌｉｃｅ", "Alicẹ"):
+        assert closed(server.ws(other)) == (4409, "This nickname is in use.")
+    say(first, "hello", "Alice")
+    assert hear(first)["msg"] == "hello"
+
+
 def test_nicknames_that_are_none_are_refused(server):
     promises.bad_nicknames_are_refused(server)
     for name in ["%EF%BD%97%EF%BD%93", "a/b", "/", "a%0A", "%0Aa%0A%0Ab", "a%0D%0Ab"]:

@@ -287,8 +287,10 @@ def test_what_is_not_possible_is_a_sentence(pool, step):
     status, answer = post(step, "/kill", {"connection": 1})
     assert json.loads(answer)["said"] == "The load has no connection 1."
     assert post(step, "/nothing")[0] == 404
-    for junk in (b"[" * 20_000, b"", b"[]", b"null", b"{"):
+    for junk in (b"[" * 20_000, b"", b"[1]", b"null", b"\xff"):
         assert post(step, "/start", junk)[0] == 400
+        assert post(step, "/kill", junk)[0] == 400
+    assert post(step, "/kill", {"connection": "1"})[0] == 400
 
 
 def test_a_load_that_cannot_be_opened_says_why(start, new_page, tmp_path):

@@ -81,7 +81,9 @@ def create_app(observer: Observer) -> Flask:
     @app.post("/kill")
     def kill() -> Response:
         number = _sent().get("connection")
-        return jsonify(said=observer.kill(number if type(number) is int else None))
+        if number is not None and type(number) is not int:
+            abort(400, "A connection is a number, or null for any.")
+        return jsonify(said=observer.kill(number))
 
     buttons: dict[str, Callable[[], str]] = {
         "stop": observer.stop,
@@ -112,7 +114,7 @@ def _sent() -> dict[str, object]:
     except RecursionError:  # brackets in brackets without end
         found = None
     if not isinstance(found, dict):
-        abort(400)
+        abort(400, "This needs a JSON object.")
     return found
 
 

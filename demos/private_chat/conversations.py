@@ -329,7 +329,7 @@ def _complain(connection: Connection, client_id: str, error: Exception) -> None:
 def _client_id(frame: Frame) -> str:
     client_id = frame.get("client_id", "")
     if not isinstance(client_id, str) or len(client_id) > ID_LENGTH or not client_id.isascii():
-        raise NotSaid("no_message", f"client_id has to be a text of up to {ID_LENGTH} characters.")
+        raise NotSaid("no_message", f"client_id has to be up to {ID_LENGTH} ASCII characters.")
     return client_id
 
 

@@ -301,6 +301,8 @@ def test_the_longest_message_arrives_whole_and_a_longer_one_is_refused(server):
     page.send({"to": bob.name, "msg": "x" * 4001, "client_id": "long"})
     refused = page.next("error")
     assert (refused["code"], refused["client_id"]) == ("no_message", "long")
+    page.send({"to": bob.name, "msg": "早", "client_id": "早"})
+    assert "ASCII" in page.next("error")["reason"]
     assert page.say(bob, "after")["type"] == "message"
 
 

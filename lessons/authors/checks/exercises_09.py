@@ -403,6 +403,25 @@ def _hashing(work: Callable[[], object]) -> int:
         )
         return cookie_in(answer) + "; Path=/; HttpOnly"
         """: "as it is to be sent",
+        """
+        page = site.get("/login")
+        fields = {"username": name, "password": password, "csrf_token": token_in(page)}
+        answer = site.get(
+            "/login", "POST", urlencode(fields), Cookie=cookie_in(page), Content_Type=FORM
+        )
+        try:
+            return cookie_in(answer)
+        except LookupError:
+            return None
+        """: "no error reached the caller",
+        """
+        page = site.get("/login")
+        fields = {"username": name, "password": password, "csrf_token": token_in(page)}
+        answer = site.get(
+            "/login", "POST", urlencode(fields), Cookie=cookie_in(page), Content_Type=FORM
+        )
+        return cookie_in(answer if "Set-Cookie" in answer.headers else page)
+        """: "no error reached the caller",
     },
     also_right=(
         """
@@ -431,6 +450,18 @@ def check_enter(enter: Callable[[Demo, str, str], str]) -> None:
                 cookie.startswith("messenger=") and ";" not in cookie,
                 f"expected the cookie as it is to be sent, messenger=…, you return {cookie}",
             )
+        _expect_refused(enter, site)
+
+
+def _expect_refused(enter: Callable[[Demo, str, str], str], site: Demo) -> None:
+    """Expect the given function's error for a password that is wrong."""
+    try:
+        found = enter(site, "韩雪", "a wrong password")
+    except LookupError:
+        return
+    raise Wrong(
+        f"with a wrong password your function returned {found!r}, and no error reached the caller"
+    )
 
 
 def _entered(enter: Callable[[Demo, str, str], str], site: Demo, name: str, password: str) -> str:

@@ -175,7 +175,7 @@ class Breaking:
 
         Raises:
             Wrong: nothing that was sent is unanswered, so nothing will come.
-            TimeoutError: the same, where a time was given.
+            TimeoutError: the same, where a time was given and nothing was refused.
         """
         if self._lost is not None and self._breaks == ("refuse", 0):
             return self._refuse(self._lost)
@@ -184,13 +184,15 @@ class Breaking:
         try:
             data = self._page.recv(timeout if self._waiting else 0)
         except TimeoutError:
-            if self._waiting or timeout is not None:
+            if self._waiting:
                 raise
             expect(
                 not self._refused,
                 "your code waits for an acknowledgement that never comes: the messenger refused "
                 f"the message with the code {self._refused}",
             )
+            if timeout is not None:
+                raise
             raise Wrong(
                 "your code waits for a frame that never comes: all that it has sent over this "
                 "connection is answered. Send again what was not acknowledged over an earlier one"
@@ -204,6 +206,8 @@ class Breaking:
             self.foreign.append(str(frame["msg"]))
         if frame["type"] == "error":
             self._refused = frame["code"]
+            if not client_id:  # one that the messenger does not take for an id; no more answers
+                self._waiting.clear()
         if frame["type"] == "error" or client_id in self.acknowledged:
             self._waiting.discard(client_id)
         return data
@@ -335,6 +339,19 @@ class Breaking:
             except ConnectionClosed:
                 continue
         """: "with the code id_taken",
+        """
+        for text in texts:
+            done = False
+            while not done:
+                try:
+                    with connect() as page:
+                        page.send(json.dumps({"to": to, "msg": text, "client_id": text}))
+                        while not done:
+                            frame = json.loads(page.recv())
+                            done = frame["type"] == "message" and frame["client_id"] == text
+                except ConnectionClosed:
+                    continue
+        """: "with the code no_message",
         """
         ids = {text: str(uuid.uuid4()) for text in texts}
         waiting = {client_id: text for text, client_id in ids.items()}

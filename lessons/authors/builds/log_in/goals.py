@@ -208,6 +208,18 @@ def checks_the_token(site: Program) -> None:
         )
     ],
     says="a copy of the cookie",
+    also=[
+        Mutant(
+            [
+                (
+                    '            sessions.pop(session["cookie"], None)\n            self.go',
+                    "            self.go",
+                )
+            ],
+            says="expected that /single is closed after the log-out",
+            of="second",
+        )
+    ],
 )
 def logs_out(site: Program) -> None:
     """Log out, and come with a copy of the cookie."""

@@ -397,7 +397,7 @@ COUNTS = (4, 3)  # messages to collect, one time and another
     hints=(
         ("Lesson 06, section 11: which way asks once, and is answered when there is something?"),
         (
-            "Ask the other lane, with the id of the last message that you have. Between an "
+            "Ask in the other way, with the id of the last message that you have. Between an "
             "answer and the next question there is nothing to wait for."
         ),
         ('`ask("long-poll", ids[-1])` in the place of `ask("poll", ids[-1])`, and no `sleep`.'),

@@ -654,7 +654,7 @@ def check_unread(UNREAD: str) -> None:
         "Which two columns of `messages` are the same for both users of a conversation, whoever "
         "has sent a message?",
         "`low_id` is the smaller and `high_id` the greater of the two user ids. Ask for the newest "
-        "`limit` ids below `before`, and turn them round.",
+        "`limit` ids below `before`, and reverse their order.",
         "`where low_id = %s and high_id = %s and id < %s order by id desc limit %s`, with "
         "`min(me, friend)` and `max(me, friend)`; then `reversed(rows)`.",
     ),

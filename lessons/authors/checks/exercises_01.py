@@ -7,6 +7,7 @@ from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 from random import randrange
+from typing import Any
 
 from flask import Flask, flash, get_flashed_messages, request, session, url_for
 from flask.testing import FlaskClient
@@ -175,6 +176,22 @@ def check_pages(add_pages: Add) -> None:
         return inner
         """: "expected 'hello' for /hello",
         """
+        @wraps(view)
+        def inner(*args, **kwargs):
+            calls[view.__name__] = calls.get(view.__name__, 0) + 1
+            return str(view(*args, **kwargs))
+
+        return inner
+        """: "expected 'notice 3' for /notice/3",
+        """
+        @wraps(view)
+        def inner(*args, **kwargs):
+            calls[view.__name__] = calls.get(view.__name__, 0) + 1
+            return flask.make_response(view(*args, **kwargs)).get_data(as_text=True)
+
+        return inner
+        """: "expected 202 for /notice/3",
+        """
         calls[view.__name__] = calls.get(view.__name__, 0) + 1
         return view
         """: "expected {'hello': 2, 'notice': 2} calls",
@@ -209,15 +226,15 @@ def check_pages(add_pages: Add) -> None:
     ),
 )
 def check_counted(
-    counted: Callable[[Callable[..., str], dict[str, int]], Callable[..., str]],
+    counted: Callable[[Callable[..., Any], dict[str, int]], Callable[..., Any]],
 ) -> None:
-    """Decorate two views, of which one takes an argument, and call them."""
+    """Decorate and call two views; one takes an argument, and answers with a status of its own."""
 
     def hello() -> str:
         return "hello"
 
-    def notice(nid: int) -> str:
-        return f"notice {nid}"
+    def notice(nid: int) -> tuple[str, int]:
+        return f"notice {nid}", 202
 
     app, calls = new_app(), dict[str, int]()
     try:
@@ -231,12 +248,13 @@ def check_counted(
         f"expected the endpoints hello and notice, it has {names}",
     )
     client = app.test_client()
-    for path, wanted in {"/hello": "hello", "/notice/3": "notice 3"}.items():
-        text = status(client, path)[1]
+    for path, wanted_code, wanted in (("/hello", 200, "hello"), ("/notice/3", 202, "notice 3")):
+        code, text = status(client, path)
         expect(text == wanted, f"expected {wanted!r} for {path}, your app answers {text!r}")
+        expect(code == wanted_code, f"expected {wanted_code} for {path}, your app answers {code}")
     client.get("/hello")
     direct = app.view_functions["notice"](4)
-    expect(direct == "notice 4", f"called with 4 itself, the view returns {direct!r}")
+    expect(direct == ("notice 4", 202), f"called with 4 itself, the view returns {direct!r}")
     expected = {"hello": 2, "notice": 2}
     expect(calls == expected, f"expected {expected} calls, your decorator counted {calls}")
 

@@ -263,9 +263,12 @@ def update(name: str, area: str) -> Catalog:
     """
     file, old = language.sentences_of(name, area), read(name, area)
     old.update(template(area), no_fuzzy_matching=False, update_header_comment=False)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with file.open("wb") as out:
-        write_po(out, old, width=0, omit_header=True, ignore_obsolete=True, include_previous=True)
+    new = io.BytesIO()
+    write_po(new, old, width=0, omit_header=True, ignore_obsolete=True, include_previous=True)
+    # A file that stays as it is keeps its time: an edition is made anew when that changes.
+    if not file.exists() or file.read_bytes() != new.getvalue():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(new.getvalue())
     return old
 
 

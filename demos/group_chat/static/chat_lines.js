@@ -83,6 +83,8 @@ $("log").addEventListener("scroll", () => {
 });
 
 $("newer").addEventListener("click", () => {
+  following = true; // also if a line is being drawn
+  $("newer").hidden = true;
   toEnd();
   $("log").focus();
 });

@@ -55,16 +55,16 @@ class Costs:
 
 
 MEASURED = Costs(
-    memory=14,
+    memory=15,
     kernel=3.7,
-    alone=54,
-    apart=125,
+    alone=55,
+    apart=130,
     redis=11,
-    database=58,
+    database=59,
     row=518,
     log_in=75,
-    gathered=0.78,
-    single=6.3,
+    gathered=0.90,
+    single=6.2,
 )
 
 

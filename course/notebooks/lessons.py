@@ -9,9 +9,8 @@ from pathlib import Path
 from course.ground import manifest, place
 from course.ground.errors import CourseError
 
-FIGURES = (
-    place.english() / "authors" / "figures"
-)  # those of other languages are in folders below it
+# Those of other languages are in folders below it.
+FIGURES = place.english() / "authors" / "figures"
 MEASURE = "--measure"  # take new figures of lessons also where nothing else is new
 
 

@@ -852,6 +852,30 @@ def _ask_what_was_missed(
         expect(is_alive(again), f"expected that you have left, {name} is still in the room")
 
 
+def _chat(view: str) -> str:
+    """Return a whole program of Flask and gevent-websocket around what its view does."""
+    program = """
+        import json
+
+        from flask import Flask, request
+        from gevent.pywsgi import WSGIServer
+        from geventwebsocket.handler import WebSocketHandler
+
+        app = Flask(__name__)
+        sockets = {}
+
+        @app.route("/<username>", websocket=True)
+        def chat(username):
+            socket = request.environ["wsgi.websocket"]
+            sockets[username] = socket
+            ...
+
+        WSGIServer(("127.0.0.1", port), app, handler_class=WebSocketHandler).serve_forever()
+    """
+    body = textwrap.indent(textwrap.dedent(view).strip("\n"), "    ")
+    return textwrap.dedent(program).strip().replace("    ...", body) + "\n"
+
+
 @exercise(
     "7.4",
     hints=(
@@ -867,43 +891,18 @@ def _ask_what_was_missed(
     ),
     why="All three faults are gone, and everything else works as before.",
     wrong={
-        """
-        import json
-
-        from flask import Flask, request
-        from gevent.pywsgi import WSGIServer
-        from geventwebsocket.handler import WebSocketHandler
-
-        app = Flask(__name__)
-        sockets = {}
-
-        @app.route("/<username>", websocket=True)
-        def chat(username):
-            socket = request.environ["wsgi.websocket"]
-            sockets[username] = socket
+        _chat(
+            """
             while True:
                 msg = json.loads(socket.receive())["msg"]
                 line = json.dumps({"username": username, "msg": msg})
                 for other in list(sockets.values()):
                     if other is not socket:
                         other.send(line)
-
-        WSGIServer(("127.0.0.1", port), app, handler_class=WebSocketHandler).serve_forever()
-        """: "report 2",
-        """
-        import json
-
-        from flask import Flask, request
-        from gevent.pywsgi import WSGIServer
-        from geventwebsocket.handler import WebSocketHandler
-
-        app = Flask(__name__)
-        sockets = {}
-
-        @app.route("/<username>", websocket=True)
-        def chat(username):
-            socket = request.environ["wsgi.websocket"]
-            sockets[username] = socket
+            """
+        ): "report 2",
+        _chat(
+            """
             try:
                 while (text := socket.receive()) is not None:
                     for other in list(sockets.values()):
@@ -912,23 +911,10 @@ def _ask_what_was_missed(
             finally:
                 del sockets[username]
             return ""
-
-        WSGIServer(("127.0.0.1", port), app, handler_class=WebSocketHandler).serve_forever()
-        """: "report 3",
-        """
-        import json
-
-        from flask import Flask, request
-        from gevent.pywsgi import WSGIServer
-        from geventwebsocket.handler import WebSocketHandler
-
-        app = Flask(__name__)
-        sockets = {}
-
-        @app.route("/<username>")
-        def chat(username):
-            socket = request.environ["wsgi.websocket"]
-            sockets[username] = socket
+            """
+        ): "report 3",
+        _chat(
+            """
             try:
                 while (text := socket.receive()) is not None:
                     line = json.dumps({"username": username, "msg": json.loads(text)["msg"]})
@@ -938,23 +924,10 @@ def _ask_what_was_missed(
             finally:
                 del sockets[username]
             return ""
-
-        WSGIServer(("127.0.0.1", port), app, handler_class=WebSocketHandler).serve_forever()
-        """: "report 1",
-        """
-        import json
-
-        from flask import Flask, request
-        from gevent.pywsgi import WSGIServer
-        from geventwebsocket.handler import WebSocketHandler
-
-        app = Flask(__name__)
-        sockets = {}
-
-        @app.route("/<username>", websocket=True)
-        def chat(username):
-            socket = request.environ["wsgi.websocket"]
-            sockets[username] = socket
+            """
+        ).replace(", websocket=True", ""): "report 1",
+        _chat(
+            """
             try:
                 while (text := socket.receive()) is not None:
                     line = json.dumps({"username": username, "msg": json.loads(text)["msg"]})
@@ -963,24 +936,11 @@ def _ask_what_was_missed(
             finally:
                 del sockets[username]
             return ""
-
-        WSGIServer(("127.0.0.1", port), app, handler_class=WebSocketHandler).serve_forever()
-        """: "expected [] at 韩雪",
+            """
+        ): "expected [] at 韩雪",
         "pass": "the program ended",
-        """
-        import json
-
-        from flask import Flask, request
-        from gevent.pywsgi import WSGIServer
-        from geventwebsocket.handler import WebSocketHandler
-
-        app = Flask(__name__)
-        sockets = {}
-
-        @app.route("/<username>", websocket=True)
-        def chat(username):
-            socket = request.environ["wsgi.websocket"]
-            sockets[username] = socket
+        _chat(
+            """
             try:
                 while True:
                     msg = json.loads(socket.receive())["msg"]
@@ -990,23 +950,10 @@ def _ask_what_was_missed(
                             other.send(line)
             finally:
                 del sockets[username]
-
-        WSGIServer(("127.0.0.1", port), app, handler_class=WebSocketHandler).serve_forever()
-        """: "printed a traceback: TypeError",
-        """
-        import json
-
-        from flask import Flask, request
-        from gevent.pywsgi import WSGIServer
-        from geventwebsocket.handler import WebSocketHandler
-
-        app = Flask(__name__)
-        sockets = {}
-
-        @app.route("/<username>", websocket=True)
-        def chat(username):
-            socket = request.environ["wsgi.websocket"]
-            sockets[username] = socket
+            """
+        ): "printed a traceback: TypeError",
+        _chat(
+            """
             try:
                 while (text := socket.receive()) is not None:
                     line = json.dumps({"username": username, "msg": json.loads(text)["msg"]})
@@ -1016,23 +963,10 @@ def _ask_what_was_missed(
             finally:
                 del sockets[username]
             return ""
-
-        WSGIServer(("127.0.0.1", port), app, handler_class=WebSocketHandler).serve_forever()
-        """: "somebody came in while a message was being sent",
-        """
-        import json
-
-        from flask import Flask, request
-        from gevent.pywsgi import WSGIServer
-        from geventwebsocket.handler import WebSocketHandler
-
-        app = Flask(__name__)
-        sockets = {}
-
-        @app.route("/<username>", websocket=True)
-        def chat(username):
-            socket = request.environ["wsgi.websocket"]
-            sockets[username] = socket
+            """
+        ): "somebody came in while a message was being sent",
+        _chat(
+            """
             while (text := socket.receive()) is not None:
                 line = json.dumps({"username": username, "msg": json.loads(text)["msg"]})
                 for other in list(sockets.values()):
@@ -1042,23 +976,10 @@ def _ask_what_was_missed(
                     except Exception:
                         pass
             return ""
-
-        WSGIServer(("127.0.0.1", port), app, handler_class=WebSocketHandler).serve_forever()
-        """: "keeps something of each",
-        """
-        import json
-
-        from flask import Flask, request
-        from gevent.pywsgi import WSGIServer
-        from geventwebsocket.handler import WebSocketHandler
-
-        app = Flask(__name__)
-        sockets = {}
-
-        @app.route("/<username>", websocket=True)
-        def chat(username):
-            socket = request.environ["wsgi.websocket"]
-            sockets[username] = socket
+            """
+        ): "keeps something of each",
+        _chat(
+            """
             try:
                 while (text := socket.receive()) is not None:
                     msg = json.loads(text)["msg"]
@@ -1069,21 +990,10 @@ def _ask_what_was_missed(
             finally:
                 del sockets[username]
             return ""
-
-        WSGIServer(("127.0.0.1", port), app, handler_class=WebSocketHandler).serve_forever()
-        """: "'type': 'message'",
-        """
-        from flask import Flask, request
-        from gevent.pywsgi import WSGIServer
-        from geventwebsocket.handler import WebSocketHandler
-
-        app = Flask(__name__)
-        sockets = {}
-
-        @app.route("/<username>", websocket=True)
-        def chat(username):
-            socket = request.environ["wsgi.websocket"]
-            sockets[username] = socket
+            """
+        ): "'type': 'message'",
+        _chat(
+            """
             try:
                 while (text := socket.receive()) is not None:
                     line = json.dumps({"username": username, "msg": json.loads(text)["msg"]})
@@ -1093,9 +1003,8 @@ def _ask_what_was_missed(
             finally:
                 del sockets[username]
             return ""
-
-        WSGIServer(("127.0.0.1", port), app, handler_class=WebSocketHandler).serve_forever()
-        """: "name 'json' is not defined",
+            """
+        ).replace("import json\n\n", ""): "name 'json' is not defined",
     },
     also_right=(
         """

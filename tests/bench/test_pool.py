@@ -97,6 +97,17 @@ def test_unfair_turns_are_missed_targets():
     assert "most / least served" in text[0]
 
 
+def test_the_price_of_the_order_is_said():
+    fair = figures().fairness
+    slow, quick = [Turns([[0.05] * 10] * 64, 1.0)], [Turns([[0.05] * 30] * 32 + [[0.05]] * 32, 1.0)]
+    turns = {**fair.turns, HELPER: slow, POOLED: quick}
+    found = report.targets(figures(fairness=parts.Fairness(turns, sample(0.005))))
+    [why] = [target.why for target in found if target.text.endswith(f"than {POOLED}'s")]
+    # 640 of the 1,200 turns that six connections do in a second.
+    assert "reaches 53% (53%-53%) of what 6 connections allow" in why
+    assert "most served caller gets 30 x the turns of the least served, MysqlHelp's 1.00 x" in why
+
+
 def test_a_peer_that_is_missing_leaves_a_target_open_and_is_named():
     found = figures(slow_network={FLOOR: sample(1500), HELPER: sample(1400)})
     for rates in found.selects.values():

@@ -1,4 +1,4 @@
-"""A benchmark as a process, and what it leaves behind."""
+"""A benchmark as a process, and what it leaves behind; and which of its targets are missed."""
 
 import os
 import subprocess
@@ -46,3 +46,12 @@ def has_server(mark):
     """Whether a bench with this mark has a server running."""
     lines = map(command_line, processes(mark))
     return any("--port" in line or "server.js" in line for line in lines)
+
+
+def check_missed(targets, words):
+    """Check that the missed targets are those with these words in their texts, in this order; return them."""
+    found = [target for target in targets if target.reached is False]
+    assert len(found) == len(words)
+    assert all(word in target.text for word, target in zip(words, found, strict=True))
+    assert all("MISSED" in str(target) for target in found)
+    return found

@@ -494,14 +494,7 @@ def test_keyboard_only(shared, visit):
 
 def test_enter_that_confirms_chinese_does_not_send(shared, visit):
     reader = visit(shared("chat").page).join("拼音")
-    reader.message.focus()
-    method = reader.page.context.new_cdp_session(reader.page)
-    method.send(
-        "Input.imeSetComposition", {"text": "ni hao", "selectionStart": 6, "selectionEnd": 6}
-    )
-    reader.page.keyboard.press("Enter")
-    method.send("Input.insertText", {"text": "你好"})
-    expect(reader.message).to_have_value(re.compile("你好"))
+    reader.type_by_sound("ni hao", "你好")
     expect(reader.log.get_by_text("ni hao")).to_have_count(0)
     reader.message.press("Enter")
     reader.sees("你好", "我")

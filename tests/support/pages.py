@@ -81,6 +81,18 @@ class ChatPage:
         self.message.fill(text)
         self.message.press("Enter")
 
+    def type_by_sound(self, letters, text):
+        """Type with an input method: the letters of the sounds, and Enter, which confirms the text for them."""
+        self.message.focus()
+        method = self.page.context.new_cdp_session(self.page)
+        end = len(letters)
+        method.send(
+            "Input.imeSetComposition", {"text": letters, "selectionStart": end, "selectionEnd": end}
+        )
+        self.page.keyboard.press("Enter")
+        method.send("Input.insertText", {"text": text})
+        expect(self.message).to_have_value(re.compile(text))
+
     def lines(self, text):
         """All lines with exactly this text."""
         exactly = self.page.get_by_text(text, exact=True)

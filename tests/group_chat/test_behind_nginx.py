@@ -1,11 +1,9 @@
 """The finished room behind a real nginx, as deploy/nginx.conf sets it up: TLS, a path prefix, two processes."""
 
 import json
-import re
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
@@ -14,7 +12,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from course.database.redis_server import RedisServer
 from demos.group_chat.rules.limits import REQUESTS
 from tests.group_chat.rich import Page, fresh, refusal
-from tests.support.nginx import IDLE, Proxy
+from tests.support.nginx import IDLE, Proxy, needed
 from tests.support.servers import Servers
 from tests.support.tools import tool
 from tests.support.waiting import all_at_once
@@ -49,16 +47,7 @@ def join(proxy, name, **options):
 
 
 def test_the_page_and_all_that_it_needs_lie_below_the_prefix(proxy):
-    page = proxy.get("/ws")
-    assert (page.status, page.headers.get_content_type()) == (200, "text/html")
-    needed = re.findall(r'(?:src|href)="([^"]+)"', page.body)
-    kinds = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
-    assert {Path(path).suffix for path in needed} == kinds.keys()
-    for path in needed:
-        file = proxy.get(f"/{path}")
-        kind = kinds[Path(path).suffix]
-        assert (file.status, file.headers.get_content_type()) == (200, kind), path
-        assert file.body
+    assert needed(proxy, proxy.get("/ws")) == {".js", ".css", ".svg"}
     assert proxy.get("").headers["Location"] == "/chat-room/"
     assert proxy.get("/").headers["Location"] == "ws"  # relative, so it stays below the prefix
     assert proxy.get("/chat").status == 200

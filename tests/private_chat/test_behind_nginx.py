@@ -8,7 +8,6 @@ import re
 import secrets
 import time
 from contextlib import suppress
-from pathlib import Path
 
 import pymysql
 import pytest
@@ -20,7 +19,7 @@ from course.database.redis_server import RedisServer
 from course.ground import place
 from demos.pool_demo.settings import connect_args
 from demos.private_chat.in_redis.switchboard import KEYS
-from tests.support.nginx import IDLE, Proxy
+from tests.support.nginx import IDLE, Proxy, needed
 from tests.support.pages import BROKEN
 from tests.support.servers import Servers
 from tests.support.tools import tool
@@ -96,17 +95,8 @@ def pair(server):
 
 def test_the_pages_and_all_that_they_need_lie_below_the_prefix(proxy):
     ann = newcomer(proxy)
-    kinds = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
     for path in ("/login", "/register", "/single"):
-        page = ann.get(path)
-        assert (page.status, page.headers.get_content_type()) == (200, "text/html")
-        needed = re.findall(r'(?:src|href)="([^"#]+\.\w+)"', page.body)
-        assert {".css", ".svg"} <= {Path(name).suffix for name in needed}
-        for name in needed:
-            file = proxy.get(f"/{name}")
-            kind = kinds[Path(name).suffix]
-            assert (file.status, file.headers.get_content_type()) == (200, kind), name
-            assert file.body
+        assert needed(proxy, ann.get(path)) >= {".css", ".svg"}
     assert proxy.get("").headers["Location"] == "/messenger/"
     assert proxy.get("/").headers["Location"] == "/messenger/single"
     assert stranger(proxy).get("/single").headers["Location"] == "login"

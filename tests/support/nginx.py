@@ -17,6 +17,7 @@ import ssl
 import subprocess
 from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 from cryptography import x509
@@ -32,6 +33,9 @@ from tests.support.waiting import eventually
 
 IDLE = 3.0  # seconds of silence after which this nginx closes a socket
 UPSTREAMS = {"chat-room": "group_chat", "messenger": "messenger"}  # by the prefix they are found at
+
+# What a page's files are sent as.
+KINDS = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 
 # What a distribution has in its nginx.conf, with all files in a folder of the test's own.
 MAIN = """
@@ -196,6 +200,18 @@ class Tunnel(Proxy):
 
         self._run(nginx, folder, prefix, configuration)
         self.origin = f"https://{name}"
+
+
+def needed(proxy, page):
+    """Check that all files that a page needs come through the proxy; return the endings of their names."""
+    assert (page.status, page.headers.get_content_type()) == (200, "text/html")
+    names = re.findall(r'(?:src|href)="([^"#]+\.\w+)"', page.body)
+    for name in names:
+        file = proxy.get(f"/{name}")
+        kind = KINDS[Path(name).suffix]
+        assert (file.status, file.headers.get_content_type()) == (200, kind), name
+        assert file.body
+    return {Path(name).suffix for name in names}
 
 
 def _servers(prefix, doors):

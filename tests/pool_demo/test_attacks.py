@@ -106,22 +106,22 @@ def test_what_would_end_a_transaction_is_refused_before_it_does(small, ask, proc
     assert ages(ask) == [24, 23, 25]
 
 
-def test_a_block_goes_on_after_a_refusal_as_one_transaction(small, ask, procedures):
+@pytest.mark.parametrize(
+    ("sql", "error"),
+    [
+        ("call commit_and_begin()", pymysql.ProgrammingError),  # it is refused
+        (
+            "insert into student(id, name, age, gender) values (1, 'x', 1, 'x')",
+            pymysql.IntegrityError,
+        ),
+    ],
+)
+def test_a_block_goes_on_after_an_error_that_undoes_nothing(small, ask, procedures, sql, error):
     db = small()
     with db.transaction():
         db.execute(AGE, (-5, 1))
-        with pytest.raises(pymysql.ProgrammingError):
-            db.execute("call commit_and_begin()")
-        db.execute(AGE, (5, 2))
-    assert ages(ask) == [19, 28, 25]
-
-
-def test_a_block_goes_on_after_an_error_that_undoes_nothing(small, ask):
-    db = small()
-    with db.transaction():
-        db.execute(AGE, (-5, 1))
-        with pytest.raises(pymysql.IntegrityError):
-            db.execute("insert into student(id, name, age, gender) values (1, 'x', 1, 'x')")
+        with pytest.raises(error):
+            db.execute(sql)
         db.execute(AGE, (5, 2))
     assert ages(ask) == [19, 28, 25]
 

@@ -8,5 +8,5 @@ shared_pages = Blueprint(
     "demos.group_chat",
     static_folder="static",
     static_url_path="/static/group_chat",
-    template_folder="templates",  # base.html
+    template_folder="templates",  # base.html, conversation.html, parts.html
 )

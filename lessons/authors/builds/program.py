@@ -16,11 +16,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from textwrap import indent
 from typing import Any
 
 import psutil
 from websockets.sync.client import ClientConnection
 
+from course.build import Mutant
 from course.database.keeper import free_port
 from course.demo import Answer, ask, open_ws
 from course.exercise import Wrong, expect
@@ -33,6 +35,7 @@ LOCK_TIME = 10.0  # seconds until a statement has come to a locked table
 PAUSE = 0.02  # seconds between two looks
 OURS = ("demos", "course", "lessons")  # packages that do what a student builds
 NOTING = Path(__file__).parent / "noting"  # what every Python of the program loads at its start
+MAIN = "    parser ="  # the begin of the first line that our solutions run as programs
 TRACEBACK = "Traceback (most recent call last)"
 LOOPBACK = ("127.", "::1", "::ffff:127.")
 
@@ -251,6 +254,11 @@ def serving(file: Path, may_use: str = "") -> Iterator[Program]:
         yield program
     finally:
         program.close()
+
+
+def begins_with(code: str, says: str) -> Mutant:
+    """Return our solution as a program that runs these lines of code before it serves."""
+    return Mutant([(MAIN, f"{indent(code, '    ')}\n{MAIN}")], says)
 
 
 def until(condition: Callable[[], object], seconds: float) -> bool:

@@ -21,7 +21,7 @@ from course.exercise import Wrong, expect
 from demos.group_chat.clients import faults
 from demos.group_chat.clients.counting import FRAME, join
 from demos.group_chat.clients.faults import clients, is_alive, say
-from lessons.authors.builds.program import Program, serving, until
+from lessons.authors.builds.program import Program, begins_with, serving, until
 
 PATIENCE = 5.0  # seconds for a line to arrive
 ONE, TWO, THREE = "韩雪", "舒畅", "唐嫣"
@@ -225,6 +225,8 @@ def come_back(chat: Program, name: str, others: ClientConnection, how: str) -> N
 
 
 LEFT = "she left"
+# The command that starts the finished chat.
+FINISHED = "[sys.executable, '-m', 'demos.group_chat.chat', *sys.argv[1:]]"
 
 
 @stairs.goal(
@@ -234,58 +236,21 @@ LEFT = "she left"
     mutant=[('("127.0.0.1", port)', '("0.0.0.0", port)')],
     says="listens at 0.0.0.0",
     also=[
-        Mutant(
-            [
-                ("import json\n", "import json\nimport socket\n"),
-                (
-                    "    WSGIServer(",
-                    "    other = socket.create_server(('0.0.0.0', 0))\n    WSGIServer(",
-                ),
-            ],
-            says="listens at 0.0.0.0",
+        begins_with(
+            "import socket\nother = socket.create_server(('0.0.0.0', 0))", says="listens at 0.0.0.0"
         ),
-        Mutant(
-            [
-                ("import json\n", "import json\nimport signal\n"),
-                ("    WSGIServer(", "    signal.signal(15, signal.SIG_IGN)\n    WSGIServer("),
-            ],
-            says="does not end within",
-        ),
-        Mutant(
-            [("import gevent\n", "import gevent\nimport demos.group_chat.chat\n")],
-            says="your file imports demos.group_chat.chat",
-        ),
-        Mutant(
-            [
-                ("import json\n", "import json\nimport os\nimport sys\n"),
-                (
-                    "    WSGIServer(",
-                    "    line = [sys.executable, '-m', 'demos.group_chat.chat', f'--port={port}']\n"
-                    "    os.execv(line[0], line)\n    WSGIServer(",
-                ),
-            ],
+        begins_with("import signal\nsignal.signal(15, signal.SIG_IGN)", says="does not end within"),
+        begins_with("import demos.group_chat.chat", says="your file imports demos.group_chat.chat"),
+        begins_with(
+            f"import os, sys\nos.execv(sys.executable, {FINISHED})",
             says="your program uses demos.group_chat",
         ),
-        Mutant(
-            [
-                ("import json\n", "import json\nimport subprocess\nimport sys\n"),
-                (
-                    "    WSGIServer(",
-                    "    line = [sys.executable, '-m', 'demos.group_chat.chat', f'--port={port}']\n"
-                    "    subprocess.run(line)\n    WSGIServer(",
-                ),
-            ],
+        begins_with(
+            f"import subprocess, sys\nsubprocess.run({FINISHED})",
             says="your program uses demos.group_chat",
         ),
-        Mutant(
-            [
-                ("import json\n", "import json\nimport runpy\n"),
-                (
-                    "    WSGIServer(",
-                    "    runpy.run_module('demos.group_chat.chat', None, '__main__')\n"
-                    "    WSGIServer(",
-                ),
-            ],
+        begins_with(
+            "import runpy\nrunpy.run_module('demos.group_chat.chat', None, '__main__')",
             says="your program uses demos.group_chat",
         ),
     ],

@@ -3,6 +3,7 @@
 import sys
 
 from course.build import Mutant
+from lessons.authors.builds.program import begins_with
 
 STORED = "            (sender.id, friend.id, client_id, msg),"
 RETURNED = f"{STORED}\n        )\n        return int(number), True"
@@ -30,25 +31,10 @@ def _sends_inside(who: str) -> Mutant:
 
 
 LETS_USERS_IN = [
-    Mutant(
-        [
-            (
-                "from demos.pool_demo.mysqlhelp",
-                "import demos.private_chat.friends\nfrom demos.pool_demo.mysqlhelp",
-            )
-        ],
-        "imports demos.private_chat.friends",
-    ),
-    Mutant(
-        [
-            (
-                "    parser = argparse",
-                "    import runpy\n"
-                "    runpy.run_module('demos.private_chat.step5_offline', None, '__main__')\n"
-                "    parser = argparse",
-            )
-        ],
-        "your program uses demos.private_chat",
+    begins_with("import demos.private_chat.friends", says="imports demos.private_chat.friends"),
+    begins_with(
+        "import runpy\nrunpy.run_module('demos.private_chat.step5_offline', None, '__main__')",
+        says="your program uses demos.private_chat",
     ),
     Mutant([(", handler_class=WebSocketHandler", "")], "handler_class=WebSocketHandler"),
     Mutant(

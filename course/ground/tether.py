@@ -47,14 +47,16 @@ def start(
     return subprocess.Popen(watched, pass_fds=(pipe, *more.pop("pass_fds", ())), **more)
 
 
-def end(process: subprocess.Popen[Any], seconds: float) -> None:
-    """Ask a process to end; end it if that takes longer than `seconds`."""
+def end(process: subprocess.Popen[Any], seconds: float) -> bool:
+    """Ask a process to end; end it if that takes longer than `seconds`, and return False."""
     process.terminate()
     try:
         process.wait(seconds)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
+        return False
+    return True
 
 
 def _die_with(parent: int, last_signal: int) -> None:

@@ -125,18 +125,13 @@ class Program:
 
     def end(self) -> str:
         """End it with SIGTERM, and what it started; return a sentence if SIGTERM was not enough."""
-        process, self._ours = self.process, True
-        if process is None:
+        self._ours = True
+        if self.process is None:
             return ""
-        with suppress(ProcessLookupError):
-            process.terminate()
-        try:
-            process.wait(STOP_TIME)
-        except subprocess.TimeoutExpired:
-            self._kill_group()
-            process.wait()
+        in_time, left = tether.end(self.process, STOP_TIME), self._kill_group()
+        if not in_time:
             return f"the program does not end within {STOP_TIME:g} s of SIGTERM"
-        return "the program ended and left processes behind" if self._kill_group() else ""
+        return "the program ended and left processes behind" if left else ""
 
     def close(self) -> None:
         """End it, and forget what it wrote."""

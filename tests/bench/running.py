@@ -1,4 +1,4 @@
-"""A benchmark as a process, and what it leaves behind; and which of its targets are missed."""
+"""A benchmark as a process, and what it leaves behind; its missed targets, and its last report."""
 
 import os
 import subprocess
@@ -6,6 +6,7 @@ import sys
 
 import psutil
 
+from bench.program import RESULTS
 from course.ground.place import ROOT
 from tests.support.processes import command_line
 
@@ -55,3 +56,11 @@ def check_missed(targets, words):
     assert all(word in target.text for word, target in zip(words, found, strict=True))
     assert all("MISSED" in str(target) for target in found)
     return found
+
+
+def check_last_report(name, contenders):
+    """Check that the last report of a benchmark is of a whole run, and has these contenders."""
+    text = (RESULTS / f"{name}.md").read_text("utf-8")
+    assert [one for one in contenders if one not in text] == []
+    assert "too short to believe" not in text
+    assert (RESULTS / f"{name}.svg").exists()

@@ -64,10 +64,6 @@ def figures(**changes):
     return replace(found, **changes)
 
 
-def talks(name, one):
-    return figures().talks | {name: [one]}
-
-
 def test_good_figures_reach_every_target():
     assert {target.reached for target in targets.targets(figures())} == {True}
 
@@ -75,8 +71,8 @@ def test_good_figures_reach_every_target():
 @pytest.mark.parametrize(
     ("changes", "missed"),
     [
-        ({"talks": talks(COMMIT_EACH, talk(501))}, ["10 x"] * 2),
-        ({"talks": talks(CEILING, talk(10001))}, ["50% of"] * 2),
+        ({"talks": figures().talks | {COMMIT_EACH: [talk(501)]}}, ["10 x"] * 2),
+        ({"talks": figures().talks | {CEILING: [talk(10001)]}}, ["50% of"] * 2),
         ({"paced": {MESSENGER: [paced(0.051, 0.051)]}}, ["p99 under 50", "log in: p99 under 50"]),
         ({"paced": {MESSENGER: [paced(0.01, 0.016)]}}, ["do not slow"]),
     ],
@@ -88,7 +84,7 @@ def test_a_figure_that_falls_short_is_a_missed_target(changes, missed):
 
 def test_a_missed_target_says_why_and_only_that_one(monkeypatch):
     monkeypatch.setattr("os.cpu_count", lambda: 2)
-    says = written(figures(talks=talks(CEILING, talk(10001))))
+    says = written(figures(talks=figures().talks | {CEILING: [talk(10001)]}))
     assert "; 100 pairs, 8 in flight" not in says
     # 100 and 50 µs, and half of the load client's time for 5,000 messages: 250 µs on two cores
     assert f"- 100 pairs, 1 in flight: at least 50% of “{CEILING}”: a message takes 100 µs" in says
@@ -104,7 +100,7 @@ def test_what_is_missing_leaves_targets_open_and_is_named():
 
 
 def test_a_busy_load_client_is_marked():
-    found = figures(talks=talks(MESSENGER, talk(5000, busy=0.96)))
+    found = figures(talks=figures().talks | {MESSENGER: [talk(5000, busy=0.96)]})
     assert "| the messenger | 5000 * |" in written(found)
     limited = [t for t in targets.targets(found) if "limited by" in t.measured]
     assert len(limited) == 4

@@ -98,7 +98,8 @@ async def member(url: str, name: str, since: str = "") -> AsyncIterator[ClientCo
     async with connect(
         address, subprotocols=[Subprotocol(RICH)], proxy=None, max_queue=None, ping_interval=None
     ) as connection:
-        await asyncio.wait_for(connection.recv(), PATIENCE)
+        async with asyncio.timeout(PATIENCE):
+            await connection.recv()
         yield connection
 
 
@@ -150,15 +151,21 @@ async def open_raw(url: str, path: str, window: int = 0) -> socket.socket:
     return plain
 
 
+async def take_all(plain: socket.socket, silence: float) -> None:
+    """Take what comes, until the end or so many seconds of silence."""
+    loop = asyncio.get_running_loop()
+    with contextlib.suppress(TimeoutError):
+        while True:
+            async with asyncio.timeout(silence):
+                if not await loop.sock_recv(plain, 1 << 20):
+                    break
+
+
 async def come_back(url: str, number: int) -> None:
     """Come in as a page that has missed all, take what it gets, and do it again."""
-    loop = asyncio.get_running_loop()
     while True:
         with contextlib.suppress(OSError), await open_raw(url, f"back{number}?since=x") as plain:
-            size = 0
-            with contextlib.suppress(TimeoutError):
-                while data := await asyncio.wait_for(loop.sock_recv(plain, 1 << 20), 0.05):
-                    size += len(data)
+            await take_all(plain, 0.05)
         await asyncio.sleep(0.01)
 
 
@@ -200,9 +207,7 @@ async def talk_and_leave(url: str, number: int) -> None:
             await loop.sock_sendall(plain, line * 30)
             await asyncio.sleep(0.05)
             await loop.sock_sendall(plain, wire.frame(wire.BYE, b""))
-            with contextlib.suppress(TimeoutError):
-                while await asyncio.wait_for(loop.sock_recv(plain, 1 << 20), 0.2):
-                    pass
+            await take_all(plain, 0.2)
 
 
 @dataclass(frozen=True)

@@ -231,7 +231,8 @@ def test_a_classroom_behind_one_address_is_not_held_back(shared):
                 for client in clients:
                     types = [""]
                     while types.count("ack") < 2:
-                        types.append(json.loads(await asyncio.wait_for(client.recv(), 20))["type"])
+                        async with asyncio.timeout(20):
+                            types.append(json.loads(await client.recv())["type"])
                     assert "error" not in types
 
     asyncio.run(lesson())

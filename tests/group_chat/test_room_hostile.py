@@ -196,7 +196,8 @@ def test_many_joins_and_leaves_are_announced_in_batches_and_leave_nothing_behind
             # Who came in the middle knows everybody as well, those before and those after.
             roster = set()
             while len(roster) <= count:
-                frame = json.loads(await asyncio.wait_for(clients[count // 2].recv(), 60))
+                async with asyncio.timeout(60):
+                    frame = json.loads(await clients[count // 2].recv())
                 roster |= {*frame.get("roster", ()), *frame.get("joined", ())}
             # Who is still being shown the history does not count yet.
             assert await asyncio.to_thread(are_connected, chat, count + 1)

@@ -112,7 +112,9 @@ class Writer:
 
     async def _hear(self, socket):
         while True:
-            frame = json.loads(await asyncio.wait_for(socket.recv(), 20))
+            # wait_for of Python 3.11 forgets that it was cancelled if a frame comes at that moment.
+            async with asyncio.timeout(20):
+                frame = json.loads(await socket.recv())
             if frame["type"] == "message":
                 self._take(frame)
             elif frame["type"] == "error":
@@ -136,7 +138,8 @@ class Writer:
             self._answered.clear()
             self._refused = False
             await socket.send(json.dumps(self.outbox[0]))
-            await asyncio.wait_for(self._answered.wait(), ANSWERED)
+            async with asyncio.timeout(ANSWERED):
+                await self._answered.wait()
             await asyncio.sleep(1.0 if self._refused else PACE)
 
     async def _report(self, socket):

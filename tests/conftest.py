@@ -5,6 +5,7 @@ The student's server and data are never touched. Each xdist worker has a databas
 """
 
 import fcntl
+import gc
 import os
 import signal
 import subprocess
@@ -84,7 +85,12 @@ def pytest_collection() -> Iterator[object]:
     """Let the workers of a run collect in turns: the first one compiles all tests, and the others read that."""
     with Path(__file__).open() as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        return (yield)
+        gc.disable()
+        try:
+            return (yield)
+        finally:
+            gc.freeze()
+            gc.enable()
 
 
 def _leaves_out(config: pytest.Config) -> bool:

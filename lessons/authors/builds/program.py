@@ -9,6 +9,7 @@ import ast
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -98,23 +99,18 @@ class Program:
             start_new_session=True,  # what it starts is in its group, and ends with it
         )
         deadline = time.monotonic() + START_TIME
-        while self.port not in [port for _, port in self._listens()]:
+        while not (self._answers() and self.port in self._expect_loopback()):
             if self.process.poll() is not None:
                 raise Wrong(
                     self.trouble(missed=True) or "the program ended at once, without a word"
                 )
             if time.monotonic() > deadline:
+                self._expect_loopback()
                 raise Wrong(
                     f"expected that it listens on port {self.port} (--port), after "
                     f"{START_TIME:g} s nothing listens there"
                 )
             time.sleep(PAUSE)
-        for host, port in self._listens():
-            if not host.startswith(LOOPBACK):
-                raise Wrong(
-                    f"expected a server at 127.0.0.1, it listens at {host}, port {port}, which "
-                    "lets in everybody in your network"
-                )
 
     def kill(self) -> None:
         """End it at once, as a crash or a power cut does."""
@@ -216,17 +212,30 @@ class Program:
                 size += one.memory_full_info().uss
         return size / 1e6
 
-    def _listens(self) -> list[tuple[str, int]]:
-        """Return the addresses and ports at which it, or a process that it started, listens."""
-        found = []
+    def _answers(self) -> bool:
+        """Say whether somebody listens at its port: sooner known than where it listens."""
+        for host in ("127.0.0.1", "::1"):
+            with suppress(OSError), socket.create_connection((host, self.port), START_TIME):
+                return True
+        return False
+
+    def _expect_loopback(self) -> list[int]:
+        """Return the ports at which it, or a process that it started, listens.
+
+        Raises Wrong: it listens at an address that others reach.
+        """
+        ports = []
         for one in self._family():
             with suppress(psutil.Error):
-                found += [
-                    (there.laddr.ip, there.laddr.port)
-                    for there in one.net_connections(kind="tcp")
-                    if there.status == psutil.CONN_LISTEN
-                ]
-        return found
+                for there in one.net_connections(kind="tcp"):
+                    if there.status == psutil.CONN_LISTEN:
+                        ports.append(there.laddr.port)
+                        expect(
+                            there.laddr.ip.startswith(LOOPBACK),
+                            f"expected a server at 127.0.0.1, it listens at {there.laddr.ip}, "
+                            f"port {ports[-1]}, which lets in everybody in your network",
+                        )
+        return ports
 
     def _kill_group(self) -> bool:
         """Kill whatever is left of its process group; say whether there was anything."""

@@ -228,13 +228,15 @@ class Program:
         for one in self._family():
             with suppress(psutil.Error):
                 for there in one.net_connections(kind="tcp"):
-                    if there.status == psutil.CONN_LISTEN:
-                        ports.append(there.laddr.port)
-                        expect(
-                            there.laddr.ip.startswith(LOOPBACK),
-                            f"expected a server at 127.0.0.1, it listens at {there.laddr.ip}, "
-                            f"port {ports[-1]}, which lets in everybody in your network",
-                        )
+                    if there.status != psutil.CONN_LISTEN:
+                        continue
+                    host, port = there.laddr
+                    expect(
+                        host.startswith(LOOPBACK),
+                        f"expected a server at 127.0.0.1, it listens at {host}, port {port}, which "
+                        "lets in everybody in your network",
+                    )
+                    ports.append(port)
         return ports
 
     def _kill_group(self) -> bool:

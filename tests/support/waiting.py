@@ -9,7 +9,7 @@ def eventually(condition, seconds=20.0):
     deadline, pause = time.monotonic() + seconds, 0.005
     while not (value := condition()) and time.monotonic() < deadline:
         time.sleep(pause)
-        pause = min(0.05, pause * 1.2)  # what takes longer is looked at less often
+        pause = min(0.1, pause * 1.2)  # what takes longer is looked at less often
     return value
 
 

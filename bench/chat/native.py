@@ -1,4 +1,4 @@
-"""What the chat benchmark needs of C: two sources, compiled when needed, and one system call.
+"""What the chat benchmark needs of C: two sources, compiled when needed.
 
 Only the benchmark's two ends are in C: the load client, so that it is not what is measured, and the
 floor. Nothing that takes part depends on a compiler.
@@ -8,15 +8,11 @@ import ctypes
 import hashlib
 import os
 import shutil
-import signal
 import subprocess
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 
 from demos.pool_demo.settings import ROOT
-
-_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 class NoCompilerError(Exception):
@@ -50,15 +46,3 @@ def library(source: Path) -> ctypes.CDLL:
                 raise NoCompilerError(f"{Path(compiler).name} cannot compile {source.name}")
             new.replace(target)
     return ctypes.CDLL(str(target))
-
-
-def die_with_parent() -> Callable[[], None]:
-    """Return a `preexec_fn` for Popen: Linux kills the child when this process ends."""
-    parent, prctl = os.getpid(), ctypes.CDLL(None).prctl
-
-    def ask_kernel() -> None:
-        prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-        if os.getppid() != parent:  # it ended before the kernel was asked
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    return ask_kernel

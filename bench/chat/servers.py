@@ -16,7 +16,8 @@ from pathlib import Path
 import psutil
 
 from bench.chat.load.joining import LoadError
-from bench.chat.native import NoCompilerError, die_with_parent, library, state
+from bench.chat.native import NoCompilerError, library, state
+from course.ground import tether
 from demos.pool_demo.settings import ROOT
 
 ROOM, RICH, SOURCE = "the room", "the room, rich format", "source's loop"
@@ -108,14 +109,13 @@ class Contender:
             LoadError: the block's own, with what the server complained of last.
         """
         with tempfile.TemporaryFile("w+") as output:
-            process = subprocess.Popen(
+            process = tether.start(
                 self.command(),
                 cwd=ROOT,
                 env={**os.environ, "PYTHONUTF8": "1"},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                preexec_fn=die_with_parent(),
             )
             try:
                 yield Server(process.pid, *_address(process, output.fileno()))

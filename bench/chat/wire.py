@@ -13,15 +13,16 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
+from typing import IO
 from urllib.request import urlopen
 
 from bench import program
 from bench.chat.load.crowd import Crowd, Delays, Rate
 from bench.chat.load.joining import LoadError
 from bench.chat.load.process import LoadClient
-from bench.chat.native import die_with_parent
 from bench.chat.servers import START_TIME, Server, ServerError, room
 from bench.chat.wire_people import People
+from course.ground import tether
 from demos.instruments.rounds import Sample, interleave, samples
 from demos.instruments.screen import table
 from demos.pool_demo.settings import ROOT
@@ -58,19 +59,17 @@ class Trial:
 @contextmanager
 def tap(url: str) -> Iterator[tuple[int, str]]:
     """Have a tap in front of a server, and read its lines; yields its process id and address."""
-    process = subprocess.Popen(
+    process = tether.start(
         [sys.executable, "-m", "demos.group_chat.wire_tap", "--to", url],
         cwd=ROOT,
         stdout=subprocess.PIPE,
-        encoding="utf-8",
-        preexec_fn=die_with_parent(),
     )
     assert process.stdout
     with process:
         try:
             limit = threading.Timer(START_TIME, process.kill)
             limit.start()
-            said = process.stdout.readline().split()
+            said = process.stdout.readline().decode().split()
             limit.cancel()
             if len(said) < 2:
                 raise ServerError("a tap does not start")
@@ -82,7 +81,7 @@ def tap(url: str) -> Iterator[tuple[int, str]]:
             process.kill()
 
 
-def _read(lines: Iterator[str]) -> None:
+def _read(lines: IO[bytes]) -> None:
     for _ in lines:
         pass
 

@@ -12,7 +12,7 @@ import select
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
@@ -21,6 +21,7 @@ PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 GLANCE = 0.2  # seconds between two looks of the watcher whether the command is still there
 
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _LIBC = ctypes.CDLL(None)  # looked up here: a child that has just been forked must not
 
 
@@ -39,8 +40,21 @@ def start(
         more: passed to `subprocess.Popen`.
     """
     if in_kernel:
-        ask = partial(_die_with, os.getpid(), last_signal)
-        return subprocess.Popen(command, preexec_fn=ask, **more)
+        # Python drops what a signal's handler raises while a process forks: Ctrl-C has to wait.
+        usual = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+        try:
+            ask = partial(_die_with, os.getpid(), last_signal, usual)
+            process = subprocess.Popen(command, preexec_fn=ask, **more)
+        except BaseException:
+            signal.pthread_sigmask(signal.SIG_SETMASK, usual)
+            raise
+        try:
+            signal.pthread_sigmask(signal.SIG_SETMASK, usual)
+        except BaseException:  # what waited: nobody would know of the process
+            process.kill()
+            process.wait()
+            raise
+        return process
     # By its file: the folder in which the command works may have no way to the course's modules.
     pipe = _pipe()
     watched = [sys.executable, "-I", __file__, str(pipe), str(int(last_signal)), *command]
@@ -59,11 +73,12 @@ def end(process: subprocess.Popen[Any], seconds: float) -> bool:
     return True
 
 
-def _die_with(parent: int, last_signal: int) -> None:
-    """Ask the kernel, in a child, for this signal when the parent ends."""
+def _die_with(parent: int, last_signal: int, usual: Iterable[int]) -> None:
+    """Ask the kernel, in a child, for this signal when the parent ends; block only the `usual` ones."""
     _LIBC.prctl(PR_SET_PDEATHSIG, last_signal, 0, 0, 0)
     if os.getppid() != parent:  # it died before the kernel was asked
         os.kill(os.getpid(), signal.SIGKILL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, usual)
 
 
 @functools.cache

@@ -1,10 +1,12 @@
 """A benchmark as a process, and what it leaves behind; its missed targets, and its last report."""
 
 import os
+import signal
 import subprocess
 import sys
 
 import psutil
+import pytest
 
 from bench.program import RESULTS
 from course.ground.place import ROOT
@@ -22,14 +24,24 @@ def bench(name, folder, mark, **environment):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         encoding="utf-8",
-        env={**os.environ, "PYTHONUTF8": "1", "BENCH_MARK": mark, **environment},
+        env={
+            **os.environ,
+            "PYTHONUTF8": "1",
+            "PYTHONFAULTHANDLER": "1",
+            "BENCH_MARK": mark,
+            **environment,
+        },
     )
 
 
 def ended(process, seconds=240):
-    """Wait until a benchmark has ended; return what it has written. One that does not end is killed."""
+    """Wait until a benchmark has ended; return what it has written. One that does not end fails, and says where it is."""
     try:
         return process.communicate(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        there = [command_line(pid) for pid in psutil.pids()]
+        process.send_signal(signal.SIGABRT)  # faulthandler writes where each thread is
+        pytest.fail(f"{process.args} does not end: {process.communicate()}; there are {there}")
     finally:
         process.kill()
 

@@ -76,7 +76,7 @@ def test_there_is_something_to_look_at():
         ("demos.private_chat", ["demos.instruments", "demos.pool_demo", "demos.group_chat"]),
         ("course", []),  # it starts demos as processes, and imports none
         ("lessons", ["demos", "course"]),
-        ("bench", ["demos"]),
+        ("bench", ["demos", "course.ground"]),
     ],
 )
 def test_a_folder_imports_only_what_lies_below_it(folder, allowed):

@@ -266,6 +266,29 @@ time.sleep(60)
     assert eventually(lambda: not alive(pid))
 
 
+def test_ctrl_c_while_a_child_starts_is_not_lost():
+    """What a handler raises while Python forks is dropped; here the signal comes at that very moment."""
+    if sys.platform != "linux":
+        pytest.skip("only on Linux is there work to do in a new child")
+    script = """
+import os, signal
+
+import psutil
+
+from course.ground import tether
+
+os.register_at_fork(before=lambda: os.kill(os.getpid(), signal.SIGINT))
+try:
+    tether.start(["sleep", "60"])
+except KeyboardInterrupt:
+    print("ended, with", len(psutil.Process().children()), "children")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=place.ROOT, capture_output=True, text=True, check=False
+    )
+    assert (done.stdout, done.stderr) == ("ended, with 0 children\n", "")
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_a_step_ends_with_its_command(course: Course, number: signal.Signals):
     if number == signal.SIGKILL and sys.platform != "linux":

@@ -305,7 +305,7 @@ class Template:
                 env={**_AT_FIRST, **(ENVIRONMENT_OF_A_KERNEL if kind == "kernel" else {})},
                 pass_fds=[other.fileno()],
                 stdin=subprocess.DEVNULL,
-                preexec_fn=_with(tether._die_with, os.getpid(), signal.SIGKILL),
+                preexec_fn=_with(tether._die_with, os.getpid(), signal.SIGKILL, ()),
             )
         self.line.settimeout(PATIENCE)
         assert self.line.recv(1) == b"+", "the template of the demos has not started"

@@ -8,7 +8,7 @@ from typing import Any, Concatenate, ParamSpec, Protocol, Self, TypeVar
 
 from bench.chat.load.crowd import Crowd
 from bench.chat.load.joining import LoadError
-from bench.chat.native import die_with_parent
+from course.ground import tether
 from demos.pool_demo.settings import ROOT
 
 P = ParamSpec("P")
@@ -28,13 +28,12 @@ class LoadClient:
 
     def __enter__(self) -> Self:
         """Start the process."""
-        self._process = subprocess.Popen(
+        self._process = tether.start(
             _COMMAND,
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             start_new_session=True,  # Ctrl-C is for us
-            preexec_fn=die_with_parent(),
         )
         return self
 

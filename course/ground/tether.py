@@ -40,25 +40,33 @@ def start(
         more: passed to `subprocess.Popen`.
     """
     if in_kernel:
-        # Python drops what a signal's handler raises while a process forks: Ctrl-C has to wait.
-        usual = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
-        try:
-            ask = partial(_die_with, os.getpid(), last_signal, usual)
-            process = subprocess.Popen(command, preexec_fn=ask, **more)
-        except BaseException:
-            signal.pthread_sigmask(signal.SIG_SETMASK, usual)
-            raise
-        try:
-            signal.pthread_sigmask(signal.SIG_SETMASK, usual)
-        except BaseException:  # what waited: nobody would know of the process
-            process.kill()
-            process.wait()
-            raise
-        return process
+        return _start_in_kernel(command, last_signal, **more)
     # By its file: the folder in which the command works may have no way to the course's modules.
     pipe = _pipe()
     watched = [sys.executable, "-I", __file__, str(pipe), str(int(last_signal)), *command]
     return subprocess.Popen(watched, pass_fds=(pipe, *more.pop("pass_fds", ())), **more)
+
+
+def _start_in_kernel(
+    command: Sequence[str | Path],
+    last_signal: int,
+    **more: Any,  # noqa: ANN401 - as above
+) -> subprocess.Popen[bytes]:
+    # Python drops what a signal's handler raises while a process forks: Ctrl-C has to wait.
+    usual = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+    try:
+        ask = partial(_die_with, os.getpid(), last_signal, usual)
+        process = subprocess.Popen(command, preexec_fn=ask, **more)
+    except BaseException:
+        signal.pthread_sigmask(signal.SIG_SETMASK, usual)
+        raise
+    try:
+        signal.pthread_sigmask(signal.SIG_SETMASK, usual)
+    except BaseException:  # what waited: nobody would know of the process
+        process.kill()
+        process.wait()
+        raise
+    return process
 
 
 def end(process: subprocess.Popen[Any], seconds: float) -> bool:

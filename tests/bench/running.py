@@ -41,7 +41,11 @@ def ended(process, seconds=240):
     except subprocess.TimeoutExpired:
         there = [command_line(pid) for pid in psutil.pids()]
         process.send_signal(signal.SIGABRT)  # faulthandler writes where each thread is
-        pytest.fail(f"{process.args} does not end: {process.communicate()}; there are {there}")
+        try:
+            said = process.communicate(timeout=20)
+        except subprocess.TimeoutExpired as error:  # somebody else holds its output
+            said = error.output, error.stderr
+        pytest.fail(f"{process.args} does not end: {said}; there are {there}")
     finally:
         process.kill()
 

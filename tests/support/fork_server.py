@@ -299,13 +299,12 @@ class Template:
         with other:
             # As an ordinary start it has the session, the group, the signals and the limits of this process.
             start = f"import tests.support.fork_server as it; it.serve({other.fileno()}, {kind!r}); it.run()"
-            self.process = _TRUE(
+            self.process = tether.start(
                 [sys.executable, "-c", start],
                 cwd=place.ROOT,
                 env={**_AT_FIRST, **(ENVIRONMENT_OF_A_KERNEL if kind == "kernel" else {})},
                 pass_fds=[other.fileno()],
                 stdin=subprocess.DEVNULL,
-                preexec_fn=_with(tether._die_with, os.getpid(), signal.SIGKILL, ()),
             )
         self.line.settimeout(PATIENCE)
         assert self.line.recv(1) == b"+", "the template of the demos has not started"
@@ -321,10 +320,6 @@ class Template:
     def end(self):
         self.line.close()
         self.process.wait(20)
-
-
-def _with(work, *arguments):
-    return lambda: work(*arguments)
 
 
 def _exactly(line, count):

@@ -261,32 +261,26 @@ def test_pages_of_the_site_have_no_fault_that_axe_finds(site, new_page):
         assert faults(window) == [], name
 
 
-def test_site_works_on_a_phone_and_in_the_dark(site, new_page):
-    """Nothing comes from elsewhere: `new_page` complains of an address or an error on the console."""
-    _, folder = site
-    window = new_page(viewport=PHONE, color_scheme="dark")
-    for name in every_page(folder):
-        window.goto(name.as_uri())
-        assert window.evaluate("document.documentElement.scrollWidth <= innerWidth"), name
-        assert (
-            window.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(22, 24, 29)"
-        )
-        window.evaluate(OPEN_ALL)
-        assert window.evaluate("document.documentElement.scrollWidth <= innerWidth"), name
-        broken = "[...document.images].filter((one) => !one.complete || !one.naturalWidth).length"
-        assert window.evaluate(broken) == 0, name
+GROUND = {"light": "rgb(255, 255, 255)", "dark": "rgb(22, 24, 29)"}
 
 
 @pytest.mark.parametrize("edition", ["English", "Chinese"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_each_text_of_the_site_can_be_read(site, new_page, scheme, edition):
+def test_each_page_fits_a_phone_and_each_text_can_be_read(site, new_page, scheme, edition):
+    """Nothing comes from elsewhere: `new_page` complains of an address or an error on the console."""
     _, folder = site
     window = new_page(viewport=PHONE, color_scheme=scheme)
     pages = [one for one in every_page(folder) if ("zh" in one.parts) == (edition == "Chinese")]
     assert len(pages) > 30
     for page in pages:
         window.goto(page.as_uri())
+        assert window.evaluate("document.documentElement.scrollWidth <= innerWidth"), page
+        ground = window.evaluate("getComputedStyle(document.body).backgroundColor")
+        assert ground == GROUND[scheme], page
         window.evaluate(OPEN_ALL)
+        assert window.evaluate("document.documentElement.scrollWidth <= innerWidth"), page
+        broken = "[...document.images].filter((one) => !one.complete || !one.naturalWidth).length"
+        assert window.evaluate(broken) == 0, page
         found = window.evaluate(CONTRASTS)
         assert [text for text, contrast, size in found if contrast < 4.5 or size < 13] == [], page
 

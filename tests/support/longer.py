@@ -17,6 +17,7 @@ LONGER = {
     "course/test_lab.py::test_fresh_clone_runs_with_the_two_commands": "CI begins with these two commands",
     "course/test_lab.py::test_three_checkouts_at_once_find_three_ports": "one finds the usual port taken, and another",
     "course/test_stage.py::test_pictures_of_the_stage_and_of_the_wire": "the pictures of two desks are taken in the same way",
+    "course/test_stage.py::test_terminal_steps_show_their_output_in_place[the others]": "one of each kind does it",
     "course/test_stage.py::test_a_web_step_starts_shows_its_clients_and_stops[group_chat]": "two other demos do it",
     "course/test_stage.py::test_a_web_step_starts_shows_its_clients_and_stops[private_chat]": "two other demos do it",
     "course/test_stage.py::test_every_other_step_starts_and_is_stopped_or_ends": "each step runs in its own tests",
@@ -31,8 +32,8 @@ LONGER = {
     "lessons/test_build_private_chat.py::TestPrivateChat::test_each_goal_is_missed_by_its_other_mutants": _TWO_OF_EACH,
     "lessons/test_builds.py::TestPoolAndLogIn::test_a_finished_program_of_the_course_reaches_all_goals": _TWO_SOLUTIONS,
     "lessons/test_builds.py::TestPoolAndLogIn::test_each_mutant_reaches_the_goals_before": _BY_ITS_GOAL,
-    "lessons/test_lesson_copies.py::test_each_text_of_the_site_can_be_read[light-Chinese]": _ONE_STYLE,
-    "lessons/test_lesson_copies.py::test_each_text_of_the_site_can_be_read[dark-English]": _ONE_STYLE,
+    "lessons/test_lesson_copies.py::test_each_page_fits_a_phone_and_each_text_can_be_read[light-Chinese]": _ONE_STYLE,
+    "lessons/test_lesson_copies.py::test_each_page_fits_a_phone_and_each_text_can_be_read[dark-English]": _ONE_STYLE,
     "lessons/test_lesson_copies.py::test_nothing_of_a_slide_is_cut_and_no_sentence_is_alone": (
         "a window of another size is laid out by the same lines"
     ),

@@ -28,12 +28,14 @@ CONTRASTS = """() => {
         value /= 255;
         return sum + weight * (value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4);
     }, 0);
+    const known = new Map([[null, [255, 255, 255]]]);
     const behind = (node) => {
-        for (; node; node = node.parentElement) {
+        if (!known.has(node)) {
             const color = rgb(getComputedStyle(node).backgroundColor);
-            if (color.length === 3 || color[3] === 1) return color;
+            const opaque = color.length === 3 || color[3] === 1;
+            known.set(node, opaque ? color : behind(node.parentElement));
         }
-        return [255, 255, 255];
+        return known.get(node);
     };
     return [...document.querySelectorAll("body *")].filter((node) => node.checkVisibility()
         && [...node.childNodes].some((child) => child.nodeType === Node.TEXT_NODE && child.data.trim())

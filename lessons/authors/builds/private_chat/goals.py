@@ -86,6 +86,7 @@ def lets_users_in(chat: Chat) -> None:
         f"expected that a page of the chat itself (Origin: {chat.url}) gets a socket, it is "
         "refused",
     )
+    chat.check_passwords_fast()
 
 
 @stairs.goal(

@@ -2,9 +2,12 @@
 
 import os
 import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from course.database import target
-from course.ground import environment, place, say, tools
+from course.ground import environment, place, say, tether, tools
 
 FOLDERS = ["course", "demos", "tests", "bench", "lessons/authors/checks", "lessons/authors/builds"]
 TYPED = ["course", "demos", "bench", "lessons/authors/checks", "lessons/authors/builds"]
@@ -24,17 +27,15 @@ def run(arguments: list[str]) -> int:
         say.note(f"Testing against {target.check_external()}, as MYSQL_* in the environment says.")
     ensure_tools()
     folders = [name for name in FOLDERS if list((place.ROOT / name).rglob("*.py"))]
-    commands = [
-        ["ruff", "check", *folders],
-        ["ruff", "format", "--check", "--quiet", *folders],
-        ["mypy", "--strict", *TYPED],
-        ["pytest", *_workers(arguments), *arguments],
-    ]
-    result = 0
-    for command in commands:
-        say.note(f"{command[0]} {' '.join(command[1:])}")
-        result = _run_tool(command) or result
-    return result
+    # The types are looked at beside the tests: while those are collected, a core has nothing to do.
+    with _told_later(["mypy", "--strict", *TYPED]) as types:
+        results = [
+            _run_tool(["ruff", "check", *folders]),
+            _run_tool(["ruff", "format", "--check", "--quiet", *folders]),
+            _run_tool(["pytest", *_workers(arguments), *arguments]),
+            types(),
+        ]
+    return next((result for result in reversed(results) if result), 0)
 
 
 def ensure_tools() -> None:
@@ -62,10 +63,44 @@ def _workers(arguments: list[str]) -> list[str]:
 
 
 def _run_tool(command: list[str]) -> int:
-    environment = {
-        **os.environ,
-        "PATH": os.pathsep.join([str(place.venv() / "bin"), os.environ.get("PATH", "")]),
-    }
+    say.note(" ".join(command))
     return subprocess.run(
-        [place.venv_python(), "-m", *command], cwd=place.ROOT, env=environment, check=False
+        _in_place(command), cwd=place.ROOT, env=_environment(), check=False
     ).returncode
+
+
+@contextmanager
+def _told_later(command: list[str]) -> Iterator[Callable[[], int]]:
+    """Run a tool beside a block; give what waits for its end, shows its output, returns its exit code."""
+    with (
+        tempfile.TemporaryFile() as output,
+        tether.start(
+            _in_place(command),
+            cwd=place.ROOT,
+            env=_environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        ) as tool,
+    ):
+
+        def tell() -> int:
+            code = tool.wait()
+            output.seek(0)
+            say.note(" ".join(command))
+            print(output.read().decode("utf-8", "replace"), end="", flush=True)
+            return code
+
+        try:
+            yield tell
+        finally:
+            tool.kill()
+
+
+def _in_place(command: list[str]) -> list[str]:
+    return [str(place.venv_python()), "-m", *command]
+
+
+def _environment() -> dict[str, str]:
+    path = os.pathsep.join([str(place.venv() / "bin"), os.environ.get("PATH", "")])
+    return {**os.environ, "PATH": path}

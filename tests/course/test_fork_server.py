@@ -43,6 +43,28 @@ def test_it_says_the_same_and_ends_the_same(book, run_step, words):
     )
 
 
+@pytest.mark.parametrize(
+    "source", ["print(sys.path, sys.argv, __file__, customized)", "sys.exit('no')", "def"]
+)
+def test_a_file_says_the_same_with_more_on_its_path(tmp_path: Path, source):
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more/sitecustomize.py").write_text("import builtins\nbuiltins.customized = 1\n")
+    file = tmp_path / "program.py"
+    file.write_text(f"import sys\n{source}\n")
+    path = os.pathsep.join(filter(None, [str(tmp_path / "more"), os.environ.get("PYTHONPATH")]))
+
+    def run(**more):
+        done = subprocess.run(
+            [sys.executable, str(file), "--port", "1"],
+            env={**os.environ, "PYTHONUTF8": "1", "PYTHONPATH": path, **more},
+            capture_output=True,
+            check=False,
+        )
+        return done.returncode, done.stdout, done.stderr
+
+    assert run(**TRUE) == run() == run(), "the last one is forked for sure"
+
+
 def test_it_is_a_child_like_any_other(tmp_path: Path):
     """Of the process that asked, in a session of its own where asked for, with files and signals as given."""
     command = [sys.executable, "-m", "demos.group_chat.chat", "--port", "0"]

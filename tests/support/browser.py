@@ -9,6 +9,7 @@ on a page or its console, a dialog, or an address outside this machine fails the
 Tests in a file with browser tests cannot use asyncio: Playwright keeps a loop running in the thread.
 """
 
+import asyncio
 import re
 from urllib.parse import urlsplit
 
@@ -23,12 +24,26 @@ expect.set_options(timeout=30_000)
 HOME = (None, "127.0.0.1", "localhost")  # None: data:, blob: and about:
 
 
-@pytest.fixture(scope="module")
-def browser(chromium, playwright_node):
-    """A headless Chromium."""
-    # For a file, not for the session: tests elsewhere need asyncio.
+@pytest.fixture(scope="session")
+def _worker_browser(chromium, playwright_node):
+    """One Chromium for all files of a worker: each start takes more than two seconds of CPU time."""
     with launched(chromium, playwright_node) as browser:
         yield browser
+        _let_its_loop_run(browser)
+
+
+@pytest.fixture(scope="module")
+def browser(_worker_browser):
+    """A headless Chromium."""
+    _let_its_loop_run(_worker_browser)
+    yield _worker_browser
+    # The files in between need asyncio, which allows one running loop in a thread.
+    asyncio._set_running_loop(None)
+
+
+def _let_its_loop_run(browser):
+    """Say that the running loop is Playwright's: it waits in a greenlet, where asyncio does not see it."""
+    asyncio._set_running_loop(browser._loop)
 
 
 class Windows:

@@ -18,6 +18,7 @@ anything else is imported, or not at all.
 
 import array
 import ast
+import contextlib
 import ctypes
 import gc
 import importlib
@@ -110,6 +111,8 @@ READ_EARLY = (
     "MALLOC",
     "COURSE_TRUE_START",
 )
+
+PATH = "PYTHONPATH"  # a child can have more of it, before what a template has
 
 CLONE_PARENT = 0x00008000  # linux/sched.h
 CLONE = {"x86_64": 56, "aarch64": 220}  # number of the system call
@@ -231,7 +234,7 @@ def _request(given, folder):
     if any(given.get(name, usual) != usual for name, usual in ordinary.items()):
         return None
     cwd = os.path.abspath(given["cwd"] or os.getcwd())  # noqa: PTH100, PTH109 - it may be bytes
-    if _early(environment) != _EARLY:
+    if _early(environment) != _EARLY or not environment.get(PATH, "").endswith(_PATH):
         return None
     try:
         return pickle.dumps(
@@ -253,11 +256,16 @@ def _request(given, folder):
 
 
 def _early(environment):
-    return {name: value for name, value in environment.items() if name.startswith(READ_EARLY)}
+    return {
+        name: value
+        for name, value in environment.items()
+        if name.startswith(READ_EARLY) and name != PATH
+    }
 
 
 _AT_FIRST = {**os.environ, "PYTHONUTF8": "1"}
 _EARLY = _early(_AT_FIRST)
+_PATH = _AT_FIRST.get(PATH, "")
 
 
 def _file(module):
@@ -432,6 +440,13 @@ def _become(files, command, environment, cwd, folder, new_session, in_child):
     sys.argv[:] = command[1:] if is_file else ["-m", *command[3:]]
     os.chdir(cwd)
     sys.path[0] = os.path.dirname(command[1]) if is_file else os.getcwd()  # noqa: PTH109, PTH120
+    if more := [
+        one for one in environment.get(PATH, "").removesuffix(_PATH).split(os.pathsep) if one
+    ]:
+        sys.path[1:1] = more
+        sys.modules.pop("sitecustomize", None)  # Python imports it at each start
+        with contextlib.suppress(ImportError):
+            importlib.import_module("sitecustomize")
     if "gevent" in sys.modules:
         sys.modules["gevent"].reinit()
     _chosen.append((command[1] if is_file else command[2], folder))
@@ -463,6 +478,11 @@ def run():
         install(folder)
     if module.endswith(".py"):
         main["__file__"] = module
-        exec(compile(Path(module).read_bytes(), module, "exec"), main)
+        try:
+            code = compile(Path(module).read_bytes(), module, "exec")
+        except SyntaxError as error:  # Python shows it without a traceback
+            sys.excepthook(type(error), error.with_traceback(None), None)
+            sys.exit(1)
+        exec(code, main)
     else:
         runpy._run_module_as_main(module)

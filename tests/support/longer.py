@@ -37,6 +37,9 @@ LONGER = {
     "lessons/test_lesson_copies.py::test_nothing_of_a_slide_is_cut_and_no_sentence_is_alone": (
         "a window of another size is laid out by the same lines"
     ),
+    "lessons/test_figures.py::test_the_command_makes_them_all_and_a_picture_taken_again_is_the_same": (
+        "the drawings and tables are compared, and a picture of the same desks is taken"
+    ),
     "lessons/test_lessons_run.py::test_lesson_shows_what_it_keeps[04_compare_honestly]": "it measures for a minute",
     "lessons/test_exercises.py::test_solutions_are_right_in_a_kernel_from_top_to_bottom": (
         "each solution is judged without a kernel, and one notebook in a kernel"

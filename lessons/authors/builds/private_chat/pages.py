@@ -11,20 +11,18 @@ from typing import Any
 import pymysql
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 from websockets.sync.client import ClientConnection
-from werkzeug.security import generate_password_hash
 
 from course.exercise import Wrong, expect
 from course.messenger_client import PASSWORD, Visitor
 from demos.group_chat.clients import faults
 from demos.group_chat.clients.faults import is_alive
 from demos.pool_demo.seed import restore
+from lessons.authors.builds import passwords
 from lessons.authors.builds.gate import Gate
 from lessons.authors.builds.program import Program
-from lessons.authors.checks.scene import ask
 
 PATIENCE = 10.0  # seconds for a frame to arrive
 TABLES = ("logins", "friendships", "messages")
-FAST = "scrypt:256:8:1"  # for the judge alone; 32768 is what a password of a person needs
 
 Frame = dict[str, Any]
 
@@ -36,19 +34,18 @@ class Chat(Program):
         """Choose a free port; see `Program`."""
         super().__init__([sys.executable, file], gate.environment, may_use="demos.pool_demo")
         self.gate = gate
-        self._seeded: dict[int, str] = {}  # hashes as they were: {id of the user: hash}
+        self._seeded: passwords.Hashes = {}
 
     def check_passwords_fast(self) -> None:
-        """Let users log in dozens of times: a hash of the seed takes a twentieth of a second."""
-        found = {row["id"]: row["password"] for row in ask("select id, password from userinfo")}
+        """Let users log in dozens of times without the time that a hash of the seed takes."""
+        found = passwords.make_quick()
         self._seeded = self._seeded or found
-        _keep(dict.fromkeys(found, generate_password_hash(PASSWORD, FAST)))
 
     def close(self) -> None:
         """End it; the users have their hashes again, if the database is there."""
         super().close()
         with suppress(pymysql.MySQLError):
-            _keep(self._seeded)
+            passwords.put_back(self._seeded)
 
 
 @contextmanager
@@ -60,11 +57,6 @@ def behind_a_gate(file: Path) -> Iterator[Chat]:
             yield chat
         finally:
             chat.close()
-
-
-def _keep(hashes: dict[int, str]) -> None:
-    for number, kept in hashes.items():
-        ask("update userinfo set password = %s where id = %s", kept, number)
 
 
 class Page:

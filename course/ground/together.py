@@ -52,11 +52,13 @@ def started(command: Sequence[str | Path], **more: Any) -> Iterator[subprocess.P
 
 
 def saying(
-    command: Sequence[str | Path], environment: dict[str, str]
+    command: Sequence[str | Path],
+    environment: dict[str, str],
+    cwd: Path | None = None,
 ) -> AbstractContextManager[subprocess.Popen[str]]:
     """Have a process for a block as `started` does, without input; all it says is text in its `stdout`."""
     pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-    return started(command, **_TEXT, **pipes, env=environment)
+    return started(command, **_TEXT, **pipes, env=environment, cwd=cwd)
 
 
 def run(command: Sequence[str | Path], **more: Any) -> subprocess.CompletedProcess[str]:  # noqa: ANN401

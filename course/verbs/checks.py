@@ -2,12 +2,9 @@
 
 import os
 import subprocess
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 
 from course.database import target
-from course.ground import environment, place, say, tether, tools
+from course.ground import environment, place, say, together, tools
 
 FOLDERS = ["course", "demos", "tests", "bench", "lessons/authors/checks", "lessons/authors/builds"]
 TYPED = ["course", "demos", "bench", "lessons/authors/checks", "lessons/authors/builds"]
@@ -28,13 +25,17 @@ def run(arguments: list[str]) -> int:
     ensure_tools()
     folders = [name for name in FOLDERS if list((place.ROOT / name).rglob("*.py"))]
     # The types are looked at beside the tests: while those are collected, a core has nothing to do.
-    with _told_later(["mypy", "--strict", *TYPED]) as types:
+    mypy = ["mypy", "--strict", *TYPED]
+    with together.saying(_in_place(mypy), _environment(), place.ROOT) as types:
         results = [
             _run_tool(["ruff", "check", *folders]),
             _run_tool(["ruff", "format", "--check", "--quiet", *folders]),
             _run_tool(["pytest", *_workers(arguments), *arguments]),
-            types(),
         ]
+        said, _ = types.communicate()
+        say.note(" ".join(mypy))
+        print(said, end="", flush=True)
+        results.append(types.returncode)
     return next((result for result in reversed(results) if result), 0)
 
 
@@ -67,34 +68,6 @@ def _run_tool(command: list[str]) -> int:
     return subprocess.run(
         _in_place(command), cwd=place.ROOT, env=_environment(), check=False
     ).returncode
-
-
-@contextmanager
-def _told_later(command: list[str]) -> Iterator[Callable[[], int]]:
-    """Run a tool beside a block; give what waits for its end, shows its output, returns its exit code."""
-    with (
-        tempfile.TemporaryFile() as output,
-        tether.start(
-            _in_place(command),
-            cwd=place.ROOT,
-            env=_environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        ) as tool,
-    ):
-
-        def tell() -> int:
-            code = tool.wait()
-            output.seek(0)
-            say.note(" ".join(command))
-            print(output.read().decode("utf-8", "replace"), end="", flush=True)
-            return code
-
-        try:
-            yield tell
-        finally:
-            tool.kill()
 
 
 def _in_place(command: list[str]) -> list[str]:
